@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { describe, test } from "node:test";
+import { temporaryDirectory } from "@banyan/testbed";
+import type { TemporaryDirectory } from "@banyan/testbed";
+import { discoverServices } from "./discover.ts";
+import type { Discovery } from "./discover.ts";
+import { findFolders } from "./folder-glob.ts";
+
+function write(directory: TemporaryDirectory, path: string, content: unknown): void {
+  const full = directory.join(path);
+  mkdirSync(dirname(full), { recursive: true });
+  writeFileSync(full, typeof content === "string" ? content : JSON.stringify(content));
+}
+
+function addService(directory: TemporaryDirectory, folder: string, service: string): void {
+  write(directory, `${folder}/package.json`, { banyan: { service, module: "./s.ts" } });
+  write(directory, `${folder}/s.ts`, "export default 1;");
+}
+
+function discover(
+  { path }: TemporaryDirectory,
+  options: { patterns?: string[]; tree?: unknown; only?: string[] } = {},
+): Discovery {
+  const { patterns = ["services/*"], tree, only } = options;
+  return discoverServices({ base: path, cwd: path, patterns, tree, only });
+}
+
+const names = ({ services }: Discovery): string[] => services.map(({ name }) => name);
+const messages = ({ offences }: Discovery): string[] =>
+  offences.map(({ place, message }) => `${place}: ${message}`);
+
+describe("finding services", () => {
+  test("folders with the field are services, others are passed over", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addService(directory, "services/b", "bee");
+    addService(directory, "services/a", "ant");
+    addService(directory, "services/.hidden", "hidden");
+    write(directory, "services/plain/package.json", { name: "plain" });
+    write(directory, "services/empty/README.md", "");
+    write(directory, "services/file.txt", "");
+    const found = discover(directory);
+    assert.deepEqual(names(found), ["ant", "bee"]);
+    assert.deepEqual(found.services[0]?.from, "services/a");
+    assert.equal(found.services[0]?.layer, "L4");
+    assert.deepEqual(found.offences, []);
+  });
+
+  test("no folder at all is no mistake", async () => {
+    await using directory = await temporaryDirectory("discover");
+    assert.deepEqual(discover(directory).services, []);
+  });
+
+  test("a folder's module is not loaded before it is asked for", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addService(directory, "services/a", "ant");
+    write(directory, "services/a/s.ts", "throw new Error('loaded');");
+    const [service] = discover(directory).services;
+    await assert.rejects(async () => service?.load(), /loaded/);
+  });
+
+  test("a path in --services is found by its name, and names stay names", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addService(directory, "elsewhere/x", "far");
+    addService(directory, "services/a", "ant");
+    const found = discover(directory, { only: ["./elsewhere/x", "ant"] });
+    assert.deepEqual(found.only, ["far", "ant"]);
+    assert.deepEqual(names(found), ["ant", "far"]);
+  });
+
+  test("`from` beats a folder that was found by a pattern", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addService(directory, "services/a", "ant");
+    addService(directory, "mine/a", "ant");
+    const tree = { services: { ant: { from: "./mine/a" } } };
+    const found = discover(directory, { tree });
+    assert.equal(found.services[0]?.from, "mine/a");
+    assert.deepEqual(found.offences, []);
+  });
+
+  test("`from` names an installed package", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addService(directory, "node_modules/@acme/shop", "shop");
+    const tree = { services: { shop: { from: "@acme/shop" } } };
+    assert.deepEqual(names(discover(directory, { tree })), ["shop"]);
+  });
+});
+
+describe("broken service folders", () => {
+  const cases: [title: string, manifest: unknown, expected: RegExp][] = [
+    ["JSON that is none", "{", /services\/a\/package\.json: It is not JSON/],
+    ["a field that is no object", { banyan: 1 }, /#\/banyan: It is not an object/],
+    ["no name", { banyan: { module: "./s.ts" } }, /#\/banyan\/service: The name is missing/],
+    ["a bad name", { banyan: { service: "A B", module: "./s.ts" } }, /"A B" is no service name/],
+    [
+      "a bad layer",
+      { banyan: { service: "a", layer: "L9", module: "./s.ts" } },
+      /"L9" is no layer/,
+    ],
+    ["no module", { banyan: { service: "a" } }, /#\/banyan\/module: Nothing is no path/],
+    [
+      "a missing module",
+      { banyan: { service: "a", module: "./none.ts" } },
+      /There is no file "\.\/none\.ts"/,
+    ],
+    [
+      "a module outside",
+      { banyan: { service: "a", module: "../../x.ts" } },
+      /is not inside the folder/,
+    ],
+    ["a mistyped key", { banyan: { service: "a", modul: "./s.ts" } }, /There is no key "modul"/],
+  ];
+  for (const [title, manifest, expected] of cases) {
+    test(`${title} is answered with its place`, async () => {
+      await using directory = await temporaryDirectory("discover");
+      write(directory, "services/a/package.json", manifest);
+      write(directory, "services/a/s.ts", "");
+      const found = discover(directory);
+      assert.deepEqual(found.services, []);
+      assert.match(messages(found).join("\n"), expected);
+      assert.ok(found.offences.every(({ fix }) => fix !== ""));
+    });
+  }
+
+  test("two folders with one name are named both", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addService(directory, "services/a", "ant");
+    addService(directory, "services/b", "ant");
+    assert.match(messages(discover(directory)).join(), /services\/a and services\/b are both/);
+  });
+
+  test("a folder found by two patterns is one service", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addService(directory, "services/a", "ant");
+    const found = discover(directory, { patterns: ["services/*", "services/a"] });
+    assert.deepEqual(names(found), ["ant"]);
+    assert.deepEqual(found.offences, []);
+  });
+
+  test("a named path or package that is no service is refused", async () => {
+    await using directory = await temporaryDirectory("discover");
+    write(directory, "plain/package.json", {});
+    assert.match(
+      messages(discover(directory, { only: ["./plain"] })).join(),
+      /\.\/plain is no service/,
+    );
+    const tree = { services: { shop: { from: "@acme/none" } } };
+    assert.match(messages(discover(directory, { tree })).join(), /"@acme\/none" is not installed/);
+  });
+});
+
+test("a star stands for one name, literal parts are literal", async () => {
+  await using directory = await temporaryDirectory("glob");
+  for (const path of ["a/x1/s", "a/x2/s", "a/y/s", "b/x1/s", "a.c/x", "abc/x"]) {
+    mkdirSync(directory.join(path), { recursive: true });
+  }
+  const found = (pattern: string): string[] =>
+    findFolders(directory.path, pattern).map((path) => path.slice(directory.path.length + 1));
+  assert.deepEqual(found("a/x*"), ["a/x1", "a/x2"]);
+  assert.deepEqual(found("*/x1/s"), ["a/x1/s", "b/x1/s"]);
+  assert.deepEqual(found("a.*"), ["a.c"]);
+  assert.deepEqual(found("none/*"), []);
+  assert.deepEqual(found("./a/y"), ["a/y"]);
+});

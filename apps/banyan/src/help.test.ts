@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { renderHelpFor, renderOverview, renderReference } from "./help.ts";
+import { verbs } from "./verb-table.ts";
+
+const plain = (_style: unknown, text: string): string => text;
+const page = new URL("../../../docs/reference/cli.md", import.meta.url);
+
+test("the reference page says what the verb table says", () => {
+  if (process.env["BANYAN_TEST_UPDATE"] === "1") writeFileSync(page, renderReference());
+  const fix =
+    "write it with: BANYAN_TEST_UPDATE=1 node --conditions=source --test apps/banyan/src/help.test.ts";
+  assert.equal(readFileSync(page, "utf8"), renderReference(), fix);
+});
+
+test("the overview names every verb", () => {
+  const overview = renderOverview(plain);
+  for (const { name, summary } of verbs) {
+    assert.ok(overview.includes(`  ${name}`), name);
+    assert.ok(overview.includes(summary), name);
+  }
+});
+
+test("help for a verb shows usage, flags and examples", () => {
+  const help = renderHelpFor("call", plain) ?? "";
+  assert.match(help, /^banyan call <service> <operation> \[json \| - \| key=value…\]$/m);
+  assert.match(help, /--timeout <time> /);
+  assert.match(help, /banyan call greeter greet name=Ada/);
+});
+
+test("help for a group shows all its verbs, help for nothing known is nothing", () => {
+  assert.match(
+    renderHelpFor("config", plain) ?? "",
+    /config show[^]*config validate[^]*config docs/,
+  );
+  assert.equal(renderHelpFor("zzz", plain), undefined);
+});

@@ -1,0 +1,45 @@
+/** Runs a node in this process: opens, announces, waits for a stop signal, drains. */
+
+import { openNode } from "@banyan/host";
+import { systemClock } from "@banyan/kernel";
+import { openDataDirectory } from "@banyan/sqlite";
+import { removeNodeRecord, writeNodeRecord } from "./node-address.ts";
+import { readyReport } from "./ready-report.ts";
+import type { Command } from "./command.ts";
+import { checkWorkspace } from "./check-workspace.ts";
+import type { StopSignals } from "./stop-signals.ts";
+import type { Terminal } from "./terminal.ts";
+import { openWorkspace } from "./workspace.ts";
+
+/** A service that forgot a timer or a socket must not keep a stopped node's process. */
+const lingerMs = 2000;
+
+/** Resolves with the exit code after a clean stop. */
+export async function runNode(command: Command, signals: StopSignals): Promise<number> {
+  const { terminal } = command;
+  const workspace = await openWorkspace(command);
+  if (workspace.offences.length > 0) {
+    const { report } = await checkWorkspace(command);
+    if (report !== undefined) throw report;
+  }
+  const { settings, options } = workspace;
+  await using directory = await openDataDirectory(settings.dataDirectory);
+  await using node = await openNode({ ...options, directory });
+  writeNodeRecord(settings.dataDirectory, node, options.version ?? "");
+  terminal.print(await readyReport(node, settings, terminal));
+  const signal = await signals.first;
+  say(terminal, { event: "draining", signal }, `${signal}: draining; once more ends it at once`);
+  // Nobody is to be sent here any more.
+  removeNodeRecord(settings.dataDirectory);
+  await node.close();
+  await directory.close();
+  say(terminal, { event: "stopped" }, "stopped");
+  systemClock.setTimer(lingerMs, () => process.exit(0));
+  return 0;
+}
+
+/** A line about the node: an event for machines, words for people. */
+function say(terminal: Terminal, event: object, words: string): void {
+  if (terminal.json) terminal.print(JSON.stringify(event));
+  else terminal.note(terminal.styleNote("faint", words));
+}

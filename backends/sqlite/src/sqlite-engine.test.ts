@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DatabaseSync } from "node:sqlite";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { isBanyanError, t } from "@banyan/kernel";
+import { openStore } from "@banyan/state";
+import { describeStateEngine } from "@banyan/state/conformance";
+import { createRecordingLog, FakeClock, temporaryDirectory } from "@banyan/testbed";
+import { EntryTable } from "./entry-table.ts";
+import { sqliteFailure } from "./errors.ts";
+import { migrate, migrations } from "./migrations.ts";
+import { sqlite } from "./provider.ts";
+import { openSqlite } from "./sqlite-engine.ts";
+
+describeStateEngine({
+  name: "sqlite",
+  capabilities: ["expires"],
+  runs: 30,
+  open: async () => {
+    const directory = await temporaryDirectory("sqlite");
+    const file = directory.join("state.db");
+    const clock = new FakeClock();
+    let engine = await openSqlite({ file, clock });
+    return {
+      engine,
+      advance: (ms) => clock.advance(ms),
+      restart: async () => {
+        await engine.close();
+        engine = await openSqlite({ file, clock });
+        return engine;
+      },
+      close: async () => {
+        await engine.close();
+        await directory[Symbol.asyncDispose]();
+      },
+    };
+  },
+});
+
+const counter = { value: t.Object({ count: t.Integer() }), durability: "durable" } as const;
+const withExpiry = { ...counter, expires: true } as const;
+
+function isError(code: string, ...parts: string[]) {
+  return (error: unknown): true => {
+    assert(isBanyanError(error, code), String(error));
+    for (const part of parts) assert(error.message.includes(part), error.message);
+    return true;
+  };
+}
+
+test("a file that is no database is refused by name and left as it was", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  const text = "This is a letter, not a database. ".repeat(100);
+  writeFileSync(file, text);
+  await assert.rejects(openSqlite({ file }), isError("SQLITE_FILE_CORRUPT", file));
+  assert.equal(readFileSync(file, "utf8"), text);
+});
+
+test("a page that was damaged is found when it is read", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  {
+    await using engine = await openSqlite({ file });
+    const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
+    const entries = Array.from({ length: 500 }, (_, i) => [`key-${i}`, { count: i }] as const);
+    await store.setMany(entries);
+  }
+  const bytes = readFileSync(file);
+  bytes.fill(0xff, 4096 * 2, bytes.length);
+  writeFileSync(file, bytes);
+  const scan = async (): Promise<void> => {
+    await using engine = await openSqlite({ file });
+    const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
+    await store.scan({ limit: 1000 });
+  };
+  await assert.rejects(scan(), isError("SQLITE_FILE_CORRUPT"));
+});
+
+test("a folder that is not there is named", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("no", "state.db");
+  await assert.rejects(openSqlite({ file }), isError("SQLITE_FILE_UNUSABLE", file));
+});
+
+test("a file of a newer version is refused with both versions", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  await (await openSqlite({ file })).close();
+  using database = new DatabaseSync(file);
+  database.exec("PRAGMA user_version = 99");
+  const known = `knows ${migrations.length}`;
+  await assert.rejects(openSqlite({ file }), isError("SQLITE_SCHEMA_NEWER", "schema 99", known));
+});
+
+test("a migration that fails leaves the file at the schema it had", () => {
+  using database = new DatabaseSync(":memory:");
+  migrate(database, "x", ["CREATE TABLE one (a)"]);
+  const steps = ["CREATE TABLE one (a)", "CREATE TABLE two (a)", "no SQL"];
+  assert.throws(() => migrate(database, "x", steps), /syntax error/);
+  assert.throws(() => database.prepare("SELECT * FROM two"), /no such table/);
+  migrate(database, "x", steps.slice(0, 2));
+  database.prepare("SELECT * FROM two");
+});
+
+test("a disk that is full is named, and half a batch is not there", () => {
+  using database = new DatabaseSync(":memory:");
+  migrate(database, "x");
+  const table = new EntryTable(database);
+  database.exec("PRAGMA max_page_count = 20");
+  const rows = Array.from({ length: 100 }, (_, index) => {
+    const value = JSON.stringify("x".repeat(2000));
+    return { key: `key-${index}`, value, etag: "e", version: 1, expiresAt: null };
+  });
+  try {
+    table.write({ kind: "setMany", store: 1, now: 0, rows });
+    assert.fail("it fitted");
+  } catch (error) {
+    isError("SQLITE_DISK_FULL", "state.db")(sqliteFailure(error, "state.db"));
+  }
+  assert.equal(table.has(1, "key-0", 0), false);
+  assert.equal(database.isTransaction, false);
+});
+
+test("a database that may only be read is named", () => {
+  using database = new DatabaseSync(":memory:");
+  migrate(database, "x");
+  database.exec("PRAGMA query_only = ON");
+  try {
+    new EntryTable(database).write({ kind: "openStore", scope: "a", name: "b" });
+    assert.fail("it was written");
+  } catch (error) {
+    isError("SQLITE_READ_ONLY", "state.db")(sqliteFailure(error, "state.db"));
+  }
+});
+
+test("a file that another program holds is named, and works again afterwards", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  await using engine = await openSqlite({ file, busyTimeoutMs: 0 });
+  const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
+  using other = new DatabaseSync(file);
+  other.exec("BEGIN IMMEDIATE");
+  await assert.rejects(store.set("key", { count: 1 }), isError("SQLITE_FILE_BUSY"));
+  other.exec("ROLLBACK");
+  await store.set("key", { count: 1 });
+});
+
+test("check finds out that the file was taken away", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  await using engine = await openSqlite({ file });
+  await engine.check();
+  renameSync(file, directory.join("elsewhere.db"));
+  const check = Promise.try(() => engine.check());
+  await assert.rejects(check, isError("SQLITE_FILE_UNUSABLE", "moved"));
+});
+
+test("a value that is no JSON is named with its key", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  await using engine = await openSqlite({ file });
+  const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
+  await store.set("key", { count: 1 });
+  using other = new DatabaseSync(file);
+  other.exec("UPDATE entries SET value = '{'");
+  await assert.rejects(store.get("key"), isError("SQLITE_FILE_CORRUPT", '"key"'));
+});
+
+test("expired entries leave the file in bounded bites", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  const clock = new FakeClock();
+  await using engine = await openSqlite({ file, clock, sweepIntervalMs: 1000 });
+  const store = await openStore(engine, { scope: "a", name: "b", spec: withExpiry });
+  const entries = Array.from({ length: 1000 }, (_, i) => [`key-${i}`, { count: i }] as const);
+  await store.setMany(entries, { ttlMs: 500 });
+  await store.setMany([["stays", { count: 1 }]]);
+  using other = new DatabaseSync(file, { readOnly: true });
+  const rows = other.prepare("SELECT count(*) AS rows FROM entries");
+  await clock.advance(1000);
+  assert.deepEqual({ ...rows.get() }, { rows: 501 });
+  await clock.advance(50);
+  assert.deepEqual({ ...rows.get() }, { rows: 1 });
+  assert.deepEqual(await store.get("stays"), { count: 1 });
+});
+
+test("a sweep that fails is logged, and the next one runs", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  const clock = new FakeClock();
+  const log = createRecordingLog();
+  const options = { file, clock, log, sweepIntervalMs: 1000, busyTimeoutMs: 0 };
+  await using engine = await openSqlite(options);
+  const store = await openStore(engine, { scope: "a", name: "b", spec: withExpiry });
+  await store.set("key", { count: 1 }, { ttlMs: 10 });
+  using other = new DatabaseSync(file);
+  other.exec("BEGIN IMMEDIATE");
+  await clock.advance(1000);
+  assert.equal(log.lines.length, 1);
+  other.exec("ROLLBACK");
+  await clock.advance(1000);
+  const rows = other.prepare("SELECT count(*) AS rows FROM entries");
+  assert.deepEqual({ ...rows.get() }, { rows: 0 });
+});
+
+test("options are checked", async () => {
+  const file = "unused";
+  const code = "STATE_OPTION_INVALID";
+  await assert.rejects(openSqlite({ file, busyTimeoutMs: -1 }), isError(code, "busyTimeoutMs"));
+  const misspelt = { file, sweepIntervallMs: 1 };
+  await assert.rejects(openSqlite(misspelt), isError(code, "sweepIntervalMs"));
+});
+
+test("the provider keeps the state in the data directory", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const log = createRecordingLog();
+  const clock = new FakeClock();
+  const open = () => sqlite.openState({ directory: directory.path, clock, log });
+  {
+    await using engine = await open();
+    const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
+    await store.set("key", { count: 7 });
+  }
+  await using engine = await open();
+  const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
+  assert.deepEqual(await store.get("key"), { count: 7 });
+  assert(readFileSync(directory.join("state.db")).length > 0);
+});

@@ -1,0 +1,69 @@
+/** What a node can answer or fail with, besides the pipeline's own codes. */
+
+import { defineErrors } from "@banyan/kernel";
+
+export const hostErrors = defineErrors({
+  NODE_START_REFUSED: {
+    kind: "failed_precondition",
+    summary:
+      "The node does not start: configuration, services or engines are wrong. Every offence is listed with its place and its fix.",
+  },
+  NODE_START_FAILED: {
+    kind: "unavailable",
+    summary:
+      "A service or an engine failed while the node started; what had started was stopped again.",
+    retryable: false,
+  },
+  NODE_STARTING: {
+    kind: "unavailable",
+    summary: "The node is starting and takes no calls yet. Try again in a moment.",
+  },
+  HTTP_BODY_INVALID: {
+    kind: "invalid_argument",
+    summary: "The body is not JSON. The message says where the parser stopped.",
+  },
+  HTTP_BODY_TOO_LARGE: {
+    kind: "invalid_argument",
+    http: 413,
+    summary: "The body is larger than the operation or the node allows.",
+  },
+  HTTP_MEDIA_TYPE_UNSUPPORTED: {
+    kind: "invalid_argument",
+    http: 415,
+    summary: "The body's media type is not application/json.",
+  },
+  HTTP_METHOD_NOT_ALLOWED: {
+    kind: "invalid_argument",
+    http: 405,
+    summary: "The path exists, but not with this method; the Allow header names the right one.",
+  },
+  HTTP_ROUTE_UNKNOWN: {
+    kind: "not_found",
+    summary: "Nothing is served at this path.",
+  },
+  HTTP_REQUEST_MALFORMED: {
+    kind: "invalid_argument",
+    summary: "The bytes received are not an HTTP request, or a header has an unusable value.",
+  },
+  HTTP_HEADERS_TOO_LARGE: {
+    kind: "invalid_argument",
+    http: 431,
+    summary: "The head of the request is larger than http.headerBytesMax.",
+  },
+  HTTP_REQUEST_TIMEOUT: {
+    kind: "invalid_argument",
+    http: 408,
+    summary: "The request was not received within http.receiveTimeoutMs.",
+  },
+  HTTP_HOST_REFUSED: {
+    kind: "permission_denied",
+    http: 421,
+    summary:
+      "The Host header names a host that this node does not answer for; add it to http.allowedHosts.",
+  },
+  HTTP_ORIGIN_REFUSED: {
+    kind: "permission_denied",
+    summary:
+      "A web page of another site tried to call this node; add its origin to http.allowedOrigins if it may.",
+  },
+});

@@ -1,0 +1,93 @@
+/**
+ * Health: alive, ready, and why not.
+ *
+ * `/healthz` says that the process serves; it must not depend on anything else, because its failure
+ * gets the process killed. `/readyz` says whether calls should be sent here.
+ */
+
+import { toBanyanError } from "@banyan/kernel/internal";
+import type { Clock, Health } from "@banyan/kernel";
+import type { NodeEngines } from "./engines.ts";
+import type { ServiceInstance } from "./service-instance.ts";
+import { within } from "./within.ts";
+
+export type NodePhase = "starting" | "ready" | "draining" | "stopped";
+
+/** How long one part may take to say how it is. */
+const probeLimitMs = 2000;
+
+/** A service or an engine in `/readyz`. */
+export interface PartHealth {
+  readonly state: string;
+  readonly reason?: string;
+}
+
+/** Body of `/readyz`. */
+export interface Readiness {
+  readonly status: "ready" | "degraded" | "not ready";
+  readonly phase: NodePhase;
+  readonly services: Readonly<Record<string, PartHealth>>;
+  readonly engines: Readonly<Record<string, PartHealth>>;
+}
+
+/** What is asked. */
+export interface Probed {
+  readonly phase: NodePhase;
+  readonly instances: readonly ServiceInstance[];
+  readonly engines: NodeEngines | undefined;
+  readonly clock: Clock;
+}
+
+export async function probeReadiness(node: Probed): Promise<Readiness> {
+  const { phase, instances, engines, clock } = node;
+  const services = await Promise.all(
+    instances.map(
+      async (instance) => [instance.name, await probeService(instance, clock)] as const,
+    ),
+  );
+  const parts = [
+    ...(engines?.state ?? []).map((engine) => [`state:${engine.name}`, engine] as const),
+    ...(engines === undefined ? [] : [[`bus:${engines.bus.name}`, engines.bus] as const]),
+  ];
+  const probed = await Promise.all(
+    parts.map(async ([name, part]) => [name, await probeEngine(part, clock)] as const),
+  );
+  const all = [...services, ...probed].map(([, health]) => health.state);
+  const broken = phase !== "ready" || all.includes("unhealthy");
+  return {
+    status: broken ? "not ready" : all.includes("degraded") ? "degraded" : "ready",
+    phase,
+    services: Object.fromEntries(services),
+    engines: Object.fromEntries(probed),
+  };
+}
+
+/** A running service's own word; otherwise where it is in its life. */
+export async function probeService(instance: ServiceInstance, clock: Clock): Promise<PartHealth> {
+  if (instance.state !== "running") return { state: instance.state };
+  return partOf(await instance.health({ clock, limitMs: probeLimitMs }));
+}
+
+function partOf(health: Health): PartHealth {
+  if (health.kind === "healthy") return { state: "running" };
+  return { state: health.kind, reason: health.reason };
+}
+
+interface Checkable {
+  check(options: { signal: AbortSignal }): unknown;
+}
+
+/** The reason may be read by anybody, so it is a sendable message and never a raw cause. */
+async function probeEngine(part: Checkable, clock: Clock): Promise<PartHealth> {
+  const patience = new AbortController();
+  try {
+    const checked = Promise.try(() => part.check({ signal: patience.signal }));
+    const outcome = await within({ clock, limitMs: probeLimitMs }, checked);
+    if (outcome.kind === "done") return { state: "running" };
+    return { state: "unhealthy", reason: `it did not answer within ${probeLimitMs} ms` };
+  } catch (error) {
+    return { state: "unhealthy", reason: toBanyanError(error).message };
+  } finally {
+    patience.abort();
+  }
+}

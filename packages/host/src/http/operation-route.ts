@@ -1,0 +1,128 @@
+/** One route per operation: from an HTTP request to the pipeline and back. */
+
+import { kernelErrors } from "@banyan/kernel/internal";
+import type { CallContext, CallInit, OperationRunner } from "@banyan/kernel/internal";
+import type { Principal } from "@banyan/kernel";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { hostErrors } from "../errors.ts";
+import type { HttpDoor } from "./door.ts";
+import { sendAnswer, sendError } from "./reply.ts";
+import { sendStream } from "./stream.ts";
+
+/** Answers later, by `reply`: a returned promise or reply would cost Fastify a watch on its end. */
+type RouteHandler = (request: FastifyRequest, reply: FastifyReply) => void;
+
+/** The path of a JSON operation: `/greeter/admin/reset`. */
+export function pathOf(runner: Pick<OperationRunner, "service" | "operation">): string {
+  return `/${[runner.service, ...runner.operation.segments].join("/")}`;
+}
+
+/** Serves a unary or stream operation. */
+export function operationRoute(runner: OperationRunner, door: HttpDoor): RouteHandler {
+  const serve = runner.kind === "stream" ? serveStream : serveUnary;
+  return (request, reply) => {
+    const principal = door.principalOf(request.headers.authorization);
+    if (principal instanceof Promise) {
+      principal.then(
+        (known) => serve(runner, { request, reply, door, principal: known }),
+        (error: unknown) => sendError(reply, error, { log: door.log }),
+      );
+    } else serve(runner, { request, reply, door, principal });
+  };
+}
+
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly door: HttpDoor;
+  readonly principal: Principal;
+}
+
+function serveUnary(runner: OperationRunner, exchange: Exchange): void {
+  const { request, reply, door } = exchange;
+  let opened: CallContext | undefined;
+  let init: CallInit;
+  try {
+    init = initOf(exchange, (call) => {
+      opened = call;
+      abortOnClose(call, reply);
+    });
+  } catch (error) {
+    sendError(reply, error, { log: door.log });
+    return;
+  }
+  runner.invoke(bodyOf(request), init).then(
+    (answer) => sendAnswer(reply, answer, tracedCall(init, opened)),
+    (error: unknown) => sendError(reply, error, { log: door.log, call: opened }),
+  );
+}
+
+function serveStream(runner: OperationRunner, exchange: Exchange): void {
+  const { request, reply, door } = exchange;
+  let opened: CallContext | undefined;
+  try {
+    const init = initOf(exchange, (call) => {
+      opened = call;
+      abortOnClose(call, reply);
+    });
+    const frames = runner.invokeStream(bodyOf(request), init);
+    sendStream(reply, frames, door.clock).catch((error: unknown) =>
+      sendError(reply, error, { log: door.log, call: opened }),
+    );
+  } catch (error) {
+    sendError(reply, error, { log: door.log });
+  }
+}
+
+/** No body is an empty object; a body of `null` is not. */
+function bodyOf({ body }: FastifyRequest): unknown {
+  return body === undefined ? {} : body;
+}
+
+/** Only who sent a trace is told which span its call became: making one costs. */
+function tracedCall(init: CallInit, call: CallContext | undefined): CallContext | undefined {
+  return init.trace === undefined ? undefined : call;
+}
+
+/** A caller that hangs up ends its call; a complete response closes as well, to no effect. */
+export function abortOnClose(call: CallContext, reply: FastifyReply): void {
+  reply.raw.once("close", () => {
+    if (call.ended) return;
+    call.abort(kernelErrors.CALL_CANCELLED("The client closed the connection."));
+  });
+}
+
+/** What the headers say about the call. */
+export function initOf(
+  { request, door, principal }: Pick<Exchange, "request" | "door" | "principal">,
+  onOpen: (call: CallContext) => void,
+): CallInit {
+  door.assertOpen();
+  const { headers } = request;
+  const { traceparent } = headers;
+  const timeout = headers["banyan-timeout-ms"];
+  return {
+    mode: "strict",
+    principal,
+    caller: undefined,
+    parent: undefined,
+    timeoutMs: timeout === undefined ? undefined : timeoutOf(timeout),
+    signal: undefined,
+    trace: traceparent === undefined ? undefined : door.traceOf(headers),
+    idempotencyKey: headerOf(headers["idempotency-key"]),
+    onOpen,
+  };
+}
+
+function timeoutOf(header: string | string[]): number {
+  const text = headerOf(header) ?? "";
+  const timeoutMs = /^[0-9]{1,7}$/.test(text) ? Number(text) : 0;
+  if (timeoutMs >= 1 && timeoutMs <= 3_600_000) return timeoutMs;
+  throw hostErrors.HTTP_REQUEST_MALFORMED(
+    "The header banyan-timeout-ms must be an integer of 1 to 3600000, in milliseconds.",
+  );
+}
+
+function headerOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}

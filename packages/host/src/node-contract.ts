@@ -1,0 +1,123 @@
+/**
+ * The node's own service: what runs here, what each operation takes, how it is configured.
+ *
+ * It is a service like any other (its operations are internal, so it takes the operator's token),
+ * which is how the command line, the console and later nodes ask the same questions.
+ */
+
+import { defineContract, t } from "@banyan/kernel";
+
+const schemaDocument = t.Unknown({ description: "JSON Schema 2020-12." });
+
+const serviceRow = t.Object({
+  name: t.String(),
+  layer: t.String(),
+  version: t.String(),
+  summary: t.String(),
+  state: t.Enum([
+    "starting",
+    "running",
+    "degraded",
+    "unhealthy",
+    "stopping",
+    "stopped",
+    "disabled",
+  ]),
+  because: t.Optional(
+    t.String({ description: "Why it is disabled, or what makes it less than healthy." }),
+  ),
+  from: t.String({ description: "Where it was loaded from." }),
+  operations: t.Integer(),
+});
+
+const operationRow = t.Object({
+  name: t.String({ description: "Within the service: admin.reset." }),
+  summary: t.String(),
+  description: t.Optional(t.String()),
+  access: t.String(),
+  kind: t.Enum(["unary", "stream", "raw"]),
+  method: t.String(),
+  path: t.String(),
+  idempotent: t.Boolean(),
+  deadlineMs: t.Optional(t.Integer()),
+  request: t.Optional(schemaDocument),
+  response: t.Optional(schemaDocument),
+  stream: t.Optional(schemaDocument),
+  errors: t.Array(t.String()),
+  example: t.Optional(t.Unknown({ description: "A request that fits the schema." })),
+});
+
+export const nodeContract = defineContract("node", {
+  summary: "What runs in this node, and how it is configured.",
+  version: "1.0.0",
+  layer: "L0",
+  operations: {
+    services: {
+      summary: "List the services of this node with their health.",
+      idempotent: true,
+      response: t.Object({
+        node: t.Object({
+          id: t.String(),
+          version: t.String(),
+          pid: t.Integer(),
+          url: t.Optional(t.String()),
+          startedAt: t.String({ format: "date-time" }),
+          uptimeMs: t.Integer(),
+          dataDirectory: t.Optional(t.String()),
+        }),
+        services: t.Array(serviceRow),
+      }),
+    },
+    describe: {
+      summary: "Describe a service, or one of its operations, with schemas.",
+      idempotent: true,
+      request: t.Object({
+        service: t.String({ minLength: 1 }),
+        operation: t.Optional(t.String({ minLength: 1 })),
+      }),
+      response: t.Object({
+        service: t.Object({
+          name: t.String(),
+          layer: t.String(),
+          version: t.String(),
+          summary: t.String(),
+          description: t.Optional(t.String()),
+          uses: t.Array(t.String()),
+          optional: t.Array(t.String()),
+          stores: t.Array(t.Object({ name: t.String(), durability: t.String() })),
+          events: t.Array(
+            t.Object({ name: t.String(), topic: t.String(), payload: schemaDocument }),
+          ),
+          subscriptions: t.Array(
+            t.Object({ name: t.String(), topic: t.String(), delivery: t.String() }),
+          ),
+          extensionPoints: t.Array(
+            t.Object({ name: t.String(), kind: t.String(), summary: t.String() }),
+          ),
+          errors: t.Array(t.Object({ code: t.String(), kind: t.String(), summary: t.String() })),
+        }),
+        operations: t.Array(operationRow),
+      }),
+    },
+    config: {
+      summary: "Show every setting with its value and where the value came from.",
+      idempotent: true,
+      response: t.Object({
+        files: t.Array(t.String()),
+        rows: t.Array(
+          t.Object({
+            name: t.String(),
+            env: t.String(),
+            type: t.String(),
+            default: t.Optional(t.Unknown()),
+            value: t.Optional(t.Unknown()),
+            origin: t.String(),
+            description: t.String(),
+            required: t.Boolean(),
+            secret: t.Boolean(),
+          }),
+        ),
+      }),
+    },
+  },
+});

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+import { defineContract, defineService, t } from "@banyan/kernel";
+import { temporaryDirectory } from "@banyan/testbed";
+import { z } from "zod";
+import { adminTokenFile } from "./authority.ts";
+import { nodeContract } from "./node-contract.ts";
+import { openNode } from "./node.ts";
+import { defineSample, flagsOf, openSample, post, sample } from "./sample-node.test.ts";
+
+const off = {
+  name: "off",
+  layer: "L5",
+  from: "./services/off",
+  load: () => assert.fail(),
+} as const;
+
+describe("The node's own service", () => {
+  test("lists what runs and what is switched off, with the reason", async () => {
+    await using node = await openNode({
+      services: [defineSample(), off],
+      inMemory: true,
+      version: "9.9.9",
+      config: { env: { BANYAN_OFF_ENABLED: "false" } },
+    });
+    const { node: about, services } = await node.client(nodeContract).services({});
+    assert.equal(about.id, node.id);
+    assert.equal(about.version, "9.9.9");
+    assert.equal(about.url, node.url);
+    assert.deepEqual(
+      services.map(({ name, state, operations }) => [name, state, operations]),
+      [
+        ["node", "running", 3],
+        ["sample", "running", 14],
+        ["off", "disabled", 0],
+      ],
+    );
+    assert.match(services[2]?.because ?? "", /BANYAN_OFF_ENABLED/);
+  });
+
+  test("describes a service and each kind of operation", async () => {
+    await using node = await openNode({ services: [defineSample()], inMemory: true });
+    const client = node.client(nodeContract);
+    const { service, operations } = await client.describe({ service: "sample" });
+    assert.equal(service.layer, "L4 game-features");
+    assert.deepEqual(
+      service.errors.map(({ code }) => code),
+      ["SAMPLE_SHY"],
+    );
+    const kinds = Object.fromEntries(
+      operations.map(({ name, kind, path }) => [name, `${kind} ${path}`]),
+    );
+    assert.equal(kinds["greet"], "unary /sample/greet");
+    assert.equal(kinds["admin.reset"], "unary /sample/admin/reset");
+    assert.equal(kinds["count"], "stream /sample/count");
+    assert.equal(kinds["file"], "raw /files/:name");
+    const one = await client.describe({ service: "sample", operation: "greet" });
+    assert.deepEqual(
+      one.operations.map(({ example }) => example),
+      [{ name: "Ada" }],
+    );
+    for (const { service: name } of [{ service: "sample" }, { service: "node" }]) {
+      assert.ok(await client.describe({ service: name }));
+    }
+  });
+
+  test("answers a name that is not there with the nearest one", async () => {
+    await using node = await openNode({
+      services: [defineSample(), off],
+      inMemory: true,
+      config: { env: { BANYAN_OFF_ENABLED: "false" } },
+    });
+    const { describe: ask } = node.client(nodeContract);
+    await assert.rejects(ask({ service: "sampel" }), {
+      code: "SERVICE_UNKNOWN",
+      message: /"sample"/,
+    });
+    await assert.rejects(ask({ service: "off" }), {
+      code: "SERVICE_UNAVAILABLE",
+      message: /switched off/,
+    });
+    await assert.rejects(ask({ service: "sample", operation: "gret" }), {
+      code: "OPERATION_UNKNOWN",
+      message: /"greet"/,
+    });
+  });
+
+  test("shows every setting with its origin, and no secret", async () => {
+    const contract = defineContract("vault", {
+      summary: "Keeps a secret.",
+      version: "1.0.0",
+      config: t.Object({ password: t.Secret({ description: "Opens it." }) }),
+    });
+    await using node = await openNode({
+      services: [defineService(contract, () => ({}))],
+      inMemory: true,
+      config: {
+        env: { BANYAN_VAULT_PASSWORD: "hunter2" },
+        flags: flagsOf({ "/log/level": "warn" }),
+      },
+    });
+    const answer = await node.client(nodeContract).config({});
+    assert.doesNotMatch(JSON.stringify(answer), /hunter2/);
+    const row = (name: string) => answer.rows.find((each) => each.name === name);
+    assert.equal(row("log.level")?.value, "warn");
+    assert.equal(row("services.vault.password")?.secret, true);
+    assert.match(row("services.vault.password")?.origin ?? "", /BANYAN_VAULT_PASSWORD/);
+  });
+
+  test("takes the operator's token over HTTP", async () => {
+    await using directory = await temporaryDirectory("node-service");
+    await using world = await openSample({}, { directory: { path: directory.path } });
+    assert.equal((await post([world.url, "/node/services"], "{}")).status, 401);
+    const token = (await readFile(directory.join(adminTokenFile), "utf8")).trim();
+    const headers = { authorization: `Bearer ${token}` };
+    for (const operation of ["services", "config"]) {
+      const answer = await post([world.url, `/node/${operation}`], "{}", headers);
+      assert.equal(answer.status, 200, answer.text);
+      assert.doesNotMatch(answer.text, new RegExp(token));
+    }
+    const described = await post([world.url, "/node/describe"], '{"service":"sample"}', headers);
+    assert.equal(described.status, 200, described.text);
+  });
+});
+
+test("a contract in zod works end to end", async () => {
+  const contract = defineContract("zodiac", {
+    summary: "Signs by month.",
+    version: "1.0.0",
+    operations: {
+      sign: {
+        summary: "The sign of a month.",
+        access: "anonymous",
+        request: z.object({
+          month: z.number().int().min(1).max(12),
+          short: z.boolean().default(false),
+        }),
+        response: z.object({ sign: z.string() }),
+      },
+    },
+  });
+  const service = defineService(contract, () => ({
+    operations: { sign: ({ month, short }) => ({ sign: `${short ? "s" : "sign "}${month}` }) },
+  }));
+  await using node = await openNode({ services: [service], inMemory: true });
+  const url = node.url ?? "";
+  assert.deepEqual((await post([url, "/zodiac/sign"], '{"month":3}')).body, { sign: "sign 3" });
+  const refused = await post([url, "/zodiac/sign"], '{"month":13}');
+  assert.equal(refused.body["code"], "REQUEST_INVALID");
+  assert.equal(refused.body["pointer"], "/month");
+  const extra = await post([url, "/zodiac/sign"], '{"month":3,"extra":1}');
+  assert.equal(extra.status, 400, extra.text);
+  assert.deepEqual(await node.client(contract).sign({ month: 4, short: true }), { sign: "s4" });
+  assert.equal(sample.name, "sample");
+});

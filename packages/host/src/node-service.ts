@@ -1,0 +1,203 @@
+/** The node's own service: answers what runs here from what the node holds already. */
+
+import { defineService } from "@banyan/kernel";
+import type { AnyContract, Client, Clock, ServiceDefinition } from "@banyan/kernel";
+import {
+  eventSpecOf,
+  kernelErrors,
+  layers,
+  listOperations,
+  nearest,
+  toJsonSchema,
+} from "@banyan/kernel/internal";
+import type { NamedOperation } from "@banyan/kernel/internal";
+import { accessText } from "./describe/access-text.ts";
+import { exampleOf } from "./describe/example.ts";
+import { closedSchema } from "./describe/request-schema.ts";
+import { probeService } from "./health.ts";
+import { nodeContract } from "./node-contract.ts";
+import type { NodeView } from "./node-view.ts";
+import type { ServiceInstance } from "./service-instance.ts";
+import { configRows } from "./setup.ts";
+
+type Answer<K extends keyof Client<typeof nodeContract>> = Awaited<
+  ReturnType<Client<typeof nodeContract>[K]>
+>;
+
+/** The service for one node. */
+export function defineNodeService(node: NodeView): ServiceDefinition {
+  return defineService(nodeContract, ({ clock }) => ({
+    operations: {
+      async services() {
+        const { id, version, url, directory, startedAtMs } = node;
+        return {
+          node: {
+            id,
+            version,
+            pid: process.pid,
+            ...(url === undefined ? {} : { url }),
+            startedAt: new Date(startedAtMs).toISOString(),
+            uptimeMs: Math.max(0, Math.round(clock.nowMs() - startedAtMs)),
+            ...(directory === undefined ? {} : { dataDirectory: directory }),
+          },
+          services: [
+            ...(await Promise.all(node.instances.map((each) => runningRow(each, clock)))),
+            ...disabledRows(node),
+          ],
+        };
+      },
+      describe: ({ service, operation }) => describeService(node, service, operation),
+      config: () => ({
+        files: node.setup.files.map(({ name }) => name),
+        rows: configRows(node.setup).map(({ pointer: _pointer, ...row }) => row),
+      }),
+    },
+  }));
+}
+
+type ServiceRow = Answer<"services">["services"][number];
+
+async function runningRow(instance: ServiceInstance, clock: Clock): Promise<ServiceRow> {
+  const { contract, source } = instance;
+  const { state, reason } = await probeService(instance, clock);
+  return {
+    ...headOf(contract),
+    // probeService answers these states and no others.
+    state: state as ServiceRow["state"],
+    ...(reason === undefined ? {} : { because: reason }),
+    from: source.from,
+    operations: listOperations(contract.spec.operations ?? {}).length,
+  };
+}
+
+/** A disabled service was never loaded: only its announcement is known. */
+function disabledRows({ setup }: NodeView): ServiceRow[] {
+  return setup.decisions
+    .filter(({ enabled }) => !enabled)
+    .map(({ name, because }) => {
+      const source = setup.sources.find((each) => each.name === name);
+      return {
+        name,
+        layer: source?.layer ?? "L4",
+        version: "",
+        summary: "",
+        state: "disabled",
+        because,
+        from: source?.from ?? "",
+        operations: 0,
+      };
+    });
+}
+
+function headOf(contract: AnyContract): Pick<ServiceRow, "name" | "layer" | "version" | "summary"> {
+  const { name, layer, spec } = contract;
+  return {
+    name,
+    layer: `${layer} ${layers[layer].name}`,
+    version: spec.version,
+    summary: spec.summary,
+  };
+}
+
+function describeService(
+  node: NodeView,
+  service: string,
+  operation: string | undefined,
+): Answer<"describe"> {
+  const instance = node.instances.find(({ name }) => name === service);
+  if (instance === undefined) throw unknownService(node, service);
+  const { contract } = instance;
+  const all = listOperations(contract.spec.operations ?? {});
+  const chosen = operation === undefined ? all : all.filter(({ name }) => name === operation);
+  if (operation !== undefined && chosen.length === 0) throw unknownOperation(contract, operation);
+  return {
+    service: serviceDescription(contract),
+    operations: chosen.map((each) => operationDescription(contract, each)),
+  };
+}
+
+function serviceDescription(contract: AnyContract): Answer<"describe">["service"] {
+  const { spec } = contract;
+  const { description } = spec;
+  return {
+    ...headOf(contract),
+    ...(description === undefined ? {} : { description }),
+    uses: Object.values(spec.uses ?? {}).map(({ name }) => name),
+    optional: Object.values(spec.optional ?? {}).map(({ name }) => name),
+    stores: Object.entries(spec.stores ?? {}).map(([name, { durability }]) => ({
+      name,
+      durability,
+    })),
+    events: Object.entries(spec.events ?? {}).map(([name, declared]) => ({
+      name,
+      topic: `${contract.name}.${name}`,
+      payload: toJsonSchema(eventSpecOf(declared).payload, "input"),
+    })),
+    subscriptions: Object.entries(spec.subscriptions ?? {}).map(([name, each]) => ({
+      name,
+      topic: `${each.contract.name}.${each.event}`,
+      delivery: each.delivery,
+    })),
+    extensionPoints: Object.entries(spec.extensionPoints ?? {}).map(([name, point]) => ({
+      name,
+      kind: point.kind,
+      summary: point.summary,
+    })),
+    errors: Object.entries(spec.errors ?? {}).map(([code, { kind, summary }]) => ({
+      code,
+      kind,
+      summary,
+    })),
+  };
+}
+
+function operationDescription(
+  contract: AnyContract,
+  { name, segments, spec }: NamedOperation,
+): Answer<"describe">["operations"][number] {
+  const request =
+    spec.http !== undefined || spec.request === undefined
+      ? undefined
+      : toJsonSchema(spec.request, "input");
+  const example = request === undefined ? undefined : exampleOf(request);
+  const { description, deadlineMs, response, stream, http } = spec;
+  return {
+    name,
+    summary: spec.summary,
+    ...(description === undefined ? {} : { description }),
+    access: accessText(spec.access),
+    kind: http !== undefined ? "raw" : stream !== undefined ? "stream" : "unary",
+    method: http?.method ?? "POST",
+    path: http?.path ?? `/${[contract.name, ...segments].join("/")}`,
+    idempotent: spec.idempotent ?? false,
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(request === undefined ? {} : { request: closedSchema(request) }),
+    ...(response === undefined ? {} : { response: toJsonSchema(response, "output") }),
+    ...(stream === undefined ? {} : { stream: toJsonSchema(stream, "output") }),
+    errors: [...(spec.errors ?? [])],
+    ...(example === undefined ? {} : { example }),
+  };
+}
+
+function unknownService(node: NodeView, service: string): Error {
+  const known = node.instances.map(({ name }) => name);
+  const off = node.setup.decisions.find(({ name, enabled }) => name === service && !enabled);
+  if (off !== undefined) {
+    return kernelErrors.SERVICE_UNAVAILABLE(
+      `The service "${service}" is switched off in this node (${off.because}).`,
+    );
+  }
+  const meant = nearest(service, known);
+  return kernelErrors.SERVICE_UNKNOWN(
+    `This node runs no service "${service}".${meant === undefined ? "" : ` Did you mean "${meant}"?`}`,
+  );
+}
+
+function unknownOperation(contract: AnyContract, operation: string): Error {
+  const known = listOperations(contract.spec.operations ?? {}).map(({ name }) => name);
+  const meant = nearest(operation, known);
+  return kernelErrors.OPERATION_UNKNOWN(
+    `The service "${contract.name}" has no operation "${operation}".` +
+      (meant === undefined ? "" : ` Did you mean "${meant}"?`),
+  );
+}

@@ -1,0 +1,23 @@
+/** A node as its parts see it: what is read of it, and nothing that changes it. */
+
+import type { Clock } from "@banyan/kernel";
+import type { Metrics } from "@banyan/telemetry";
+import type { NodeEngines } from "./engines.ts";
+import type { NodePhase } from "./health.ts";
+import type { ServiceInstance } from "./service-instance.ts";
+import type { NodeSetup } from "./setup.ts";
+
+/** What the parts of a node are told about it. */
+export interface NodeView {
+  readonly id: string;
+  readonly url: string | undefined;
+  readonly phase: NodePhase;
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly setup: NodeSetup;
+  readonly instances: readonly ServiceInstance[];
+  readonly engines: NodeEngines | undefined;
+  readonly directory: string | undefined;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}

@@ -1,0 +1,358 @@
+/**
+ * A node: the services of one process, from start to stop.
+ *
+ *   starting ──▶ ready ──▶ draining ──▶ stopped
+ *       └───────────── draining ─────────┘
+ *
+ * Start: decide, load and plan (`setup.ts`, nothing opened) → open engines → build every service in
+ * order → serve health → run start hooks in order → subscribe → ready → background work.
+ * Stop: background work and calls end → the bus hands out what it accepted → stop hooks in reverse
+ * order → everything that was opened is closed, last first. All of it within `node.stopTimeoutMs`,
+ * and a second more for each part that hangs.
+ *
+ * What it owns: everything opened on the way, on one stack of disposables.
+ * What may interrupt it: a failure anywhere in the start, or the program's signal; then `close` at
+ * any moment.
+ *
+ * I1. A failed start leaves nothing open and nothing running.
+ * I2. No call from outside reaches a handler before `ready`, and none begins after `draining`.
+ * I3. What is in flight when draining begins is finished, or told after the bound that it was not.
+ * I4. `close` is idempotent and always ends.
+ */
+
+import { createIdSource, isBanyanError, TaskGroup } from "@banyan/kernel";
+import type { AnyContract, Client, Clock, Log, LogFields } from "@banyan/kernel";
+import type { ServiceDefinition } from "@banyan/kernel";
+import { CallRuntime, kernelErrors } from "@banyan/kernel/internal";
+import { createLocalMesh } from "@banyan/mesh";
+import type { Mesh } from "@banyan/mesh";
+import { subscribeHandlers } from "@banyan/messaging";
+import type { EventHandlers } from "@banyan/messaging";
+import { createMetrics } from "@banyan/telemetry";
+import { createCallObserver, registerProcessMetrics } from "@banyan/telemetry/internal";
+import { createAdminAuthenticator, createLocalAuthorizer, openAdminToken } from "./authority.ts";
+import { openEngines } from "./engines.ts";
+import type { NodeEngines } from "./engines.ts";
+import { hostErrors } from "./errors.ts";
+import { ExtensionRegistry } from "./extensions.ts";
+import type { NodePhase } from "./health.ts";
+import { createIdempotencyLedger, idempotencyRecord } from "./idempotency.ts";
+import { openHttp } from "./node-http.ts";
+import { openNodeLog } from "./node-log.ts";
+import type { NodeView } from "./node-view.ts";
+import { defineNodeService } from "./node-service.ts";
+import type { NodeOptions, ResolvedNodeOptions, ServiceSource } from "./options.ts";
+import { resolveNodeOptions } from "./options.ts";
+import type { ServiceInstance } from "./service-instance.ts";
+import { assertSetup, serviceConfig, setUpNode } from "./setup.ts";
+import type { NodeSetup } from "./setup.ts";
+import { within } from "./within.ts";
+import { buildService } from "./wiring.ts";
+
+/** A running node. */
+export interface Node extends AsyncDisposable {
+  readonly id: string;
+  /** Where it serves HTTP; `undefined` when it does not. */
+  readonly url: string | undefined;
+  readonly phase: NodePhase;
+  readonly setup: NodeSetup;
+  readonly startedAtMs: number;
+  /** A typed client of a service of this node, as the program itself. */
+  client<C extends AnyContract>(contract: C): Client<C>;
+  /** Drains and stops, within `node.stopTimeoutMs`. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a node. Resolves when it is ready.
+ *
+ * @throws NODE_START_REFUSED with everything that is wrong with services and configuration.
+ * @throws NODE_START_FAILED when a service or an engine fails; what had started is stopped again.
+ */
+export async function openNode(options: NodeOptions): Promise<Node> {
+  const resolved = resolveNodeOptions(options);
+  const setup = await setUpNode(resolved);
+  assertSetup(setup);
+  const node = new RunningNode(resolved, setup);
+  try {
+    await node.start();
+  } catch (error) {
+    await node.close();
+    throw isBanyanError(error) ? error : startFailure("The node could not start", error);
+  }
+  return node;
+}
+
+/** How long a part that was told to end may hang when the stop's own time is over. */
+const hangMs = 1000;
+
+class RunningNode implements Node, NodeView {
+  readonly id: string;
+  readonly setup: NodeSetup;
+  readonly startedAtMs: number;
+  readonly metrics = createMetrics();
+  readonly #options: ResolvedNodeOptions;
+  readonly #disposables = new AsyncDisposableStack();
+  readonly #log: Log;
+  readonly #mesh: Mesh;
+  readonly #tasks: TaskGroup;
+  /** Tells start hooks that nobody waits for them any more. */
+  readonly #stopping = new AbortController();
+  #runtime: CallRuntime | undefined;
+  #engines: NodeEngines | undefined;
+  readonly #instances: ServiceInstance[] = [];
+  #phase: NodePhase = "starting";
+  #url: string | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedNodeOptions, setup: NodeSetup) {
+    const { clock, random } = options;
+    this.#options = options;
+    this.setup = setup;
+    this.id = setup.config.node.id ?? createIdSource(clock, random).uuid();
+    this.startedAtMs = clock.nowMs();
+    this.#log = openNodeLog(options, setup.config.log, this.#disposables).child({ node: this.id });
+    this.#mesh = createLocalMesh({ validation: setup.config.limits.localValidation });
+    this.#tasks = new TaskGroup({
+      onFailure: (error, service) => this.#log.error("background work failed", { service, error }),
+    });
+  }
+
+  get url(): string | undefined {
+    return this.#url;
+  }
+
+  get phase(): NodePhase {
+    return this.#phase;
+  }
+
+  get version(): string {
+    return this.#options.version;
+  }
+
+  get directory(): string | undefined {
+    return this.#options.directory?.path;
+  }
+
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  get instances(): readonly ServiceInstance[] {
+    return this.#instances;
+  }
+
+  get engines(): NodeEngines | undefined {
+    return this.#engines;
+  }
+
+  client<C extends AnyContract>(contract: C): Client<C> {
+    return this.#mesh.client(contract, { caller: "program" });
+  }
+
+  async start(): Promise<void> {
+    const { clock, random, inMemory } = this.#options;
+    const engines = await openEngines({
+      setup: this.setup,
+      disposables: this.#disposables,
+      directory: this.directory,
+      inMemory,
+      clock,
+      random,
+      log: this.#log,
+    });
+    this.#engines = engines;
+    this.#assertWanted();
+    const runtime = await this.#openRuntime(engines);
+    this.#runtime = runtime;
+    await this.#build(engines, runtime);
+    this.#assertWanted();
+    this.#url = await this.#openHttp(runtime);
+    await this.#startServices();
+    await this.#subscribe(engines, runtime);
+    this.#assertWanted();
+    this.#phase = "ready";
+    for (const instance of this.#instances) instance.run(this.#tasks);
+    this.#log.info("node ready", { url: this.#url, services: this.#instances.length });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#stop();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #openRuntime(engines: NodeEngines): Promise<CallRuntime> {
+    const { clock, random } = this.#options;
+    const { http, limits } = this.setup.config;
+    const ids = createIdSource(clock, random);
+    const token = this.directory === undefined ? undefined : await openAdminToken(this.directory);
+    const runtime: CallRuntime = new CallRuntime({
+      clock,
+      random,
+      log: this.#log,
+      observer: createCallObserver(this.metrics, { inFlight: () => runtime.inFlight }),
+      authenticator: createAdminAuthenticator(token),
+      authorizer: createLocalAuthorizer({ everybodyIsOperator: http.authentication === "off" }),
+      idempotency: createIdempotencyLedger({
+        store: await engines.openStore("node", "idempotency", {
+          value: idempotencyRecord,
+          durability: this.#ledgerDurability(),
+          expires: true,
+        }),
+        ids,
+        boot: ids.uuid(),
+      }),
+      defaultTimeoutMs: limits.callTimeoutMs,
+      inFlightMax: limits.inFlightMax,
+    });
+    this.#disposables.defer(() => runtime.close());
+    this.#disposables.defer(registerProcessMetrics(this.metrics));
+    return runtime;
+  }
+
+  async #build(engines: NodeEngines, runtime: CallRuntime): Promise<void> {
+    const { clock, random } = this.#options;
+    const { setup } = this;
+    const extensions = new ExtensionRegistry(setup.order, this.#log);
+    const parts = { runtime, mesh: this.#mesh, engines, extensions, clock, random, log: this.#log };
+    const own = defineNodeService(this);
+    const loaded = [{ definition: own, source: ownSource(own) }, ...setup.services];
+    for (const contract of setup.order) {
+      const service = loaded.find(({ definition }) => definition.contract === contract);
+      if (service === undefined) continue;
+      const config = serviceConfig(setup.resolution, contract.name);
+      const instance = await buildService(service, config, parts).catch((cause: unknown) => {
+        throw startFailure(`The service "${contract.name}" could not be built`, cause);
+      });
+      this.#instances.push(instance);
+      this.#mesh.provide({ contract, runners: instance.runners });
+    }
+  }
+
+  async #openHttp(runtime: CallRuntime): Promise<string | undefined> {
+    if (!this.setup.config.http.enabled) return undefined;
+    const http = await openHttp(this, {
+      runtime,
+      log: this.#log,
+      assertOpen: () => this.#assertOpen(),
+      disposables: this.#disposables,
+    });
+    return http.url;
+  }
+
+  /** I2: health pages are served from the start, operations are not. */
+  #assertOpen(): void {
+    if (this.#phase === "ready") return;
+    if (this.#phase === "starting") {
+      throw hostErrors.NODE_STARTING("The node is starting; try again in a moment.", {
+        retryAfterMs: 500,
+      });
+    }
+    throw kernelErrors.NODE_DRAINING("The node is stopping and takes no new calls.", {
+      retryAfterMs: 1000,
+    });
+  }
+
+  async #startServices(): Promise<void> {
+    const { clock, signal } = this.#options;
+    const { startTimeoutMs } = this.setup.config.node;
+    const deadlineMs = clock.monotonicMs() + startTimeoutMs;
+    for (const instance of this.#instances) {
+      const limitMs = Math.max(0, deadlineMs - clock.monotonicMs());
+      const patience = signal === undefined ? { clock, limitMs } : { clock, limitMs, signal };
+      const started = await within(patience, instance.start(this.#stopping.signal));
+      if (started.kind === "done") continue;
+      this.#assertWanted();
+      throw hostErrors.NODE_START_FAILED(
+        `The service "${instance.name}" had not started when the ${startTimeoutMs} ms for all ` +
+          "services were over; see what its start hook waits for, or raise node.startTimeoutMs.",
+        { details: { service: instance.name } },
+      );
+    }
+  }
+
+  /** The program may lose interest at any moment of a start. @throws NODE_START_FAILED */
+  #assertWanted(): void {
+    if (this.#options.signal?.aborted !== true) return;
+    throw hostErrors.NODE_START_FAILED("The start was cancelled before the node was ready.");
+  }
+
+  async #subscribe(engines: NodeEngines, runtime: CallRuntime): Promise<void> {
+    const { bus } = engines;
+    for (const { contract, parts } of this.#instances) {
+      if (contract.spec.subscriptions === undefined) continue;
+      // Each was typed by its own event in defineService; the bus reads it by the same schema.
+      const handlers = (parts.subscriptions ?? {}) as EventHandlers;
+      const subscriptions = await subscribeHandlers(contract, handlers, { bus, runtime });
+      this.#disposables.use(subscriptions);
+    }
+  }
+
+  /** Never throws (I4): what fails or hangs is logged, and the rest is closed all the same. */
+  async #stop(): Promise<void> {
+    const { clock } = this.#options;
+    const deadlineMs = clock.monotonicMs() + this.setup.config.node.stopTimeoutMs;
+    const leftMs = (): number => Math.max(0, deadlineMs - clock.monotonicMs());
+    const end = async (what: string, work: () => Promise<unknown>, fields?: LogFields) => {
+      try {
+        const patience = { clock, limitMs: Math.max(leftMs(), hangMs) };
+        const { kind } = await within(patience, Promise.try(work));
+        if (kind === "late") this.#log.error(`${what} did not end`, fields);
+      } catch (error) {
+        this.#log.error(`${what} failed`, { ...fields, error });
+      }
+    };
+    this.#phase = "draining";
+    this.#stopping.abort(kernelErrors.NODE_DRAINING("The node is stopping."));
+    for (const instance of this.#instances) instance.drain();
+    this.#runtime?.startDraining();
+    await Promise.all([this.#endTasks(leftMs()), this.#drainCalls(leftMs())]);
+    await end("draining the bus", async () => this.#engines?.bus.close({ drainMs: leftMs() }));
+    for (const instance of this.#instances.toReversed()) {
+      await end("stop hook", () => instance.stop(), { service: instance.name });
+    }
+    await this.#mesh.close();
+    await end("closing", () => this.#disposables.disposeAsync());
+    this.#phase = "stopped";
+  }
+
+  async #endTasks(limitMs: number): Promise<void> {
+    const { kind } = await within({ clock: this.clock, limitMs }, this.#tasks.close());
+    if (kind === "late") this.#log.warn("background work did not end", { count: this.#tasks.size });
+  }
+
+  /** I3. */
+  async #drainCalls(limitMs: number): Promise<void> {
+    const runtime = this.#runtime;
+    if (runtime === undefined) return;
+    const drained = await within({ clock: this.clock, limitMs }, runtime.idle());
+    if (drained.kind === "done") return;
+    const reason = kernelErrors.NODE_DRAINING(
+      "The node stopped before the call was finished; whether it took effect is not known.",
+      { retryable: false },
+    );
+    const count = runtime.abortAll(reason);
+    this.#log.warn("calls were cut off by the stop", { count });
+  }
+
+  /** Answers of calls are kept as safely as this node keeps anything. */
+  #ledgerDurability(): "durable" | "ephemeral" {
+    const { config, engines } = this.setup;
+    return engines.get(config.engines.durable)?.state?.kinds.state ?? "durable";
+  }
+}
+
+function ownSource(definition: ServiceDefinition): ServiceSource {
+  const load = (): Promise<ServiceDefinition> => Promise.resolve(definition);
+  return { name: "node", layer: "L0", from: "the host", load };
+}
+
+function startFailure(what: string, cause: unknown): Error {
+  if (isBanyanError(cause, "NODE_START_FAILED")) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return hostErrors.NODE_START_FAILED(`${what}: ${reason}`, { cause });
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakeClock } from "@banyan/testbed";
+import { defineContract } from "../contract/contract.ts";
+import { isBanyanError } from "../errors/banyan-error.ts";
+import { kernelErrors } from "../errors/kernel-errors.ts";
+import { anonymous } from "../ports/access.ts";
+import type { CallInit } from "./call.ts";
+import { currentCallContext } from "./call.ts";
+import type { Handler } from "./pipeline.ts";
+import { OperationRunner } from "./pipeline.ts";
+import type { CallRuntimeOptions } from "./runtime.ts";
+import { CallRuntime } from "./runtime.ts";
+
+const spec = { summary: "Work.", access: "anonymous" } as const;
+const contract = defineContract("desk", {
+  summary: "Desk.",
+  version: "1.0.0",
+  operations: { work: spec, outer: spec },
+});
+
+const outside: CallInit = { mode: "strict", principal: anonymous };
+const below = (): CallInit => ({
+  mode: "tolerant",
+  principal: anonymous,
+  caller: "desk",
+  parent: currentCallContext(),
+});
+
+function openRuntime(options: CallRuntimeOptions = {}): {
+  runtime: CallRuntime;
+  clock: FakeClock;
+  runnerOf: (name: string, handler: Handler) => OperationRunner;
+} {
+  const clock = new FakeClock();
+  const runtime = new CallRuntime({ clock, ...options });
+  const runnerOf = (name: string, handler: Handler): OperationRunner =>
+    new OperationRunner(contract, { segments: [name], name, spec }, { handler, runtime });
+  return { runtime, clock, runnerOf };
+}
+
+const codeOf = (error: unknown): string => (isBanyanError(error) ? error.code : "none");
+
+test("a node takes as many calls as it may hold, and says so by name", async () => {
+  const { runtime, clock, runnerOf } = openRuntime({ inFlightMax: 2 });
+  const runner = runnerOf("work", () => clock.sleep(10));
+  const two = [runner.invoke({}, outside), runner.invoke({}, outside)];
+  const third = await runner.invoke({}, outside).catch((error: unknown) => error);
+  assert(isBanyanError(third, "CALL_LIMIT_REACHED"));
+  assert.match(third.message, /limits\.inFlightMax/);
+  assert.equal(third.retryAfterMs, 100);
+  await clock.advance(10);
+  await Promise.all(two);
+  assert.equal(runtime.inFlight, 0);
+  await Promise.all([runner.invoke({}, outside), clock.advance(10)]);
+});
+
+test("a draining node refuses new calls but lets what is in flight call on (I2)", async () => {
+  const { runtime, clock, runnerOf } = openRuntime();
+  const inner = runnerOf("work", () => clock.sleep(5));
+  const outer = runnerOf("outer", async () => {
+    await clock.sleep(10);
+    await inner.invoke({}, below());
+  });
+  const running = outer.invoke({}, outside);
+  runtime.startDraining();
+  assert.equal(runtime.draining, true);
+  assert.equal(
+    codeOf(await inner.invoke({}, outside).catch((error: unknown) => error)),
+    "NODE_DRAINING",
+  );
+  let idle = false;
+  const waited = runtime.idle().then(() => (idle = true));
+  await clock.advance(14);
+  assert.equal(idle, false);
+  assert.equal(runtime.inFlight, 2);
+  await clock.advance(1);
+  await Promise.all([running, waited]);
+  await runtime.idle();
+});
+
+test("what is left at the end of patience is aborted, and counted until it settles", async () => {
+  const { runtime, clock, runnerOf } = openRuntime();
+  const polite = runnerOf("work", (_, call) => clock.sleep(1e6, { signal: call.signal }));
+  const rude = runnerOf("outer", () => clock.sleep(1000));
+  const ends = [polite, rude].map((runner) => runner.invoke({}, outside).catch(codeOf));
+  await clock.settle();
+  assert.equal(runtime.abortAll(kernelErrors.NODE_DRAINING("The node stops.")), 2);
+  assert.deepEqual(await Promise.all(ends), ["NODE_DRAINING", "NODE_DRAINING"]);
+  await clock.settle();
+  assert.equal(runtime.inFlight, 1);
+  assert.equal(runtime.abortAll(kernelErrors.NODE_DRAINING("Again.")), 1);
+  await clock.advance(1000);
+  assert.equal(runtime.inFlight, 0);
+  assert.equal(runtime.abortAll(kernelErrors.NODE_DRAINING("Again.")), 0);
+});
+
+test("handlers that settle after the runtime was closed harm nothing", async () => {
+  const { runtime, clock, runnerOf } = openRuntime();
+  const runner = runnerOf("work", () => clock.sleep(10));
+  const running = runner.invoke({}, outside);
+  runtime.close();
+  assert.equal(runtime.wheel.size, 0);
+  await clock.advance(10);
+  await running;
+  assert.equal(runtime.wheel.size, 0);
+  assert.equal(runtime.inFlight, 0);
+});

@@ -1,0 +1,92 @@
+/** The users' door of the kernel: what a service author and a client author need. */
+
+export { t } from "./schema/t.ts";
+export type { Static } from "typebox";
+export type { InferInput, InferOutput, Schema } from "./schema/standard.ts";
+export type { JsonSchema } from "./schema/json-schema.ts";
+export type { Issue } from "./schema/issue.ts";
+
+export { defineContract, extend, on } from "./contract/contract.ts";
+export type {
+  AnyContract,
+  Contract,
+  ContractSpec,
+  EventSpec,
+  ExtensionPointSpec,
+  ExtensionSpec,
+  StoreSpec,
+  SubscribeOptions,
+  SubscriptionSpec,
+  Upgrades,
+} from "./contract/contract.ts";
+export type {
+  Access,
+  AccessRule,
+  HttpExchange,
+  OperationSpec,
+  OperationTree,
+} from "./contract/operation.ts";
+export { Layer } from "./contract/layers.ts";
+
+export { defineService, isServiceDefinition } from "./service/service.ts";
+export type {
+  Health,
+  ServiceDefinition,
+  ServiceFactory,
+  ServiceParts,
+  ServiceTools,
+} from "./service/service.ts";
+export type {
+  Client,
+  ClientsOf,
+  ConfigOf,
+  Contribution,
+  EventsOf,
+  HttpExchangeInput,
+  StoresOf,
+} from "./service/inference.ts";
+
+export { currentCall } from "./call/call.ts";
+export type { Call, CallOptions } from "./call/call.ts";
+export type { TraceContext } from "./call/trace.ts";
+
+export { BanyanError, isBanyanError } from "./errors/banyan-error.ts";
+export type { ErrorDetails, WireError } from "./errors/banyan-error.ts";
+export { defineErrors } from "./errors/catalogue.ts";
+export type { ErrorCatalogue, ErrorSpec, ErrorTable } from "./errors/catalogue.ts";
+export { ErrorKind, errorKinds } from "./errors/kinds.ts";
+
+export type { EventOf, Published, PublishOptions } from "./ports/event.ts";
+export type {
+  DeleteOptions,
+  Entry,
+  Etag,
+  Page,
+  ScanOptions,
+  Store,
+  Waiting,
+  WriteOptions,
+} from "./ports/store.ts";
+export type {
+  AccessDecision,
+  AccessQuestion,
+  Authenticator,
+  Authorizer,
+  Credentials,
+  Principal,
+} from "./ports/access.ts";
+export { silentLog } from "./ports/log.ts";
+export type { Log, LogFields } from "./ports/log.ts";
+
+export { systemClock } from "./time/clock.ts";
+export type { CancelTimer, Clock, TimerOptions } from "./time/clock.ts";
+export { backoffMs } from "./time/backoff.ts";
+export type { BackoffOptions } from "./time/backoff.ts";
+export { createIdSource, systemIds } from "./ids.ts";
+export type { IdSource } from "./ids.ts";
+export { createSeededRandom, systemRandom } from "./random.ts";
+export type { Random } from "./random.ts";
+export { Limiter } from "./limiter.ts";
+export type { LimiterOptions } from "./limiter.ts";
+export { TaskGroup } from "./task-group.ts";
+export type { TaskGroupOptions } from "./task-group.ts";

@@ -1,0 +1,80 @@
+/**
+ * A store as a service author sees it. `packages/state` makes one from a contract's declaration and
+ * an engine; this is only its shape, so that contracts can be typed on the lowest floor.
+ */
+
+/** Opaque: compare for equality only. Fresh with every write, never reused for a key. */
+export type Etag = string;
+
+/** One entry with its etag. */
+export interface Entry<V> {
+  readonly key: string;
+  readonly value: V;
+  readonly etag: Etag;
+}
+
+/** Anything that waits can be told to stop; a `Call` fits. */
+export interface Waiting {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WriteOptions extends Waiting {
+  /** Write only if the stored etag is still this one. */
+  readonly ifMatch?: Etag | undefined;
+  /** Write only if the key is not there. Excludes `ifMatch`. */
+  readonly ifAbsent?: boolean | undefined;
+  /** Milliseconds until the entry is gone; only where the store declared `expires`. */
+  readonly ttlMs?: number | undefined;
+}
+
+/** Under which condition an entry is deleted. */
+export interface DeleteOptions extends Waiting {
+  readonly ifMatch?: Etag | undefined;
+}
+
+export interface ScanOptions extends Waiting {
+  /** Only keys that begin with this text. Default: all. */
+  readonly prefix?: string | undefined;
+  /** Only keys after this one, in byte order of their UTF-8: where the last page ended. */
+  readonly after?: string | undefined;
+  /** Entries in a page, 1 … 1000. Default 100. */
+  readonly limit?: number | undefined;
+}
+
+export interface Page<V> {
+  readonly entries: readonly Entry<V>[];
+  /** Pass as `after` for the next page; `undefined` on the last one. */
+  readonly next: string | undefined;
+}
+
+/**
+ * Keys: 1 … 512 bytes of Unicode text without U+0000 and lone surrogates, compared as UTF-8 bytes.
+ *
+ * Every method may throw STATE_KEY_INVALID, STATE_VALUE_INVALID, STATE_ENGINE_UNAVAILABLE or
+ * CLOSED; what it returns shares no object with the store.
+ */
+export interface Store<V> {
+  get(key: string, options?: Waiting): Promise<V | undefined>;
+  getEntry(key: string, options?: Waiting): Promise<Entry<V> | undefined>;
+  /** The entries found, in the order of `keys` (at most 1000). */
+  getMany(keys: readonly string[], options?: Waiting): Promise<Entry<V>[]>;
+  has(key: string, options?: Waiting): Promise<boolean>;
+  /** @throws STATE_VERSION_CONFLICT when `ifMatch` or `ifAbsent` does not hold. */
+  set(key: string, value: V, options?: WriteOptions): Promise<Etag>;
+  /** All or none (at most 1000); etags in the order of `entries`. */
+  setMany(
+    entries: readonly (readonly [key: string, value: V])[],
+    options?: Waiting & { readonly ttlMs?: number | undefined },
+  ): Promise<Etag[]>;
+  /** True when something was there. @throws STATE_VERSION_CONFLICT when `ifMatch` does not hold. */
+  delete(key: string, options?: DeleteOptions): Promise<boolean>;
+  /** All or none; how many were there. */
+  deleteMany(keys: readonly string[], options?: Waiting): Promise<number>;
+  /** One page in key order. */
+  scan(options?: ScanOptions): Promise<Page<V>>;
+  /**
+   * Reads, changes and writes one key as if alone: `change` may run more than once and must be
+   * pure. Keeps an entry's time to live. @throws STATE_UPDATE_CONTENDED after too many conflicts.
+   */
+  update(key: string, change: (current: V | undefined) => V, options?: Waiting): Promise<V>;
+}

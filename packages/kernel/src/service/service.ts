@@ -1,0 +1,111 @@
+/** A service: a contract with the code behind it. */
+
+import type { AnyContract, Contract, ContractSpec } from "../contract/contract.ts";
+import type { IdSource } from "../ids.ts";
+import type { PublishOptions, Published } from "../ports/event.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../random.ts";
+import type { Clock } from "../time/clock.ts";
+import type {
+  ClientsOf,
+  ConfigOf,
+  EventsOf,
+  ExtensionsOf,
+  HandlersOf,
+  Part,
+  PointsOf,
+  StoresOf,
+  SubscribersOf,
+} from "./inference.ts";
+
+/** What a service is handed when it is built. Everything it may touch is in here. */
+export interface ServiceTools<C extends AnyContract> {
+  readonly config: ConfigOf<C>;
+  readonly stores: StoresOf<C>;
+  /**
+   * Publishes one of the contract's own events; resolves when it is safe in the bus.
+   * @throws EVENT_INVALID when the payload does not fit its schema.
+   */
+  readonly publish: <E extends keyof EventsOf<C> & string>(
+    event: E,
+    payload: EventsOf<C>[E],
+    options?: PublishOptions,
+  ) => Promise<Published>;
+  /** Clients of `uses`, and of `optional` (read those at the time of use: they come and go). */
+  readonly clients: ClientsOf<C>;
+  /** The contract's own `provider` points. */
+  readonly extensionPoints: PointsOf<C>;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly random: Random;
+}
+
+type Required_<Key extends string, T> = keyof T extends never
+  ? { readonly [K in Key]?: T }
+  : { readonly [K in Key]: T };
+
+/** State of a part of a service, for `/readyz`. */
+export type Health =
+  | { readonly kind: "healthy" }
+  | { readonly kind: "degraded"; readonly reason: string }
+  | { readonly kind: "unhealthy"; readonly reason: string };
+
+/** What the factory returns. A part the contract does not declare may be left out. */
+export type ServiceParts<C extends AnyContract> = Required_<
+  "operations",
+  HandlersOf<Part<C, "operations">>
+> &
+  Required_<"subscriptions", SubscribersOf<C>> &
+  Required_<"extensions", ExtensionsOf<C>> & {
+    /** Before the first call: load, warm up. Its `uses` have started already. */
+    readonly start?: (signal: AbortSignal) => Promise<void> | void;
+    /** Background work from readiness to drain; returns when the signal is aborted. */
+    readonly run?: (signal: AbortSignal) => Promise<void>;
+    /** After the last call: release. Bounded by the node's stop deadline. */
+    readonly stop?: () => Promise<void> | void;
+    /** Asked by `/readyz`; left out: healthy once started. */
+    readonly health?: (signal: AbortSignal) => Promise<Health> | Health;
+  };
+
+/** A factory must not call others or wait for them: that is what `start` is for. */
+export type ServiceFactory<C extends AnyContract> = (
+  tools: ServiceTools<C>,
+) => ServiceParts<C> | Promise<ServiceParts<C>>;
+
+/** A service with its types erased: what a node holds. */
+export interface ServiceDefinition<C extends AnyContract = AnyContract> {
+  readonly kind: "banyan.service";
+  readonly contract: C;
+  readonly build: (tools: unknown) => unknown;
+}
+
+/**
+ * Binds code to a contract.
+ *
+ * @example
+ * export default defineService(greeter, ({ config }) => ({
+ *   operations: { greet: ({ name }) => ({ text: `${config.salutation}, ${name}!` }) },
+ * }));
+ */
+export function defineService<N extends string, S extends ContractSpec>(
+  contract: Contract<N, S>,
+  factory: ServiceFactory<Contract<N, S>>,
+): ServiceDefinition<Contract<N, S>> {
+  return Object.freeze({
+    kind: "banyan.service",
+    contract,
+    // The node makes the tools from this very contract, so they have the type the factory asks for.
+    build: (tools: unknown) => factory(tools as ServiceTools<Contract<N, S>>),
+  });
+}
+
+/** True for what `defineService` made, also by another copy of this package. */
+export function isServiceDefinition(value: unknown): value is ServiceDefinition {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "kind" in value &&
+    value.kind === "banyan.service"
+  );
+}

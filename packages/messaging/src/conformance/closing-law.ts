@@ -1,0 +1,179 @@
+/** How subscriptions and the bus end. */
+
+import assert from "node:assert/strict";
+import type { BusCheck } from "./law-check.ts";
+import { sameIds } from "./law-check.ts";
+
+export const closingLaw: readonly BusCheck[] = [
+  {
+    name: "closing a subscription waits for its handler and starts no other",
+    async run(law) {
+      let isFinished = false;
+      let finish = (): void => undefined;
+      const { subscription, seen } = await law.subscribe(
+        { name: law.name("leaving"), concurrency: 1 },
+        async () => {
+          await new Promise<void>((resolve) => {
+            finish = resolve;
+          });
+          isFinished = true;
+        },
+      );
+      await law.soon(law.bus.publish(law.messages(3)));
+      await law.until("the first runs", () => seen.length === 1);
+      let isClosed = false;
+      const closing = subscription.close({ drainMs: 1000 }).then(() => {
+        isClosed = true;
+      });
+      await law.advance(100);
+      assert.equal(isClosed, false, "it closed while its handler ran");
+      finish();
+      await law.soon(closing);
+      assert.equal(isFinished, true);
+      await law.quiet();
+      assert.equal(seen.length, 1, "another handler started after close");
+      await law.soon(subscription.close(), "a second close");
+    },
+  },
+  {
+    name: "what a leaving member did not finish goes to another member",
+    async run(law) {
+      const spec = { name: law.name("group"), concurrency: 2 };
+      const aborted: boolean[] = [];
+      const stuck = await law.subscribe(spec, (delivery) => {
+        delivery.signal.addEventListener("abort", () => aborted.push(true));
+        return new Promise<void>(() => undefined);
+      });
+      const messages = law.messages(4);
+      await law.soon(law.bus.publish(messages));
+      await law.until("two are stuck", () => stuck.seen.length === 2);
+      const fresh = await law.subscribe(spec);
+      await law.soon(stuck.subscription.close({ drainMs: 50 }));
+      await law.until("the other has all four", () => fresh.seen.length >= 4);
+      await law.quiet();
+      sameIds(fresh.seen, messages, "all four, each once");
+      assert.deepEqual(aborted, [true, true], "the stuck handlers were told by their signal");
+      for (const { id, attempt } of fresh.seen) {
+        const before = stuck.seen.filter((seen) => seen.id === id).length;
+        assert.equal(attempt, before + 1, "the attempt counts the delivery to the first member");
+      }
+      await law.dead(spec.name, 0);
+    },
+  },
+  {
+    name: "the late end of a handler that was given up changes nothing",
+    async run(law) {
+      const spec = { name: law.name("group"), concurrency: 1 };
+      let fail = (): void => undefined;
+      const stuck = await law.subscribe(spec, () => {
+        const { promise, reject } = Promise.withResolvers<void>();
+        fail = () => reject(new Error("late"));
+        return promise;
+      });
+      await law.soon(law.bus.publish(law.message()));
+      await law.until("it runs", () => stuck.seen.length === 1);
+      await law.soon(stuck.subscription.close({ drainMs: 0 }));
+      const fresh = await law.subscribe(spec);
+      await law.until("the other handled it", () => fresh.seen.length === 1);
+      fail();
+      await law.quiet();
+      assert.equal(fresh.seen.length, 1);
+      await law.dead(spec.name, 0);
+    },
+  },
+  {
+    name: "closing the bus handles what was accepted, retries included",
+    async run(law) {
+      let done = 0;
+      const messages = law.messages(20);
+      await law.subscribe({ name: law.name("group"), concurrency: 1 }, async ({ attempt }) => {
+        await law.bus.status();
+        if (attempt === 1) throw new Error("again");
+        done += 1;
+      });
+      await law.soon(law.bus.publish(messages));
+      const report = await law.soon(law.bus.close({ drainMs: 60_000 }), "close");
+      assert.equal(done, 20);
+      assert.deepEqual(report, { unhandled: 0 });
+    },
+  },
+  {
+    name: "handlers may publish while the bus drains, and that is handled too",
+    async run(law) {
+      const next = law.name("next");
+      const follower = await law.subscribe({ name: law.name("follower"), topic: next });
+      await law.subscribe({ name: law.name("leader"), concurrency: 1 }, async () => {
+        await law.bus.publish(law.message({}, next));
+      });
+      await law.soon(law.bus.publish(law.messages(5)));
+      const report = await law.soon(law.bus.close({ drainMs: 60_000 }), "close");
+      assert.equal(follower.seen.length, 5);
+      assert.deepEqual(report, { unhandled: 0 });
+    },
+  },
+  {
+    name: "closing the bus ends at its bound, aborts handlers and says what is unhandled",
+    async run(law) {
+      let isAborted = false;
+      const name = law.name("stuck");
+      const { seen } = await law.subscribe({ name, concurrency: 1 }, async ({ signal }) => {
+        await new Promise((_, reject) => {
+          signal.addEventListener("abort", () => {
+            isAborted = true;
+            reject(signal.reason);
+          });
+        });
+      });
+      await law.soon(law.bus.publish(law.messages(3)));
+      await law.until("one runs", () => seen.length === 1);
+      const report = await law.soon(law.bus.close({ drainMs: 200 }), "close");
+      assert.deepEqual(report, { unhandled: 3 });
+      assert.equal(isAborted, true);
+      await law.quiet();
+      assert.equal(seen.length, 1);
+    },
+  },
+  {
+    name: "after close everything is refused and nothing is handled",
+    async run(law) {
+      const backoff = { initialMs: 300, maxMs: 300, jitter: "none" } as const;
+      const { seen } = await law.subscribe({ name: law.name("retrying"), backoff }, () => {
+        throw new Error("later");
+      });
+      await law.soon(law.bus.publish(law.message()));
+      await law.until("it failed once", () => seen.length === 1);
+      await law.soon(law.bus.check());
+      const report = await law.soon(law.bus.close({ drainMs: 0 }), "close");
+      assert.deepEqual(report, { unhandled: 1 });
+      const { bus } = law;
+      const spec = { name: law.name("new"), topic: law.topic, delivery: "group" } as const;
+      await law.rejects(bus.publish(law.message()), "CLOSED");
+      await law.rejects(
+        bus.subscribe(spec, () => undefined),
+        "CLOSED",
+      );
+      await law.rejects(bus.deadLetters.list(), "CLOSED");
+      await law.rejects(bus.deadLetters.redrive([]), "CLOSED");
+      await law.rejects(bus.removeGroup(spec.name), "CLOSED");
+      await law.rejects(bus.check(), "CLOSED");
+      await law.soon(bus.close(), "a second close");
+      await law.quiet();
+      await law.quiet();
+      assert.equal(seen.length, 1, "a handler started after close");
+    },
+  },
+  {
+    name: "a publish that still waits for room when the bus closes is refused",
+    async run(law) {
+      const { seen } = await law.subscribe(
+        { name: law.name("full"), bufferMax: 1 },
+        () => new Promise<void>(() => undefined),
+      );
+      await law.soon(law.bus.publish(law.message()));
+      await law.until("it runs", () => seen.length === 1);
+      const waiting = law.later(law.bus.publish(law.message(), { timeoutMs: 60_000 }));
+      await law.soon(law.bus.close({ drainMs: 50 }), "close");
+      await law.rejects(waiting, "CLOSED");
+    },
+  },
+];

@@ -1,0 +1,187 @@
+/** What a check of the law is, and the tools all of them use. */
+
+import assert from "node:assert/strict";
+import { systemClock, systemIds } from "@banyan/kernel";
+import type { BackoffOptions } from "@banyan/kernel";
+import type {
+  Bus,
+  BusCapability,
+  DeadLetter,
+  Delivery,
+  DeliveryHandler,
+  OutgoingMessage,
+  SubscribeSpec,
+  Subscription,
+} from "../bus.ts";
+
+/** A freshly opened bus with the time it lives in. */
+export interface BusHarness {
+  readonly bus: Bus;
+  /** Monotonic milliseconds of the bus's clock. */
+  nowMs(): number;
+  /** Lets that much of the bus's time pass, and everything that is due happen. */
+  advance(ms: number): Promise<void>;
+}
+
+/** A bus to hold to the law. */
+export interface BusSubject {
+  /** For titles: `memory bus`. */
+  readonly name: string;
+  /** Opens an empty bus with default options; each check opens its own. */
+  open(): Promise<BusHarness>;
+  /** What the bus declares; what it does not must fail in the named way. */
+  readonly capabilities: readonly BusCapability[];
+}
+
+/** One sentence of the law. */
+export interface BusCheck {
+  readonly name: string;
+  run(law: LawRun): Promise<void>;
+}
+
+/** The same wait every time, and short: for checks that are not about waiting. */
+const promptBackoff: BackoffOptions = { initialMs: 20, maxMs: 20, jitter: "none" };
+
+/** One delivery as a check recorded it. */
+export interface Seen {
+  readonly id: string;
+  readonly attempt: number;
+  readonly body: unknown;
+  readonly atMs: number;
+}
+
+/** A running check: a bus, names nobody else uses, and patience with an end. */
+export class LawRun {
+  readonly bus: Bus;
+  readonly capabilities: ReadonlySet<BusCapability>;
+  readonly topic: string;
+  readonly #harness: BusHarness;
+  readonly #prefix: string;
+
+  constructor(harness: BusHarness, capabilities: readonly BusCapability[]) {
+    this.#harness = harness;
+    this.bus = harness.bus;
+    this.capabilities = new Set(capabilities);
+    // A broker may keep what an earlier run left behind: names are fresh each time.
+    this.#prefix = `law-${systemIds.uuid()}`;
+    this.topic = this.name("topic");
+  }
+
+  name(word: string): string {
+    return `${this.#prefix}.${word}`;
+  }
+
+  nowMs(): number {
+    return this.#harness.nowMs();
+  }
+
+  advance(ms: number): Promise<void> {
+    return this.#harness.advance(ms);
+  }
+
+  message(body: unknown = { n: 1 }, topic: string = this.topic): OutgoingMessage {
+    const headers = { source: "law" };
+    return { id: systemIds.uuid(), topic, timestampMs: systemClock.nowMs(), body, headers };
+  }
+
+  messages(count: number): OutgoingMessage[] {
+    return Array.from({ length: count }, (_, n) => this.message({ n }));
+  }
+
+  /** Subscribes with a recorder around the handler. */
+  async subscribe(
+    spec: Partial<SubscribeSpec> & { readonly name: string },
+    handler: DeliveryHandler = () => undefined,
+  ): Promise<{ subscription: Subscription; seen: Seen[] }> {
+    const seen: Seen[] = [];
+    const record = (delivery: Delivery): Promise<void> | void => {
+      const { message, attempt } = delivery;
+      seen.push({ id: message.id, attempt, body: message.body, atMs: this.nowMs() });
+      return handler(delivery);
+    };
+    const full: SubscribeSpec = {
+      topic: this.topic,
+      delivery: "group",
+      backoff: promptBackoff,
+      ...spec,
+    };
+    const subscription = await this.soon(this.bus.subscribe(full, record));
+    return { subscription, seen };
+  }
+
+  /** Waits until it holds; a bus has two seconds of its time for anything. */
+  async until(what: string, holds: () => boolean): Promise<void> {
+    for (let step = 0; step < 100; step += 1) {
+      if (holds()) return;
+      await this.advance(step === 0 ? 0 : 20);
+    }
+    assert(holds(), `${what}: still not so after two seconds`);
+  }
+
+  /** Time in which whatever must not happen had its chance. */
+  async quiet(): Promise<void> {
+    for (let step = 0; step < 10; step += 1) await this.advance(20);
+  }
+
+  /** Keeps a promise for later: if the check ends before, its rejection is nobody's crash. */
+  later<T>(promise: Promise<T>): Promise<T> {
+    promise.catch(() => undefined);
+    return promise;
+  }
+
+  /** The promise's end, within the same two seconds. */
+  async soon<T>(promise: Promise<T>, what = "the promise"): Promise<T> {
+    let isSettled = false;
+    const mark = (): void => {
+      isSettled = true;
+    };
+    promise.then(mark, mark);
+    await this.until(`${what} settles`, () => isSettled);
+    return promise;
+  }
+
+  async rejects(
+    promise: Promise<unknown>,
+    code: string,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    try {
+      await this.soon(promise, `a refusal with ${code}`);
+    } catch (error) {
+      assert(typeof error === "object" && error !== null, "an error is an object");
+      assert.equal("code" in error ? error.code : error, code);
+      const details = "details" in error ? error.details : undefined;
+      return Object.fromEntries(Object.entries(details ?? {}));
+    }
+    return assert.fail(`it was accepted, but ${code} was due`);
+  }
+
+  async deadLettersOf(subscription: string): Promise<readonly DeadLetter[]> {
+    const page = await this.soon(this.bus.deadLetters.list({ subscription, limit: 1000 }));
+    return page.letters;
+  }
+
+  /** Waits for that many dead letters. */
+  async dead(subscription: string, count: number): Promise<readonly DeadLetter[]> {
+    for (let step = 0; step < 100; step += 1) {
+      const letters = await this.deadLettersOf(subscription);
+      if (letters.length >= count) break;
+      await this.advance(20);
+    }
+    const letters = await this.deadLettersOf(subscription);
+    assert.equal(letters.length, count, `dead letters of ${subscription}`);
+    return letters;
+  }
+}
+
+export function idsOf(seen: readonly { readonly id: string }[]): string[] {
+  return seen.map(({ id }) => id);
+}
+
+/** The same ids, each as often, in whatever order. */
+export function sameIds(
+  actual: readonly { readonly id: string }[],
+  expected: readonly { readonly id: string }[],
+  what: string,
+): void {
+  assert.deepEqual(idsOf(actual).toSorted(), idsOf(expected).toSorted(), what);
+}

@@ -1,0 +1,21 @@
+/** How a node opens a bus: what a backend exports and configuration names. */
+
+import type { Clock, Log, Random } from "@banyan/kernel";
+import type { Bus, BusDurability } from "./bus.ts";
+
+export interface BusOpenOptions {
+  /** Data directory of the node; a bus without files ignores it. */
+  readonly directory?: string | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  readonly log?: Log | undefined;
+  /** The engine's own options, as configuration gave them; it refuses what it does not know. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface BusProvider {
+  /** The name configuration uses: `memory`. */
+  readonly name: string;
+  readonly durability: BusDurability;
+  openBus(options: BusOpenOptions): Promise<Bus>;
+}

@@ -1,0 +1,189 @@
+/**
+ * A contract's events on their way out: checked against their schema, given an id, a time, a
+ * source, a trace and a principal, and handed to the bus.
+ *
+ * Wire form: topic `<service>.<event>`; the body is the payload's own fields with `eventId` and
+ * `timestamp` beside them; the headers carry the rest.
+ */
+
+import { systemClock, systemIds } from "@banyan/kernel";
+import type {
+  AnyContract,
+  Clock,
+  EventsOf,
+  IdSource,
+  Published,
+  PublishOptions,
+} from "@banyan/kernel";
+import {
+  Codec,
+  currentCallContext,
+  eventSpecOf,
+  kernelErrors,
+  nearest,
+  principalKey,
+} from "@banyan/kernel/internal";
+import { formatTraceparent } from "@banyan/telemetry";
+import type { Bus, MessageHeaders } from "./bus.ts";
+
+export interface PublisherOptions {
+  readonly clock?: Clock | undefined;
+  readonly ids?: IdSource | undefined;
+}
+
+/** What a service is handed as `publish`, typed by its contract. */
+export interface Publisher<C extends AnyContract> {
+  /**
+   * Resolves when the event is as safe as the bus's durability says.
+   * @throws EVENT_INVALID, and what `Bus.publish` throws
+   */
+  publish<E extends keyof EventsOf<C> & string>(
+    event: E,
+    payload: EventsOf<C>[E],
+    options?: PublishOptions,
+  ): Promise<Published>;
+}
+
+interface Outlet {
+  readonly topic: string;
+  readonly codec: Codec;
+  /** Pointer to the field whose value keeps events in order. */
+  readonly orderedBy: string | undefined;
+  /** What every message outside a call carries: made once. */
+  readonly headers: MessageHeaders;
+}
+
+const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Makes the publisher of one contract's events on one bus.
+ * @throws CONTRACT_INVALID when an event's payload has a field of ours
+ */
+export function createPublisher<C extends AnyContract>(
+  contract: C,
+  bus: Bus,
+  options: PublisherOptions = {},
+): Publisher<C> {
+  const { clock = systemClock, ids = systemIds } = options;
+  const outlets = outletsOf(contract);
+  const isoOf = createIsoCache();
+  return {
+    async publish(event, payload, { eventId, signal } = {}) {
+      const outlet = outlets.get(event);
+      if (outlet === undefined) throw unknownEvent(contract, event);
+      const fields = outlet.codec.parse(payload, "tolerant");
+      if (!isFields(fields)) throw notFields(outlet.topic);
+      const id = eventId === undefined ? ids.uuid() : checkedId(eventId, outlet.topic);
+      const timestampMs = Math.floor(clock.nowMs());
+      // The codec just made this object for us alone, so it may be added to and given away.
+      fields["eventId"] = id;
+      const timestamp = isoOf(timestampMs);
+      fields["timestamp"] = timestamp;
+      const message = {
+        id,
+        topic: outlet.topic,
+        timestampMs,
+        body: fields,
+        headers: headersOf(outlet),
+        orderingKey: orderingKeyOf(fields, outlet.orderedBy),
+      };
+      await bus.publish(message, { signal, owned: true });
+      return { eventId: id, timestamp };
+    },
+  };
+}
+
+function outletsOf(contract: AnyContract): ReadonlyMap<string, Outlet> {
+  const entries = Object.entries(contract.spec.events ?? {}).map(([event, declared]) => {
+    const { payload, version = 1, orderedBy } = eventSpecOf(declared);
+    const topic = topicOf(contract, event);
+    const codec = new Codec(payload, {
+      what: `Event ${topic}`,
+      refuse: kernelErrors.EVENT_INVALID,
+    });
+    const headers = Object.freeze({ source: contract.name, schemaVersion: String(version) });
+    assertFieldsFree(topic, payload);
+    return [event, { topic, codec, orderedBy, headers }] as const;
+  });
+  return new Map(entries);
+}
+
+/** `<service>.<event>`. */
+export function topicOf(contract: AnyContract, event: string): string {
+  return `${contract.name}.${event}`;
+}
+
+function headersOf({ headers }: Outlet): MessageHeaders {
+  const call = currentCallContext();
+  if (call === undefined) return headers;
+  const { trace, principal } = call;
+  return Object.freeze({
+    ...headers,
+    principal: principalKey(principal),
+    traceparent: formatTraceparent(trace),
+    ...(trace.state === undefined ? {} : { tracestate: trace.state }),
+  });
+}
+
+/** The text of the value the pointer leads to; nothing there is a key like any other. */
+function orderingKeyOf(fields: unknown, pointer: string | undefined): string | undefined {
+  if (pointer === undefined) return undefined;
+  let found: unknown = fields;
+  for (const token of pointer.split("/").slice(1)) {
+    const key = token.replaceAll("~1", "/").replaceAll("~0", "~");
+    // Own keys only: a pointer must not walk into a prototype.
+    found = isFields(found) && Object.hasOwn(found, key) ? found[key] : undefined;
+  }
+  return typeof found === "string" ? found : JSON.stringify(found ?? null);
+}
+
+function assertFieldsFree(topic: string, payload: unknown): void {
+  if (typeof payload !== "object" || payload === null || !("properties" in payload)) return;
+  const { properties } = payload;
+  if (typeof properties !== "object" || properties === null) return;
+  for (const field of ["eventId", "timestamp"]) {
+    if (!Object.hasOwn(properties, field)) continue;
+    throw kernelErrors.CONTRACT_INVALID(
+      `Event ${topic} has a field "${field}", which the platform puts beside the payload; rename it.`,
+    );
+  }
+}
+
+function isFields(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function notFields(topic: string): Error {
+  return kernelErrors.EVENT_INVALID(
+    `Event ${topic} is not an object; its fields travel beside eventId and timestamp.`,
+  );
+}
+
+function checkedId(eventId: string, topic: string): string {
+  const id = eventId.toLowerCase();
+  if (uuidPattern.test(id)) return id;
+  throw kernelErrors.EVENT_INVALID(`The eventId given for ${topic} is not a UUID.`, {
+    details: { issues: [{ pointer: "/eventId", expected: "a UUID" }] },
+  });
+}
+
+function unknownEvent(contract: AnyContract, event: string): Error {
+  const known = nearest(event, Object.keys(contract.spec.events ?? {}));
+  const hint = known === undefined ? "" : `; did you mean "${known}"?`;
+  return kernelErrors.EVENT_INVALID(
+    `The contract "${contract.name}" declares no event "${event}"${hint || "."}`,
+  );
+}
+
+/** Events come many to a millisecond; writing the date costs more than the rest of the message. */
+function createIsoCache(): (timestampMs: number) => string {
+  let lastMs = Number.NaN;
+  let last = "";
+  return (timestampMs) => {
+    if (timestampMs !== lastMs) {
+      lastMs = timestampMs;
+      last = new Date(timestampMs).toISOString();
+    }
+    return last;
+  };
+}

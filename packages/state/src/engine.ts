@@ -1,0 +1,165 @@
+/**
+ * The engine contract: what a database must do to keep stores. Authors never see it; they see
+ * `Store` (kernel), which `openStore` builds on an engine.
+ *
+ * Who does what. The store above checks keys, validates and copies values in both directions,
+ * measures them, upgrades old ones, and turns a conflict into an error. An engine only keeps
+ * entries. So an engine is small, and what it could get wrong is what its law tests:
+ *
+ * E1. Two stores (scope + name) never see each other's keys.
+ * E2. Keys compare as UTF-8 bytes, exactly: no case, padding, normalisation or wildcard rules.
+ * E3. Every write gets an etag no write ever had before, also after delete-and-create and restart.
+ * E4. A condition and its write are one step; a batch is all or none.
+ * E5. An entry is gone for every method from `expiresAt` on (`now >= expiresAt`).
+ * E6. A value given to an engine is its own to keep, and what it returned never changes later.
+ *     The same object may be returned twice: the store above copies before anybody can change it.
+ * E7. `durable`: what was acknowledged survives `kill -9`, with etag, version and expiry.
+ * E8. A closed engine answers everything with CLOSED; `close` is idempotent.
+ */
+
+import type { Clock, Etag, Log, Waiting } from "@banyan/kernel";
+
+/** `durable`: acknowledged writes survive `kill -9`. `ephemeral`: they may go with the process. */
+export type Durability = "durable" | "ephemeral";
+
+/**
+ * What an engine can do beyond the base law. Only `expires` is there today; the other names are
+ * reserved, so that a contract can ask for them and be refused by name.
+ */
+export const StateCapability = {
+  /** Entries with a time to live. */
+  Expires: "expires",
+  /** Version number, created and updated time of each entry. */
+  Revisions: "revisions",
+  OrderedScan: "orderedScan",
+  Watch: "watch",
+  LiveMigration: "liveMigration",
+  Query: "query",
+  Search: "search",
+  Collections: "collections",
+  Transaction: "transaction",
+  Outbox: "outbox",
+} as const;
+export type StateCapability = (typeof StateCapability)[keyof typeof StateCapability];
+
+/** A plain value or a promise of it: an embedded engine answers at once and saves the turn. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** Names one store: the owner's scope (a service, an organisation …) and the name inside it. */
+export interface StoreName {
+  /** 1 … 128 bytes of UTF-8, no U+0000. */
+  readonly scope: string;
+  /** 1 … 128 bytes of UTF-8, no U+0000. */
+  readonly name: string;
+}
+
+export interface EngineStoreSpec extends StoreName {
+  readonly durability: Durability;
+  /** What the store asked for; the engine has declared all of it. */
+  readonly capabilities: ReadonlySet<StateCapability>;
+}
+
+/** One entry as an engine keeps it. */
+export interface EngineEntry {
+  readonly key: string;
+  /** JSON data. */
+  readonly value: unknown;
+  readonly etag: Etag;
+  /** Version of the value's schema at the time of the write, 1 or more. */
+  readonly version: number;
+}
+
+/** What becomes of an entry's time to live: none, the one it has, or this many ms from now. */
+export type Expiry = "none" | "keep" | number;
+
+/** The entry as it shall stand. */
+export interface EngineWrite {
+  readonly key: string;
+  readonly value: unknown;
+  readonly version: number;
+  readonly expiry: Expiry;
+}
+
+/** Under which condition a write happens; at most one of the two. */
+export interface Condition extends Waiting {
+  readonly ifMatch?: Etag | undefined;
+  readonly ifAbsent?: boolean | undefined;
+}
+
+/** How a write ended. `conflict`: its condition does not hold, nothing was written. */
+export type WriteOutcome =
+  | { readonly kind: "written"; readonly etag: Etag }
+  | { readonly kind: "conflict" };
+
+/** How a delete ended. `conflict`: its condition does not hold, nothing was removed. */
+export type DeleteOutcome =
+  | { readonly kind: "deleted"; readonly existed: boolean }
+  | { readonly kind: "conflict" };
+
+export interface EngineScan {
+  /** Only keys that begin with this text; `""` for all. */
+  readonly prefix: string;
+  /** Only keys greater than this one; `undefined` from the start. */
+  readonly after: string | undefined;
+  /** At most this many, 1 or more. */
+  readonly limit: number;
+}
+
+/**
+ * One store inside an engine. Arguments are checked by the caller: keys are valid, lists have no
+ * duplicates and at most 1000 items. `signal` is honoured where an engine waits; a write that was
+ * handed to the database is not called back.
+ */
+export interface EngineStore {
+  get(key: string, options?: Waiting): Awaitable<EngineEntry | undefined>;
+  /** One place for each key, in their order. */
+  getMany(
+    keys: readonly string[],
+    options?: Waiting,
+  ): Awaitable<readonly (EngineEntry | undefined)[]>;
+  has(key: string, options?: Waiting): Awaitable<boolean>;
+  /** `ifMatch` on a key that is not there is a conflict. */
+  set(write: EngineWrite, condition?: Condition): Awaitable<WriteOutcome>;
+  /** All or none; the etags in the order of the writes. */
+  setMany(writes: readonly EngineWrite[], options?: Waiting): Awaitable<readonly Etag[]>;
+  /** `ifMatch` on a key that is not there is a conflict. */
+  delete(key: string, condition?: Condition): Awaitable<DeleteOutcome>;
+  /** All or none; how many were there. */
+  deleteMany(keys: readonly string[], options?: Waiting): Awaitable<number>;
+  /** In the byte order of the keys' UTF-8. */
+  scan(scan: EngineScan, options?: Waiting): Awaitable<readonly EngineEntry[]>;
+}
+
+/** A database that keeps stores. */
+export interface StateEngine extends AsyncDisposable {
+  /** `memory`, `sqlite`: for messages and health reports. */
+  readonly name: string;
+  readonly durability: Durability;
+  readonly capabilities: ReadonlySet<StateCapability>;
+  /** Opening a store twice gives two views of the same entries. */
+  openStore(spec: EngineStoreSpec): Awaitable<EngineStore>;
+  /** Resolves when the engine can read and write. @throws STATE_ENGINE_UNAVAILABLE or its like. */
+  check(options?: Waiting): Awaitable<void>;
+  /** Finishes what was begun, then lets go. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What a host hands to a provider. */
+export interface OpenStateOptions {
+  /** The node's data directory, open and locked; an engine without files ignores it. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The engine's own section of the configuration; the provider checks it. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** How a host gets an engine: what a backend package exports. */
+export interface StateEngineProvider {
+  /** As written in `engines: { durable: sqlite }`. */
+  readonly name: string;
+  readonly kinds: { readonly state: Durability };
+  /** What its engines declare, so that a store can be refused before anything is opened. */
+  readonly capabilities: ReadonlySet<StateCapability>;
+  openState(options: OpenStateOptions): Promise<StateEngine>;
+}

@@ -1,0 +1,35 @@
+/** Turns what others throw into errors that may leave a store. */
+
+import { isBanyanError } from "@banyan/kernel";
+import type { BanyanError } from "@banyan/kernel";
+import { kernelErrors } from "@banyan/kernel/internal";
+import { stateErrors } from "./errors.ts";
+
+/** What an aborted signal means. Its reason passes when it is an error of ours. */
+export function abortError(reason: unknown): BanyanError {
+  if (isBanyanError(reason)) return reason;
+  if (reason instanceof Error && reason.name === "TimeoutError") {
+    return kernelErrors.CALL_DEADLINE_EXCEEDED(
+      "The time given to the store was over before the engine was asked; nothing was written.",
+      { cause: reason },
+    );
+  }
+  return kernelErrors.CALL_CANCELLED(
+    "The caller cancelled before the engine was asked; nothing was written.",
+    { cause: reason },
+  );
+}
+
+/** What an engine threw. Its own errors pass; anything else is a failed engine. */
+export function engineFailure(error: unknown, engine: string, store: string): BanyanError {
+  if (isBanyanError(error)) return error;
+  return stateErrors.STATE_ENGINE_UNAVAILABLE(
+    `The engine ${engine} failed while it served store ${store}; the node's log has the reason.`,
+    { details: { engine, store }, cause: error },
+  );
+}
+
+/** The answer of everything after `close` (E8). */
+export function closedError(engine: string): BanyanError {
+  return kernelErrors.CLOSED(`The ${engine} engine is closed; open a new one.`);
+}

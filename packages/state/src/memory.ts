@@ -1,0 +1,251 @@
+/**
+ * The memory engine: the reference of the law, and the engine of ephemeral stores on one node.
+ *
+ * What it owns: one map for each store, the order of keys of stores that were scanned, and a heap
+ * of what expires. No timer: what is dead is dropped when it is met, and by the writes that follow.
+ * What may interrupt it: nothing. Every method runs to its end in one turn, so E4 needs no lock.
+ *
+ * M1. `#count` is the number of entries in all maps, dead ones included.
+ * M2. A kept entry is never changed, only replaced (E6).
+ * M3. At most `entriesMax` entries; dead ones make room before a write is refused.
+ */
+
+import type { Etag } from "@banyan/kernel";
+import { StateCapability } from "./engine.ts";
+import type {
+  Condition,
+  DeleteOutcome,
+  EngineEntry,
+  EngineScan,
+  EngineStore,
+  EngineStoreSpec,
+  EngineWrite,
+  StateEngine,
+  StateEngineProvider,
+  WriteOutcome,
+} from "./engine.ts";
+import { stateErrors } from "./errors.ts";
+import { createEtagSource } from "./etags.ts";
+import { ExpiryHeap } from "./expiry-heap.ts";
+import { closedError } from "./failures.ts";
+import { compareKeys } from "./keys.ts";
+import { OrderedKeys } from "./ordered-keys.ts";
+import { assertKnownOptions, resolveMemoryEngineOptions } from "./options.ts";
+import type { MemoryEngineOptions, ResolvedMemoryEngineOptions } from "./options.ts";
+
+const ENGINE_NAME = "memory";
+const SWEEP_MAX = 64; // dead entries dropped by one write: it pays for a few, never for all
+
+interface MemoryEntry extends EngineEntry {
+  /** Wall clock; `Infinity` without a time to live. */
+  readonly expiresAt: number;
+  readonly table: MemoryTable;
+}
+
+/** The entries of one store. */
+class MemoryTable {
+  readonly entries = new Map<string, MemoryEntry>();
+  /** Kept from the first scan on: a store that is never scanned pays nothing for its order. */
+  order: OrderedKeys | undefined = undefined;
+}
+
+/** Opens the memory engine. */
+export function openMemoryEngine(options: MemoryEngineOptions = {}): StateEngine {
+  return new MemoryEngine(resolveMemoryEngineOptions(options));
+}
+
+const memoryCapabilities: ReadonlySet<StateCapability> = new Set([StateCapability.Expires]);
+
+/** How a host gets it: `engines: { ephemeral: memory }`. */
+export const memoryState: StateEngineProvider = Object.freeze({
+  name: ENGINE_NAME,
+  kinds: Object.freeze({ state: "ephemeral" as const }),
+  capabilities: memoryCapabilities,
+  openState: ({ clock, options = {} }) =>
+    Promise.try(() => {
+      assertKnownOptions(options, ["entriesMax"], "The memory engine's configuration");
+      return openMemoryEngine({ ...options, clock });
+    }),
+} satisfies StateEngineProvider);
+
+class MemoryEngine implements StateEngine {
+  readonly name = ENGINE_NAME;
+  readonly durability = "ephemeral";
+  readonly capabilities = memoryCapabilities;
+  readonly #options: ResolvedMemoryEngineOptions;
+  readonly #tables = new Map<string, MemoryTable>();
+  readonly #expiring = new ExpiryHeap<MemoryEntry>();
+  readonly #nextEtag: () => Etag;
+  #count = 0;
+  #closed = false;
+
+  constructor(options: ResolvedMemoryEngineOptions) {
+    this.#options = options;
+    this.#nextEtag = createEtagSource(options.random);
+  }
+
+  openStore({ scope, name }: EngineStoreSpec): EngineStore {
+    this.#assertOpen();
+    // JSON keeps the two apart: ("a", "b.c") and ("a.b", "c") are different stores (E1).
+    const id = JSON.stringify([scope, name]);
+    const table = this.#tables.get(id) ?? new MemoryTable();
+    this.#tables.set(id, table);
+    return this.#storeOn(table);
+  }
+
+  check(): void {
+    this.#assertOpen();
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#tables.clear();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #storeOn(table: MemoryTable): EngineStore {
+    return {
+      get: (key) => this.#live(table, key),
+      getMany: (keys) => {
+        this.#assertOpen();
+        return keys.map((key) => this.#live(table, key));
+      },
+      has: (key) => this.#live(table, key) !== undefined,
+      set: (write, condition = {}) => this.#set(table, write, condition),
+      setMany: (writes) => this.#setMany(table, writes),
+      delete: (key, condition = {}) => this.#delete(table, key, condition),
+      deleteMany: (keys) => {
+        this.#assertOpen();
+        return keys.filter((key) => this.#drop(this.#live(table, key))).length;
+      },
+      scan: (scan) => this.#scan(table, scan),
+    };
+  }
+
+  /** The entry if it is there and not expired (E5); a dead one is dropped on the way. */
+  #live(table: MemoryTable, key: string): MemoryEntry | undefined {
+    this.#assertOpen();
+    const entry = table.entries.get(key);
+    if (entry === undefined || !this.#isDead(entry)) return entry;
+    this.#drop(entry);
+    return undefined;
+  }
+
+  #set(table: MemoryTable, write: EngineWrite, condition: Condition): WriteOutcome {
+    const current = this.#live(table, write.key);
+    if (condition.ifAbsent === true && current !== undefined) return { kind: "conflict" };
+    if (condition.ifMatch !== undefined && condition.ifMatch !== current?.etag) {
+      return { kind: "conflict" };
+    }
+    if (current === undefined) this.#makeRoom(1);
+    return { kind: "written", etag: this.#put(table, write) };
+  }
+
+  #setMany(table: MemoryTable, writes: readonly EngineWrite[]): readonly Etag[] {
+    const added = writes.filter(({ key }) => this.#live(table, key) === undefined).length;
+    // Before the first write: a batch that does not fit must leave nothing behind (E4).
+    this.#makeRoom(added);
+    return writes.map((write) => this.#put(table, write));
+  }
+
+  #delete(table: MemoryTable, key: string, { ifMatch }: Condition): DeleteOutcome {
+    const current = this.#live(table, key);
+    if (ifMatch !== undefined && ifMatch !== current?.etag) return { kind: "conflict" };
+    return { kind: "deleted", existed: this.#drop(current) };
+  }
+
+  #scan(table: MemoryTable, { prefix, after, limit }: EngineScan): readonly EngineEntry[] {
+    this.#assertOpen();
+    table.order ??= new OrderedKeys(table.entries.keys());
+    const page: EngineEntry[] = [];
+    const isPast = after !== undefined && compareKeys(after, prefix) >= 0;
+    // Keys ascend, so those with the prefix stand together, from the prefix itself on.
+    for (const key of table.order.from(isPast ? after : prefix)) {
+      if (key === after) continue;
+      if (!key.startsWith(prefix)) break;
+      const entry = table.entries.get(key);
+      // Dead ones are left to reads and writes: dropping here would change what is walked.
+      if (entry === undefined || this.#isDead(entry)) continue;
+      page.push(entry);
+      if (page.length === limit) break;
+    }
+    return page;
+  }
+
+  #put(table: MemoryTable, write: EngineWrite): Etag {
+    const { key, value, version, expiry } = write;
+    const previous = table.entries.get(key);
+    const etag = this.#nextEtag();
+    const expiresAt =
+      typeof expiry === "number"
+        ? this.#options.clock.nowMs() + expiry
+        : expiry === "keep"
+          ? (previous?.expiresAt ?? Infinity)
+          : Infinity;
+    const entry: MemoryEntry = { key, value, etag, version, expiresAt, table };
+    table.entries.set(key, entry);
+    if (previous === undefined) {
+      this.#count += 1;
+      table.order?.add(key);
+    } else this.#forgetExpiry(previous);
+    if (expiresAt !== Infinity) this.#expiring.push(entry);
+    this.#sweep();
+    return etag;
+  }
+
+  /** True when there was something to drop. */
+  #drop(entry: MemoryEntry | undefined): boolean {
+    if (entry === undefined) return false;
+    entry.table.entries.delete(entry.key);
+    entry.table.order?.delete(entry.key);
+    this.#count -= 1;
+    this.#forgetExpiry(entry);
+    return true;
+  }
+
+  #forgetExpiry(entry: MemoryEntry): void {
+    if (entry.expiresAt !== Infinity) this.#expiring.discard(isCurrent);
+  }
+
+  #isDead(entry: MemoryEntry): boolean {
+    return entry.expiresAt !== Infinity && this.#options.clock.nowMs() >= entry.expiresAt;
+  }
+
+  /** Drops a few of what is dead, so that memory follows the living without a timer. */
+  #sweep(): void {
+    for (let dropped = 0; dropped < SWEEP_MAX && this.#dropNextDead(); dropped += 1);
+  }
+
+  #dropNextDead(): boolean {
+    if (this.#expiring.size === 0 || this.#expiring.nextAt > this.#options.clock.nowMs()) {
+      return false;
+    }
+    const entry = this.#expiring.pop();
+    if (entry !== undefined && isCurrent(entry)) this.#drop(entry);
+    return true;
+  }
+
+  /** @throws STATE_ENTRIES_FULL when the new entries do not fit beside the living. */
+  #makeRoom(added: number): void {
+    const { entriesMax } = this.#options;
+    while (this.#count + added > entriesMax && this.#dropNextDead());
+    if (this.#count + added <= entriesMax) return;
+    throw stateErrors.STATE_ENTRIES_FULL(
+      `The memory engine holds ${this.#count} of at most ${entriesMax} entries and cannot take ` +
+        `${added} more; delete some, give them a time to live, or raise entriesMax.`,
+      { details: { entries: this.#count, entriesMax } },
+    );
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw closedError(ENGINE_NAME);
+  }
+}
+
+function isCurrent(entry: MemoryEntry): boolean {
+  return entry.table.entries.get(entry.key) === entry;
+}
