@@ -23,7 +23,7 @@ describe("the published packages", { concurrency: false }, () => {
   before(async () => {
     // `npm test` has built already, before any test could read dist.
     if (process.env["BANYAN_BUILT"] === undefined) {
-      const { code, output } = build(root);
+      const { code, output } = await build(root);
       assert.equal(code, 0, output);
     }
     folder = await mkdtemp(join(tmpdir(), "banyan-pack-"));
@@ -56,6 +56,16 @@ describe("the published packages", { concurrency: false }, () => {
 
   test("installed from tarballs, a node runs a service", { skip: !hasHost }, async () => {
     assert.equal(await node(folder, ["node.mjs"]), '{"text":"Hello, Ada!","count":1}\n');
+  });
+
+  test("installed from tarballs, the command makes a service whose test passes", async () => {
+    const banyan = join(folder, "node_modules/banyan/bin/banyan.js");
+    assert.match(await node(folder, [banyan, "--version"]), /^\d+\.\d+\.\d+\n$/);
+    await node(folder, [banyan, "new", "service", "hello"]);
+    const report = await node(folder, ["--test", "services/hello/src/hello.test.ts"]);
+    assert.match(report, /^ℹ fail 0$/m);
+    const called = await node(folder, [banyan, "config", "show", "--json"]);
+    assert.match(called, /"sqlite"/);
   });
 
   test("their types hold for a user with a strict compiler", async () => {
@@ -117,9 +127,10 @@ interface RunOptions {
   readonly shell?: boolean;
 }
 
-/** Runs a program without this run's own settings (conditions, coverage); answers its output. */
+/** Runs a program without this run's own settings (conditions, coverage, reporter). */
 function run(program: string, args: readonly string[], options: RunOptions): Promise<string> {
-  const { NODE_OPTIONS: _options, NODE_V8_COVERAGE: _coverage, ...env } = process.env;
+  const env = { ...process.env };
+  for (const own of ["NODE_OPTIONS", "NODE_V8_COVERAGE", "NODE_TEST_CONTEXT"]) delete env[own];
   return new Promise((done, refuse) => {
     execFile(program, args, { ...options, env, timeout: 60_000 }, (error, stdout, stderr) => {
       if (error === null) done(stdout);

@@ -48,7 +48,7 @@ async function main(wanted: readonly string[]): Promise<number> {
     print("Checks:\n");
     const failed = await check({ root, steps, print });
     if (failed.length > 0) problems.push(`checks failed: ${failed.join(", ")}`);
-    if (!buildForTests()) problems.push("the build failed");
+    if (!(await buildForTests())) problems.push("the build failed");
     print("\nTests:\n");
   }
   const files = globSync(testFiles, { exclude: ["**/node_modules/**", "**/dist/**"] })
@@ -91,9 +91,9 @@ async function main(wanted: readonly string[]): Promise<number> {
 }
 
 /** Once, before any test: no test that runs built code may meet a half-written dist. */
-function buildForTests(): boolean {
+async function buildForTests(): Promise<boolean> {
   const startedAt = performance.now();
-  const { code, output } = build(root);
+  const { code, output } = await build(root);
   print(
     `${code === 0 ? "✔" : "✖"} build      ${seconds(performance.now() - startedAt).padStart(7)}\n`,
   );

@@ -18,8 +18,7 @@ export interface CheckedWorkspace {
 
 export async function checkWorkspace(command: Command): Promise<CheckedWorkspace> {
   const workspace = await openWorkspace(command);
-  const { settings, options } = workspace;
-  const check = await checkNode({ ...options, directory: { path: settings.dataDirectory } });
+  const check = await checkNode(workspace.options);
   const offences: Offence[] = [...workspace.offences, ...check.offences];
   return { workspace, check, report: refusal(check.problems, offences) };
 }

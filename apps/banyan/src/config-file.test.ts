@@ -68,7 +68,8 @@ describe("a file that cannot be used", () => {
     refused("a: 1\nb: [1\nc: 2\n", /^banyan\.yaml:\d+:\d+: /));
   test("a repeated key is refused", () =>
     refused("a: 1\nb: 2\na: 3\n", /^banyan\.yaml:3:1: .*unique/));
-  test("two documents are refused", () => refused("a: 1\n---\nb: 2\n", /^banyan\.yaml:2:1: /));
+  test("two documents are refused, in words for who wrote them", () =>
+    refused("a: 1\n---\nb: 2\n", /^banyan\.yaml:2:1: A second document begins/));
   test("a file of anchors that would fill the memory is refused", () => {
     const levels = Array.from({ length: 9 }, (_, i) => {
       const before = i === 0 ? "lol" : `*l${i - 1}`;

@@ -16,6 +16,10 @@ const sizeBytesMax = 1_048_576;
 /** Uses of anchors in one file: a file of a few lines must not become gigabytes. */
 const aliasesMax = 100;
 const errorsShownMax = 10;
+/** Where the parser speaks to programmers. */
+const ownWords: Readonly<Partial<Record<string, string>>> = {
+  MULTIPLE_DOCS: "A second document begins after ---; one file is one document",
+};
 
 export interface FoundConfigFile {
   /** Absolute. */
@@ -89,7 +93,7 @@ function readText(path: string, name: string): string {
     if (error.code === "ENOENT") {
       throw fail(
         "does not exist",
-        `Correct the path of --config, or create ${basename(path)}.`,
+        `Correct the path (--config or BANYAN_CONFIG), or create ${basename(path)}.`,
         error,
       );
     }
@@ -103,10 +107,11 @@ function readText(path: string, name: string): string {
 }
 
 function syntaxError(document: Document.Parsed, name: string, lines: LineCounter): Error {
-  const found = document.errors.slice(0, errorsShownMax).map(({ pos, message }) => {
+  const found = document.errors.slice(0, errorsShownMax).map(({ code, pos, message }) => {
     const { line, col } = lines.linePos(pos[0]);
     const [sentence = ""] = message.split("\n");
-    return `${name}:${line}:${col}: ${sentence.replace(/ at line \d+, column \d+:?$/, "")}`;
+    const words = ownWords[code] ?? sentence.replace(/ at line \d+, column \d+:?$/, "");
+    return `${name}:${line}:${col}: ${words}`;
   });
   const [first = name, ...more] = found;
   return cliErrors.CLI_CONFIG_UNREADABLE([first, ...more].join("\n"), {

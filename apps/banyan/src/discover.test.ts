@@ -60,6 +60,14 @@ describe("finding services", () => {
     await assert.rejects(async () => service?.load(), /loaded/);
   });
 
+  test("a module that cannot be loaded names its file and line", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addService(directory, "services/a", "ant");
+    const [service] = discover(directory).services;
+    write(directory, "services/a/s.ts", "const fine = 1;\nexport default {{{");
+    await assert.rejects(async () => service?.load(), /\/services\/a\/s\.ts:2: /);
+  });
+
   test("a path in --services is found by its name, and names stay names", async () => {
     await using directory = await temporaryDirectory("discover");
     addService(directory, "elsewhere/x", "far");
@@ -141,10 +149,9 @@ describe("broken service folders", () => {
   test("a named path or package that is no service is refused", async () => {
     await using directory = await temporaryDirectory("discover");
     write(directory, "plain/package.json", {});
-    assert.match(
-      messages(discover(directory, { only: ["./plain"] })).join(),
-      /\.\/plain is no service/,
-    );
+    const named = discover(directory, { only: ["./plain"] });
+    assert.match(messages(named).join(), /\.\/plain is no service/);
+    assert.equal(named.only, undefined, "the list was not empty as well");
     const tree = { services: { shop: { from: "@acme/none" } } };
     assert.match(messages(discover(directory, { tree })).join(), /"@acme\/none" is not installed/);
   });

@@ -89,7 +89,9 @@ function readPaths({ only, cwd }: DiscoverInput, offences: Offence[]): PathReadi
     services.push(service);
     return [service.name];
   });
-  return { services, only: names };
+  // Nothing but broken paths is one mistake, not an empty list as well.
+  const onlyBroken = names?.length === 0 && only !== undefined && only.length > 0;
+  return { services, only: onlyBroken ? undefined : names };
 }
 
 /** `services.<name>.from`: a path from the configuration's folder, or an installed package. */

@@ -22,6 +22,17 @@ test("the overview names every verb", () => {
   }
 });
 
+test("the areas that the examples of readiness name exist", async () => {
+  const { default: ledger } = await import("./readiness.generated.json", {
+    with: { type: "json" },
+  });
+  const areas = ledger.entries.map(({ area }) => area);
+  for (const { line } of verbs.find(({ name }) => name === "readiness")?.examples ?? []) {
+    const [, , area] = line.split(" ");
+    assert.ok(area === undefined || areas.includes(area), line);
+  }
+});
+
 test("help for a verb shows usage, flags and examples", () => {
   const help = renderHelpFor("call", plain) ?? "";
   assert.match(help, /^banyan call <service> <operation> \[json \| - \| key=value…\]$/m);

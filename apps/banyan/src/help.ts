@@ -19,8 +19,7 @@ export function renderOverview(paint: Paint): string {
     textTable(rows, "  "),
     "",
     paint("strong", "Flags of every verb"),
-    textTable(commonFlags.map(flagRow), "  "),
-    textTable([["-v, --version", "Show the version."]], "  "),
+    textTable([...commonFlags.map(flagRow), ["-v, --version", "Show the version."]], "  "),
     "",
     paint("strong", "Try"),
     textTable(

@@ -31,10 +31,13 @@ async function makeProject(): Promise<TemporaryDirectory> {
   return project;
 }
 
-/** A node refuses variables that it does not know, the test tools' own among them. */
+/**
+ * Nothing of the run around this one: a node refuses variables that it does not know, and below npm
+ * the command is spelled in another way.
+ */
 const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
-    .filter((name) => name.startsWith("BANYAN_"))
+  [...Object.keys(process.env), "BANYAN_TESTPOINTS", "npm_command"]
+    .filter((name) => name.startsWith("BANYAN_") || name === "npm_command")
     .map((name) => [name, undefined]),
 );
 
@@ -220,6 +223,32 @@ describe("the life of a node", { concurrency: 2 }, () => {
     const { code } = await node.exited;
     clearInterval(timer);
     assert.equal(code, 130, draining.text);
+  });
+
+  test("Ctrl-C during a start takes back what had started and exits 0", async () => {
+    await using project = await makeProject();
+    const service = project.join("services/clerk/src/clerk.service.ts");
+    const text = readFileSync(service, "utf8");
+    const hang = "start() { console.log('hanging'); return new Promise(() => {}); }, ";
+    writeFileSync(
+      service,
+      text.replace("return {", (head) => `${head} ${hang}`),
+    );
+    await using node = start(project, "up");
+    await node.waitForLine(/hanging/, { timeoutMs: readyTimeoutMs });
+    node.signal("SIGINT");
+    assert.deepEqual(await node.exited, { code: 0, signal: null });
+    assert.match(node.stderr, /SIGINT: The start was cancelled/);
+    assert.doesNotMatch(node.stdout, /is ready/);
+  });
+
+  test("a node whose services are all disabled does not say that there are none", async () => {
+    await using project = await makeProject();
+    const off = ["greeter", "clerk"].flatMap((name) => ["--set", `services.${name}.enabled=false`]);
+    await using node = await up(project, ...off);
+    assert.match(node.stdout, /Every service found is disabled/);
+    node.signal("SIGINT");
+    await node.exited;
   });
 
   test("a failed start prints everything that is wrong, and starts nothing", async () => {

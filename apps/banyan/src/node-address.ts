@@ -9,6 +9,7 @@ import type { Node } from "@banyan/host";
 import type { Command } from "./command.ts";
 import { cliErrors } from "./errors.ts";
 import { openSettings } from "./settings.ts";
+import { commandName } from "./try-it.ts";
 
 export interface NodeAddress {
   /** Without a slash at the end. */
@@ -35,10 +36,13 @@ export async function findNode(command: Command): Promise<NodeAddress> {
     return { url, token: trusted ? readToken(dataDirectory) : undefined };
   }
   const record = readNodeRecord(dataDirectory);
-  if (record === undefined) throw notRunning(`${join(dataDirectory, "node.json")} is not there`);
+  if (record === undefined) {
+    throw notRunning(`${join(dataDirectory, "node.json")} is not there`, command);
+  }
   if (!isAlive(record.pid)) {
     throw notRunning(
       `the node of ${dataDirectory} (pid ${record.pid}) has ended without a clean stop`,
+      command,
     );
   }
   if (record.url === undefined) {
@@ -122,11 +126,11 @@ function parseUrl(text: string): string {
   });
 }
 
-function notRunning(where: string): Error {
+function notRunning(where: string, { env }: Command): Error {
   return cliErrors.CLI_NOT_CONNECTED("No node runs here.", {
     details: {
       where,
-      fix: "Start one with `banyan up`, or name one with --url or --data-dir.",
+      fix: `Start one with \`${commandName(env)} up\`, or name one with --url or --data-dir.`,
     },
   });
 }

@@ -3,19 +3,19 @@
 import { nodeContract } from "@banyan/host";
 import type { Node } from "@banyan/host";
 import { systemClock } from "@banyan/kernel";
+import type { Command } from "./command.ts";
 import { operationRows, serviceRows } from "./node-answers.ts";
 import { serviceTable } from "./service-table.ts";
 import type { Settings } from "./settings.ts";
-import type { Terminal } from "./terminal.ts";
 import { textTable } from "./text-table.ts";
-import { cliCallText, curlText } from "./try-it.ts";
+import { cliCallText, commandName, curlText } from "./try-it.ts";
 import { readVersion } from "./version.ts";
 
 /** One line of JSON with `--json`, a page for people otherwise. */
 export async function readyReport(
   node: Node,
   settings: Settings,
-  terminal: Terminal,
+  { terminal, env }: Pick<Command, "terminal" | "env">,
 ): Promise<string> {
   const client = node.client(nodeContract);
   const answer = await client.services({});
@@ -37,17 +37,26 @@ export async function readyReport(
     textTable(places.map(([name = "", place = ""]) => [style("faint", name), place])),
   ];
   const names = rows.filter(({ state }) => state === "running").map(({ name }) => name);
-  const lines = await somethingToTry(node, names);
+  const lines = await somethingToTry(node, names, env);
   if (lines.length > 0) parts.push("", ...lines.map((line) => style("name", line)));
   else if (names.every((name) => name === "node")) {
-    parts.push("", "No service was found. `banyan new service hello` writes one.");
+    parts.push(
+      "",
+      rows.length > names.length
+        ? "Every service found is disabled; the table says by what."
+        : `No service was found. \`${commandName(env)} new service hello\` writes one.`,
+    );
   }
   parts.push("", style("faint", "Ctrl-C stops it."), "");
   return parts.join("\n");
 }
 
 /** The first operation that everybody may call, with a request that fits its schema. */
-async function somethingToTry(node: Node, services: readonly string[]): Promise<string[]> {
+async function somethingToTry(
+  node: Node,
+  services: readonly string[],
+  env: Command["env"],
+): Promise<string[]> {
   const client = node.client(nodeContract);
   for (const service of services) {
     if (service === "node") continue;
@@ -55,7 +64,7 @@ async function somethingToTry(node: Node, services: readonly string[]): Promise<
     const operation = rows.find(({ access, kind }) => access === "anonymous" && kind === "unary");
     if (operation === undefined) continue;
     const curl = node.url === undefined ? [] : [curlText(node.url, operation)];
-    return [...curl, cliCallText(service, operation)];
+    return [...curl, cliCallText(service, operation, env)];
   }
   return [];
 }

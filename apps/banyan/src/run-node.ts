@@ -1,7 +1,8 @@
 /** Runs a node in this process: opens, announces, waits for a stop signal, drains. */
 
 import { openNode } from "@banyan/host";
-import { systemClock } from "@banyan/kernel";
+import type { Node, NodeOptions } from "@banyan/host";
+import { isBanyanError, systemClock } from "@banyan/kernel";
 import { openDataDirectory } from "@banyan/sqlite";
 import { removeNodeRecord, writeNodeRecord } from "./node-address.ts";
 import { readyReport } from "./ready-report.ts";
@@ -23,19 +24,38 @@ export async function runNode(command: Command, signals: StopSignals): Promise<n
     if (report !== undefined) throw report;
   }
   const { settings, options } = workspace;
-  await using directory = await openDataDirectory(settings.dataDirectory);
-  await using node = await openNode({ ...options, directory });
+  const directory = () => openDataDirectory(settings.dataDirectory);
+  await using node = await startNode({ ...options, directory }, signals, terminal);
+  if (node === undefined) return 0;
   writeNodeRecord(settings.dataDirectory, node, options.version ?? "");
-  terminal.print(await readyReport(node, settings, terminal));
+  terminal.print(await readyReport(node, settings, command));
   const signal = await signals.first;
   say(terminal, { event: "draining", signal }, `${signal}: draining; once more ends it at once`);
   // Nobody is to be sent here any more.
   removeNodeRecord(settings.dataDirectory);
   await node.close();
-  await directory.close();
   say(terminal, { event: "stopped" }, "stopped");
   systemClock.setTimer(lingerMs, () => process.exit(0));
   return 0;
+}
+
+/** `undefined` when a signal came first: what had started has been stopped again, as asked. */
+async function startNode(
+  options: NodeOptions,
+  signals: StopSignals,
+  terminal: Terminal,
+): Promise<Node | undefined> {
+  const starting = new AbortController();
+  // Once the node is ready nobody listens to this any more.
+  void signals.first.then((signal) => starting.abort(signal));
+  try {
+    return await openNode({ ...options, signal: starting.signal });
+  } catch (error) {
+    const reason: unknown = starting.signal.reason;
+    if (!starting.signal.aborted || !isBanyanError(error, "NODE_START_FAILED")) throw error;
+    say(terminal, { event: "stopped", signal: reason }, `${String(reason)}: ${error.message}`);
+    return undefined;
+  }
 }
 
 /** A line about the node: an event for machines, words for people. */

@@ -6,7 +6,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
-import { isServiceDefinition } from "@banyan/kernel";
+import { isBanyanError, isServiceDefinition } from "@banyan/kernel";
 import type { Layer, ServiceDefinition } from "@banyan/kernel";
 import type { ServiceSource } from "@banyan/host";
 import { isLayer, nearest } from "@banyan/kernel/internal";
@@ -131,13 +131,29 @@ function foundService({ service, layer, modulePath, folder, shown }: Found): Fou
 /** The default export, else the only service among the named ones; the node checks what it gets. */
 async function loadService(path: string): Promise<ServiceDefinition> {
   const url = pathToFileURL(path).href;
-  const exported: unknown = await import(url);
+  const exported: unknown = await importAt(url);
   const named = isRecord(exported) ? exported : {};
   const candidates = [named["default"], ...Object.values(named)].filter((value) =>
     isServiceDefinition(value),
   );
   // Where it is none of ours, the node says so and names the folder.
   return (candidates[0] ?? named["default"]) as ServiceDefinition;
+}
+
+/** What a module throws says what; its stack says in which file and line, which a fix needs. */
+async function importAt(url: string): Promise<unknown> {
+  try {
+    return await import(url);
+  } catch (cause) {
+    if (!(cause instanceof Error) || isBanyanError(cause)) throw cause;
+    const stack = cause.stack ?? "";
+    // A syntax error starts with its place; anything else has it in its first frame.
+    const found =
+      /^(?:file:\/\/)?(\/.+:\d+)$/m.exec(stack) ?? /file:\/\/(\/[^\s)]+:\d+):\d+/.exec(stack);
+    const place = found?.[1];
+    if (place === undefined) throw cause;
+    throw new Error(`${place}: ${cause.message}`, { cause });
+  }
 }
 
 function broken(offences: readonly Offence[]): FolderReading {

@@ -16,7 +16,7 @@ const stateStyles: Readonly<Record<string, Style>> = {
 
 /** Lowest layer first, then by name. The node says a layer with its name: `L4 game-features`. */
 export function serviceTable(rows: readonly ServiceRow[], { style }: Terminal): string {
-  const sorted = rows.toSorted((a, b) => order(a).localeCompare(order(b), "en"));
+  const sorted = rows.toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
   const head = ["LAYER", "SERVICE", "VERSION", "STATE", "SUMMARY"];
   const body = sorted.map((row) => [
     row.layer,

@@ -53,6 +53,11 @@ test("the configuration file: --config, then BANYAN_CONFIG, then the nearest", a
   assert.equal(await file([], {}), directory.join("banyan.yaml"));
 });
 
+test("an empty --data-dir is not the working folder", async () => {
+  await using directory = await temporaryDirectory("settings");
+  await assert.rejects(settings(directory.path, ["--data-dir="]), /--data-dir is empty/);
+});
+
 test("--set becomes a flag with its pointer, and must be an assignment", async () => {
   await using directory = await temporaryDirectory("settings");
   const { flags } = await settings(directory.path, ["--set", "http.port=1", "--port", "2"]);

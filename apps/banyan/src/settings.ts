@@ -41,6 +41,12 @@ export async function openSettings(command: Lookup): Promise<Settings> {
   const flags = configFlags(command);
   const found = { configFile, base, flags };
   const flagged = flags.findLast(({ pointer }) => pointer === "/node/dataDir");
+  if (flagged?.value === "") {
+    // It would be the working folder itself, which is nobody's data directory by accident.
+    throw cliErrors.CLI_USAGE(`${flagged.flag} is empty.`, {
+      details: { fix: "Name a folder, or leave it out for the default." },
+    });
+  }
   const dataDir = readSetting(found, command.env, {
     pointer: "/node/dataDir",
     variable: "BANYAN_DATA_DIR",

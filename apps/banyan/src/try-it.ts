@@ -1,5 +1,6 @@
 /** Lines that people can paste: a `curl` and a `banyan call` for an operation. */
 
+import type { Command } from "./command.ts";
 import { recordOf } from "./node-answers.ts";
 import type { OperationRow } from "./node-answers.ts";
 
@@ -19,9 +20,17 @@ export function curlText(url: string, operation: OperationRow): string {
   );
 }
 
-/** `banyan call greeter greet name=Ada`. */
-export function cliCallText(service: string, operation: OperationRow): string {
-  const start = `banyan call ${service} ${operation.name}`;
+/**
+ * How this command is typed where it was started: below npm (`npm start`, `npx`) it is not on the
+ * shell's own path.
+ */
+export function commandName(env: Command["env"]): string {
+  return env["npm_command"] === undefined ? "banyan" : "npx banyan";
+}
+
+/** `npx banyan call greeter greet name=Ada`. */
+export function cliCallText(service: string, operation: OperationRow, env: Command["env"]): string {
+  const start = `${commandName(env)} call ${service} ${operation.name}`;
   const example = recordOf(operation.example) ?? {};
   const entries = Object.entries(example);
   if (entries.length === 0) return start;

@@ -221,7 +221,7 @@ export const verbs: readonly VerbSpec[] = [
     flags: [],
     examples: [
       { line: "banyan readiness", says: "one line for each area" },
-      { line: "banyan readiness trunk", says: "one line for each promise" },
+      { line: "banyan readiness state", says: "one line for each promise" },
     ],
   },
   {

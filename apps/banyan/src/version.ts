@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 
 export function readVersion(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  // By the package's own name, because what is built stands at another depth than its source.
+  const text = readFileSync(new URL(import.meta.resolve("banyan/package.json")), "utf8");
   const manifest: unknown = JSON.parse(text);
   if (typeof manifest !== "object" || manifest === null || !("version" in manifest)) return "0.0.0";
   return String(manifest.version);

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { isBanyanError } from "@banyan/kernel";
 import { spawnNode, temporaryDirectory } from "@banyan/testbed";
@@ -12,8 +12,10 @@ import { openDataDirectory } from "./data-directory.ts";
 
 const [, , owned] = process.argv;
 
-if (owned === undefined) describeOwners();
-else await own(owned);
+if (owned === undefined) {
+  describeOwners();
+  describeDeletedFolder();
+} else await own(owned);
 
 async function own(path: string): Promise<void> {
   try {
@@ -96,12 +98,28 @@ function describeOwners(): void {
     await using folder = await temporaryDirectory("owners");
     writeFileSync(folder.join("file"), "");
     mkdirSync(folder.join("taken", "lock.db"), { recursive: true });
-    for (const path of [folder.join("file"), folder.join("file", "x"), folder.join("taken")]) {
+    const places = [folder.join("file"), folder.join("file", "x"), folder.join("taken")];
+    // A file system that takes no files: making folders there must fail, not try for ever.
+    if (process.platform === "linux") places.push("/proc/banyan/data");
+    for (const path of places) {
       await assert.rejects(openDataDirectory(path), (error) => {
         assert(isBanyanError(error, "DATA_DIRECTORY_UNUSABLE"), String(error));
         assert(error.message.includes(path));
         return true;
       });
     }
+  });
+}
+
+function describeDeletedFolder(): void {
+  test("an owner whose folder was deleted leaves the next owner's pid alone", async () => {
+    await using folder = await temporaryDirectory("owners");
+    const path = folder.join("data");
+    const directory = await openDataDirectory(path);
+    rmSync(path, { recursive: true });
+    await using next = spawnNode(import.meta.filename, [path]);
+    await next.waitForLine(/^owner/);
+    await directory.close();
+    await assert.rejects(openDataDirectory(path), isLockedBy(next.pid));
   });
 }

@@ -10,8 +10,8 @@
  * handle of the file drops them.
  */
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { BanyanError } from "@banyan/kernel";
 import { resultCodeOf, sqliteErrors } from "./errors.ts";
@@ -43,7 +43,7 @@ function lockDirectory(path: string): DataDirectory {
   const pidFile = join(path, PID_FILE);
   let lock: DatabaseSync | undefined;
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path);
     lock = new DatabaseSync(join(path, LOCK_FILE), { timeout: 0 });
     lock.exec("BEGIN EXCLUSIVE");
     // Renamed into place: nobody reads half a number.
@@ -61,11 +61,28 @@ function lockDirectory(path: string): DataDirectory {
   return createDataDirectory(path, lock, pidFile);
 }
 
+/**
+ * Makes the folder and those above it, one at a time: below a file system without files, such as
+ * `/proc`, Node's recursive way never returns.
+ */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolder(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Somebody else was faster.
+    if (!existsSync(path)) throw error;
+  }
+}
+
 function createDataDirectory(path: string, lock: DatabaseSync, pidFile: string): DataDirectory {
   const close = (): Promise<void> => {
     if (lock.isOpen) {
-      // The pid goes first: while the lock is held, the file is ours.
-      rmSync(pidFile, { force: true });
+      // The pid goes first: while the lock is held, the file is ours. Unless the folder was deleted
+      // under us and has a new owner: then its pid file is not ours to remove.
+      if (readPid(pidFile) === process.pid) rmSync(pidFile, { force: true });
       lock.close();
     }
     return Promise.resolve();
@@ -83,7 +100,7 @@ function lockedError(path: string, pidFile: string, cause: unknown): BanyanError
   const owner = pid === undefined ? "another process" : `the process with pid ${pid}`;
   return sqliteErrors.DATA_DIRECTORY_LOCKED(
     `The data directory ${path} belongs to ${owner}, which is running; stop it, or choose ` +
-      `another directory.`,
+      `another directory (node.dataDir).`,
     { details: { path, ...(pid === undefined ? {} : { pid }) }, cause },
   );
 }

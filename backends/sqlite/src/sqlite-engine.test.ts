@@ -156,6 +156,20 @@ test("check finds out that the file was taken away", async () => {
   await assert.rejects(check, isError("SQLITE_FILE_UNUSABLE", "moved"));
 });
 
+test("nothing is acknowledged while the file is elsewhere", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  await using engine = await openSqlite({ file });
+  const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
+  renameSync(file, directory.join("elsewhere.db"));
+  const refused = isError("SQLITE_FILE_UNUSABLE", "nothing is written");
+  await assert.rejects(store.set("key", { count: 1 }), refused);
+  await assert.rejects(store.setMany([["key", { count: 1 }]]), refused);
+  renameSync(directory.join("elsewhere.db"), file);
+  assert.equal(await store.get("key"), undefined);
+  await store.set("key", { count: 2 });
+});
+
 test("a value that is no JSON is named with its key", async () => {
   await using directory = await temporaryDirectory("sqlite");
   const file = directory.join("state.db");

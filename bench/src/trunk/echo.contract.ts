@@ -1,4 +1,4 @@
-/** The service that is called in the cases about calls: it answers what it is asked, about 120 bytes. */
+/** The service called in the cases about calls: it answers what it is asked, about 120 bytes. */
 
 import { defineContract, defineService, t } from "@banyan/kernel";
 

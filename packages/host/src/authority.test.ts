@@ -9,7 +9,7 @@ import {
   createLocalAuthorizer,
   openAdminToken,
 } from "./authority.ts";
-import { openSample, post } from "./sample-node.test.ts";
+import { borrowed, openSample, post } from "./sample-node.test.ts";
 
 describe("The admin token", () => {
   test("is made once, with 256 bits, for its owner's eyes only", async () => {
@@ -129,7 +129,7 @@ describe("The authorizer", () => {
 
 test("over HTTP the token of the data directory alone opens internal operations", async () => {
   await using directory = await temporaryDirectory("token");
-  await using sample = await openSample({}, { directory: { path: directory.path } });
+  await using sample = await openSample({}, { directory: borrowed(directory.path) });
   const token = (await readFile(directory.join(adminTokenFile), "utf8")).trim();
   const ask = (headers: Record<string, string>): ReturnType<typeof post> =>
     post([sample.url, "/sample/secret"], "{}", headers);

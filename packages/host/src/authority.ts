@@ -96,7 +96,7 @@ export function createLocalAuthorizer(options: { everybodyIsOperator: boolean })
       if (principal.kind === anonymous.kind) {
         return {
           kind: "unauthenticated",
-          reason: "it needs the admin token, which stands in the node's data directory",
+          reason: `it needs the admin token, which stands in the file ${adminTokenFile} of the node's data directory`,
         };
       }
       return { kind: "denied", reason: "it is for the operator" };

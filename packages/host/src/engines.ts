@@ -5,8 +5,8 @@ import { toBanyanError } from "@banyan/kernel/internal";
 import type { Bus } from "@banyan/messaging";
 import { openStore } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
+import { engineNameFor } from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
-import { engineNameFor } from "./setup.ts";
 import type { NodeSetup } from "./setup.ts";
 
 export interface NodeEngines {

@@ -45,7 +45,10 @@ const ownerService = defineService(owner, ({ extensionPoints, publish }) => ({
     },
     tell: ({ word }) => publish("told", { word }),
     async tellClosed() {
-      await publish("closed", { word: "x" });
+      const payload = { word: "x" };
+      const published = publish("closed", payload);
+      payload.word = "changed meanwhile";
+      await published;
     },
   },
 }));
@@ -130,7 +133,11 @@ describe("Extension points", () => {
       log,
     });
     await node.client(owner).tellClosed({});
-    assert.equal(heard.length, 1, JSON.stringify(log.lines));
+    assert.deepEqual(
+      heard.map(({ word }) => word),
+      ["x"],
+      JSON.stringify(log.lines),
+    );
   });
 
   test("a listener that fails is logged and fails nobody", async () => {

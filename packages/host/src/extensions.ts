@@ -63,6 +63,12 @@ export class ExtensionRegistry {
     );
   }
 
+  /** Whether anybody here would be told of the event. */
+  isListened(owner: string, event: string): boolean {
+    const points = this.#listened.get(`${owner}.${event}`) ?? [];
+    return points.some((point) => this.#implementations.has(point));
+  }
+
   /** Tells every local listener of an event (I2). */
   async tell(
     owner: string,

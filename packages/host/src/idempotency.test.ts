@@ -102,6 +102,15 @@ describe("The ledger", () => {
     assert.deepEqual(await later.begin(open), { kind: "in-progress" });
   });
 
+  test("an answer that could not be recorded is not run for again", async () => {
+    await using world = await openWorld();
+    const ledger = world.ledgerOf("one");
+    const token = tokenOf(await ledger.begin(claim));
+    // No store takes a function.
+    await assert.rejects(ledger.complete(claim, token, () => 1));
+    assert.deepEqual(await ledger.begin(claim), { kind: "in-progress" });
+  });
+
   test("the first recorded answer stays", async () => {
     await using world = await openWorld();
     const before = world.ledgerOf("one");

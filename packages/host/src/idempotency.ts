@@ -5,7 +5,8 @@
  * I1. One claim is won by one caller: records are created with `ifAbsent` and taken over with
  *     `ifMatch`.
  * I2. An answer is recorded before its caller hears it; a recorded answer is never run again.
- * I3. A claim without an answer holds as long as its handler runs, however long that is. One made
+ * I3. A claim without an answer holds as long as its handler runs, however long that is, and as
+ *     long as the node does where the answer could not be recorded. One made
  *     by an earlier run of this node (`boot`) is void: the handler that held it is gone. Whether it
  *     took effect is not known, so a handler that needs more than at-least-once makes its own write
  *     conditional.
@@ -89,15 +90,14 @@ export function createIdempotencyLedger(options: LedgerOptions): IdempotencyLedg
     async complete(claim, token, response) {
       const answered = { ...claimed(claim), token, state: "answered" as const };
       const record = response === undefined ? answered : { ...answered, response };
-      try {
-        const entry = await store.getEntry(keyOf(claim));
-        // While its handler runs nobody takes a claim over; I4 holds should that ever change.
-        if (entry?.value.state === "answered") return;
+      const entry = await store.getEntry(keyOf(claim));
+      // While its handler runs nobody takes a claim over; I4 holds should that ever change.
+      if (entry?.value.state !== "answered") {
         const condition = entry === undefined ? { ifAbsent: true } : { ifMatch: entry.etag };
         await store.set(keyOf(claim), record, { ...condition, ttlMs: retentionMs });
-      } finally {
-        running.delete(token);
       }
+      // Not when that failed: the handler took effect, so nobody may run it a second time.
+      running.delete(token);
     },
 
     async abandon(claim, token) {

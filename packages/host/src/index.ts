@@ -4,7 +4,13 @@ export { openNode } from "./node.ts";
 export type { Node } from "./node.ts";
 export { checkNode } from "./check-node.ts";
 export type { NodeCheck } from "./check-node.ts";
-export type { EngineModule, NodeDirectory, NodeOptions, ServiceSource } from "./options.ts";
+export type {
+  EngineModule,
+  NodeDirectory,
+  NodeOptions,
+  OpenNodeDirectory,
+  ServiceSource,
+} from "./options.ts";
 export type { NodePhase, PartHealth, Readiness } from "./health.ts";
 export { nodeContract } from "./node-contract.ts";
 export { nodeSections } from "./node-config.ts";

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { adminTokenFile } from "./authority.ts";
 import { nodeContract } from "./node-contract.ts";
 import { openNode } from "./node.ts";
-import { defineSample, flagsOf, openSample, post, sample } from "./sample-node.test.ts";
+import { borrowed, defineSample, flagsOf, openSample, post, sample } from "./sample-node.test.ts";
 
 const off = {
   name: "off",
@@ -110,7 +110,7 @@ describe("The node's own service", () => {
 
   test("takes the operator's token over HTTP", async () => {
     await using directory = await temporaryDirectory("node-service");
-    await using world = await openSample({}, { directory: { path: directory.path } });
+    await using world = await openSample({}, { directory: borrowed(directory.path) });
     assert.equal((await post([world.url, "/node/services"], "{}")).status, 401);
     const token = (await readFile(directory.join(adminTokenFile), "utf8")).trim();
     const headers = { authorization: `Bearer ${token}` };
@@ -122,6 +122,29 @@ describe("The node's own service", () => {
     const described = await post([world.url, "/node/describe"], '{"service":"sample"}', headers);
     assert.equal(described.status, 200, described.text);
   });
+});
+
+test("an answer that is no JSON is 500, and the node goes on", async () => {
+  const contract = defineContract("vague", {
+    summary: "Answers what JSON cannot say.",
+    version: "1.0.0",
+    operations: {
+      big: {
+        summary: "A bigint, behind a schema that lets it through.",
+        access: "anonymous",
+        response: z
+          .string()
+          .transform((): unknown => 10n)
+          .pipe(z.unknown()),
+      },
+    },
+  });
+  const service = defineService(contract, () => ({ operations: { big: () => "x" } }));
+  await using node = await openNode({ services: [service], inMemory: true });
+  const url = node.url ?? "";
+  const answer = await post([url, "/vague/big"]);
+  assert.equal(answer.status, 500);
+  assert.equal(answer.body["code"], "INTERNAL");
 });
 
 test("a contract in zod works end to end", async () => {

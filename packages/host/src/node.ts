@@ -41,7 +41,7 @@ import { openHttp } from "./node-http.ts";
 import { openNodeLog } from "./node-log.ts";
 import type { NodeView } from "./node-view.ts";
 import { defineNodeService } from "./node-service.ts";
-import type { NodeOptions, ResolvedNodeOptions, ServiceSource } from "./options.ts";
+import type { NodeDirectory, NodeOptions, ResolvedNodeOptions, ServiceSource } from "./options.ts";
 import { resolveNodeOptions } from "./options.ts";
 import type { ServiceInstance } from "./service-instance.ts";
 import { assertSetup, serviceConfig, setUpNode } from "./setup.ts";
@@ -57,7 +57,10 @@ export interface Node extends AsyncDisposable {
   readonly phase: NodePhase;
   readonly setup: NodeSetup;
   readonly startedAtMs: number;
-  /** A typed client of a service of this node, as the program itself. */
+  /**
+   * A typed client of a service of this node, as the program itself: whoever holds the node may do
+   * everything, so these calls are not authorized, and a draining node still takes them.
+   */
   client<C extends AnyContract>(contract: C): Client<C>;
   /** Drains and stops, within `node.stopTimeoutMs`. Idempotent. */
   close(): Promise<void>;
@@ -98,6 +101,7 @@ class RunningNode implements Node, NodeView {
   readonly #tasks: TaskGroup;
   /** Tells start hooks that nobody waits for them any more. */
   readonly #stopping = new AbortController();
+  #directory: NodeDirectory | undefined;
   #runtime: CallRuntime | undefined;
   #engines: NodeEngines | undefined;
   readonly #instances: ServiceInstance[] = [];
@@ -131,7 +135,7 @@ class RunningNode implements Node, NodeView {
   }
 
   get directory(): string | undefined {
-    return this.#options.directory?.path;
+    return this.#directory?.path;
   }
 
   get clock(): Clock {
@@ -151,7 +155,10 @@ class RunningNode implements Node, NodeView {
   }
 
   async start(): Promise<void> {
-    const { clock, random, inMemory } = this.#options;
+    const { clock, random, inMemory, openDirectory } = this.#options;
+    if (openDirectory !== undefined) {
+      this.#directory = this.#disposables.use(await openDirectory());
+    }
     const engines = await openEngines({
       setup: this.setup,
       disposables: this.#disposables,

@@ -17,10 +17,16 @@ export interface ServiceSource {
   readonly load: () => Promise<ServiceDefinition>;
 }
 
-/** The data directory: opened, locked and closed by whoever starts the node. */
+/** The data directory, open and locked. */
 export interface NodeDirectory {
   readonly path: string;
 }
+
+/**
+ * Opens the data directory. Asked once everything is known to fit, so that a start that is refused
+ * leaves nothing on disk; what it opened is closed with the node.
+ */
+export type OpenNodeDirectory = () => Promise<NodeDirectory & AsyncDisposable>;
 
 /** Engines that one backend offers. */
 export interface EngineModule {
@@ -49,7 +55,7 @@ export interface NodeOptions {
    * Left out: there is no admin token, so internal operations are closed over HTTP, and an engine
    * that keeps files keeps them in the working directory.
    */
-  readonly directory?: NodeDirectory | undefined;
+  readonly directory?: OpenNodeDirectory | undefined;
   /** Version to report; default `0.0.0`. */
   readonly version?: string;
   /** Default: lines on standard error, by the configuration's `log` section. */
@@ -65,7 +71,7 @@ export interface ResolvedNodeOptions {
   readonly config: NonNullable<NodeOptions["config"]>;
   readonly findEngine: (name: string) => Promise<EngineModule | undefined>;
   readonly inMemory: boolean;
-  readonly directory: NodeDirectory | undefined;
+  readonly openDirectory: OpenNodeDirectory | undefined;
   readonly version: string;
   readonly log: Log | undefined;
   readonly clock: Clock;
@@ -79,7 +85,7 @@ export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
     config: options.inMemory === true ? inMemoryConfig(options.config) : (options.config ?? {}),
     findEngine: (name: string) => findEngine(name, options),
     inMemory: options.inMemory ?? false,
-    directory: options.directory,
+    openDirectory: options.directory,
     version: options.version ?? "0.0.0",
     log: options.log ?? (options.inMemory === true ? silentLog : undefined),
     clock: options.clock ?? systemClock,

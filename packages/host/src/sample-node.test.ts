@@ -7,7 +7,7 @@ import { createRecordingLog } from "@banyan/testbed";
 import type { RecordingLog } from "@banyan/testbed";
 import { openNode } from "./node.ts";
 import type { Node } from "./node.ts";
-import type { NodeOptions } from "./options.ts";
+import type { NodeOptions, OpenNodeDirectory } from "./options.ts";
 
 export const sample = defineContract("sample", {
   summary: "One operation of every kind.",
@@ -177,6 +177,13 @@ function fileOf(name: string, request: Request): Response {
       return new Response(new Blob(Array.from({ length: 64 }, () => "x".repeat(65_536))));
     case "error":
       return Response.error();
+    case "control":
+      return new Response("x", { headers: { "x-name": "a\u0001b" } });
+    case "locked": {
+      const response = new Response("x");
+      response.body?.getReader();
+      return response;
+    }
     case "broken":
       return new Response(
         new ReadableStream({
@@ -189,6 +196,11 @@ function fileOf(name: string, request: Request): Response {
     default:
       return Response.json({ name, method: request.method, url: request.url });
   }
+}
+
+/** A data directory that the test itself makes and removes. */
+export function borrowed(path: string): OpenNodeDirectory {
+  return () => Promise.resolve({ path, [Symbol.asyncDispose]: () => Promise.resolve() });
 }
 
 export interface SampleNode extends AsyncDisposable {

@@ -126,6 +126,39 @@ describe("A start that is refused", () => {
     );
   });
 
+  test("names an engine that cannot be loaded with the reason", async () => {
+    const findEngine = (): Promise<never> => Promise.reject(new SyntaxError("Unexpected token"));
+    const flags = flagsOf({ "/engines/durable": "./mine.ts" });
+    const { offences } = await checkNode({ services: [], config: { flags }, findEngine });
+    assert.match(offences[0]?.message ?? "", /"\.\/mine\.ts".*Unexpected token/);
+  });
+
+  test("names a pin of a store that is not there, with the nearest one", async () => {
+    const stores = { visits: { durability: "ephemeral", value: t.Object({}) } } as const;
+    const kept = defineContract("kept", { summary, version, stores });
+    const pins = {
+      "kept.visits": "memory",
+      "kept.vists": "memory",
+      "kep.visits": "memory",
+      "off.anything": "memory",
+      "node.idempotency": "memory",
+    };
+    const { offences } = await checkNode({
+      services: [serviceOf(kept), sourceOf("off", () => assert.fail("it is switched off"))],
+      config: {
+        env: { BANYAN_OFF_ENABLED: "false" },
+        flags: flagsOf({ "/engines/durable": "memory", "/engines/pins": pins }),
+      },
+    });
+    assert.deepEqual(
+      offences.map(({ place, fix }) => [place, fix]),
+      [
+        ['engines.pins["kept.vists"]', 'Did you mean "kept.visits"?'],
+        ['engines.pins["kep.visits"]', 'Did you mean "kept.visits"?'],
+      ],
+    );
+  });
+
   test("two services of one name are named", async () => {
     const twin = defineContract("twin", { summary, version });
     const { offences } = await checkNode({
@@ -152,6 +185,12 @@ describe("A start that is refused", () => {
       inMemory: true,
     });
     assert.match(offences[0]?.message ?? "", /does not export a service/);
+  });
+
+  test("opens nothing, not even the data directory", async () => {
+    const directory = () => assert.fail("a refused start opens no directory");
+    const flags = flagsOf({ "/http/port": 99_999 });
+    assert.match(await refusalOf({ services: [], config: { flags }, directory }), /http\.port/);
   });
 });
 

@@ -6,7 +6,7 @@
  */
 
 import { isBanyanError, isServiceDefinition } from "@banyan/kernel";
-import type { AnyContract, ServiceDefinition, StoreSpec } from "@banyan/kernel";
+import type { AnyContract, ServiceDefinition } from "@banyan/kernel";
 import {
   configJsonSchema,
   decideEnabled,
@@ -26,9 +26,8 @@ import type {
   ConfigSection,
   Offence,
   ServiceDecision,
-  StoreEngine,
 } from "@banyan/kernel/internal";
-import type { StateEngineProvider } from "@banyan/state";
+import { engineNameFor, findEngines, pinOffences, storeEngine } from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
 import { exposurePlaces, exposureProblems } from "./exposure.ts";
 import type { NodeConfig } from "./node-config.ts";
@@ -91,9 +90,11 @@ export async function setUpNode(options: ResolvedNodeOptions): Promise<NodeSetup
   // A section with problems has no values to judge further; the others are judged all the same.
   const isSound = (...places: readonly string[]): boolean =>
     !resolution.problems.some(({ pointer }) => places.some((place) => pointer.startsWith(place)));
-  const engines = isSound("/engines")
-    ? await findEngines(config, options, offences)
-    : new Map<string, EngineModule>();
+  let engines: ReadonlyMap<string, EngineModule> = new Map();
+  if (isSound("/engines")) {
+    engines = await findEngines(config, options, offences);
+    offences.push(...wrongPins(config, options, services));
+  }
   const order = planOrder(services, enabled.services, { options, config, engines, offences });
   return {
     config,
@@ -145,15 +146,6 @@ export function configSchema(setup: NodeSetup): object {
   return configJsonSchema(setup.sections, {
     knownServices: setup.decisions.map(({ name }) => name),
   });
-}
-
-/** The engine a store gets by configuration. */
-export function engineNameFor(
-  config: NodeConfig,
-  { service, store, spec }: { service: string; store: string; spec: StoreSpec },
-): string {
-  const pin = config.engines.pins[`${service}.${store}`];
-  return pin ?? (spec.durability === "durable" ? config.engines.durable : config.engines.ephemeral);
 }
 
 function sectionOf({ definition }: LoadedService): ConfigSection {
@@ -258,10 +250,23 @@ function planOrder(
   }
 }
 
-interface EngineChoice {
-  readonly provider: StateEngineProvider | undefined;
-  readonly spec: StoreSpec;
-  readonly inMemory: boolean;
+function wrongPins(
+  { engines }: NodeConfig,
+  { sources }: ResolvedNodeOptions,
+  services: readonly LoadedService[],
+): Offence[] {
+  const loaded = services.map(({ definition: { contract } }) => ({
+    name: contract.name,
+    stores: Object.keys(contract.spec.stores ?? {}),
+  }));
+  const off = sources.filter(({ name }) => !loaded.some((each) => each.name === name));
+  // The node keeps its idempotency records in a store of its own.
+  const own = { name: nodeContract.name, stores: ["idempotency"] };
+  return pinOffences(
+    engines.pins,
+    [own, ...loaded],
+    off.map(({ name }) => name),
+  );
 }
 
 interface PlanContext {
@@ -269,58 +274,4 @@ interface PlanContext {
   readonly config: NodeConfig;
   readonly engines: ReadonlyMap<string, EngineModule>;
   readonly offences: Offence[];
-}
-
-function storeEngine(name: string, { provider, spec, inMemory }: EngineChoice): StoreEngine {
-  if (provider === undefined) {
-    // It was not found, which is an offence already; its stores add nothing to that.
-    const capabilities = new Set([...(spec.capabilities ?? []), "expires"]);
-    return { name, capabilities, durability: "durable" };
-  }
-  const { kinds, capabilities } = provider;
-  return { name, capabilities, durability: inMemory ? "durable" : kinds.state };
-}
-
-/** Looks for every engine that configuration names; a missing one is an offence. */
-async function findEngines(
-  { engines }: NodeConfig,
-  options: ResolvedNodeOptions,
-  offences: Offence[],
-): Promise<Map<string, EngineModule>> {
-  const named: [place: string, name: string, kind: "state" | "bus"][] = [
-    ["engines.durable", engines.durable, "state"],
-    ["engines.ephemeral", engines.ephemeral, "state"],
-    ["engines.bus", engines.bus, "bus"],
-    ...Object.entries(engines.pins).map(([store, name]): [string, string, "state"] => [
-      `engines.pins["${store}"]`,
-      name,
-      "state",
-    ]),
-  ];
-  const found = new Map<string, EngineModule>();
-  for (const [place, name, kind] of named) {
-    const module = found.get(name) ?? (await findOne(name, options));
-    if (module?.[kind] !== undefined) found.set(name, module);
-    else {
-      offences.push({
-        place,
-        message: `There is no ${kind} engine "${name}".`,
-        fix: `Use ${kind === "bus" ? "memory" : "memory or sqlite"}, or install a package that offers one and name its module.`,
-      });
-    }
-  }
-  return found;
-}
-
-async function findOne(
-  name: string,
-  options: ResolvedNodeOptions,
-): Promise<EngineModule | undefined> {
-  try {
-    return await options.findEngine(name);
-  } catch {
-    // A module that cannot be imported is the same to the user as one that is not there; the
-    // offence names it, and `node -e 'import("…")'` shows the stack.
-    return undefined;
-  }
 }

@@ -6,11 +6,19 @@
  * clients, topics and extension points are resolved at their first use; calls begin with `start`.
  */
 
-import { createIdSource } from "@banyan/kernel";
+import { createIdSource, t } from "@banyan/kernel";
 import type { AnyContract, Call, Clock, Contribution, Log, Random, Store } from "@banyan/kernel";
 import type { PublishOptions, Published } from "@banyan/kernel";
-import { CallContext, currentCallContext } from "@banyan/kernel/internal";
-import { listOperations, OperationRunner } from "@banyan/kernel/internal";
+import {
+  CallContext,
+  Codec,
+  currentCallContext,
+  eventSpecOf,
+  kernelErrors,
+  listOperations,
+  OperationRunner,
+  toJsonSchema,
+} from "@banyan/kernel/internal";
 import type { CallInit, CallRuntime, Handler, NamedOperation } from "@banyan/kernel/internal";
 import type { Mesh } from "@banyan/mesh";
 import { createPublisher } from "@banyan/messaging";
@@ -96,15 +104,32 @@ function createPublish(contract: AnyContract, node: NodeParts): Publish {
   const { publish } = publisher;
   // Typed by the contract at the author's side; here the names are data.
   const send: Publish = publish;
+  const codecs = new Map<string, Codec>();
   return async (event, payload, options) => {
+    if (!node.extensions.isListened(contract.name, event)) return send(event, payload, options);
+    // Copied now, as the bus does: what the author changes meanwhile is heard by nobody.
+    const codec = codecs.get(event) ?? codecOf(contract, event);
+    codecs.set(event, codec);
+    const copy = codec.parse(payload, "tolerant");
     const published = await send(event, payload, options);
     await node.extensions.tell(contract.name, event, {
-      // The publisher refused what is no object.
-      event: { ...(payload as object), ...published },
+      // The contract's check refuses events that are no objects.
+      event: { ...(copy as object), ...published },
       init: initFrom(contract.name, currentCallContext()),
     });
     return published;
   };
+}
+
+/** For an event that is listened to: its payload as it is published, before any transform. */
+function codecOf({ name, spec }: AnyContract, event: string): Codec {
+  const declared = spec.events?.[event];
+  const schema =
+    declared === undefined ? true : toJsonSchema(eventSpecOf(declared).payload, "input");
+  return new Codec(t.Unsafe(schema), {
+    what: `Event ${name}.${event}`,
+    refuse: kernelErrors.EVENT_INVALID,
+  });
 }
 
 /** Clients of what the contract uses; those of what is optional are looked up at every read. */

@@ -41,6 +41,8 @@ export type {
 export { compileSchema } from "./schema/compile.ts";
 export type { CompiledSchema } from "./schema/compile.ts";
 export type { ParseMode } from "./schema/issue.ts";
+export { isSchemaObject } from "./schema/json-schema.ts";
+export type { JsonSchemaObject } from "./schema/json-schema.ts";
 export { nearest } from "./schema/nearest.ts";
 export { redact } from "./schema/redact.ts";
 export { isStandardSchema, toJsonSchema } from "./schema/standard.ts";

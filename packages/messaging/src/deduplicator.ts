@@ -5,7 +5,8 @@
  *
  * I1. An id is remembered only when its work succeeded: a failed one may come again.
  * I2. A repeat that comes while the first still runs waits for its end, and runs if that failed.
- * I3. At most `remember` ids are kept, none for longer than `ttlMs`; the oldest goes first.
+ * I3. At most `remember` ids are kept, the oldest goes first. One older than `ttlMs` counts no
+ *     more, though it stays until it is pushed out.
  */
 
 import { systemClock } from "@banyan/kernel";
@@ -15,7 +16,7 @@ import { messagingErrors } from "./errors.ts";
 export interface DeduplicatorOptions {
   /** Ids kept, 1 or more. Default 10 000: repeats come soon after, not after a day. */
   readonly remember?: number | undefined;
-  /** Milliseconds an id is kept. Default 900 000 (15 minutes): past the longest row of retries. */
+  /** Milliseconds an id counts. Default 900 000 (15 minutes): past the longest row of retries. */
   readonly ttlMs?: number | undefined;
   readonly clock?: Clock | undefined;
 }
@@ -23,7 +24,7 @@ export interface DeduplicatorOptions {
 export interface Deduplicator {
   /** Runs the work unless it was done for this id. `duplicate`: it was, nothing ran. */
   once(id: string, work: () => Promise<void> | void): Promise<"done" | "duplicate">;
-  /** Ids remembered now. */
+  /** Ids kept now, those past their time included. */
   readonly size: number;
 }
 

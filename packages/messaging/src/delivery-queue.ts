@@ -205,7 +205,8 @@ export class DeliveryQueue {
     const { clock, random, log, wheel, counters } = this.#host;
     const maxMs = backoff.maxMs ?? 30_000;
     const asked = isBanyanError(error) ? Math.min(error.retryAfterMs ?? 0, maxMs) : 0;
-    const waitMs = Math.max(backoffMs(held.failures, random, backoff), asked);
+    const ownMs = backoffMs(held.failures, random, backoff);
+    const waitMs = asked > ownMs ? asked : ownMs; // an error may ask for NaN; no timer takes that
     counters.retried += 1;
     log.warn("a message was not handled and will be delivered again", {
       subscription: name,
@@ -386,15 +387,17 @@ class Worker {
       if (this.#free() !== undefined) member.queue.unreadable(held, error);
       return;
     }
-    let answer: Promise<void> | void;
     try {
-      answer = member.handle(message, held.attempt);
+      const answer = member.handle(message, held.attempt);
+      if (isThenable(answer)) {
+        answer.then(this.#onDone, this.#onFailed);
+        return;
+      }
     } catch (error) {
       this.#onFailed(error);
       return;
     }
-    if (isThenable(answer)) answer.then(this.#onDone, this.#onFailed);
-    else this.#onDone();
+    this.#onDone();
   }
 
   /** What it was busy with; the handler's end is ignored from now on (I4). */
@@ -421,5 +424,6 @@ class Worker {
 }
 
 function isThenable(value: unknown): value is PromiseLike<void> {
-  return typeof value === "object" && value !== null && "then" in value;
+  if (typeof value !== "object" || value === null || !("then" in value)) return false;
+  return typeof value.then === "function";
 }

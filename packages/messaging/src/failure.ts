@@ -44,6 +44,14 @@ export function describeFailure(error: unknown): DeadLetter["error"] {
     const text = message.slice(0, messageLengthMax);
     return { kind, code, message: text, ...(details === undefined ? {} : { details }) };
   }
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return { kind: "internal", code: "INTERNAL", message: text.slice(0, messageLengthMax) };
+  return { kind: "internal", code: "INTERNAL", message: textOf(error).slice(0, messageLengthMax) };
+}
+
+/** Anything can be thrown, also what has no text; that must not cost the message its letter. */
+function textOf(error: unknown): string {
+  try {
+    return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  } catch {
+    return "The handler threw a value that cannot be turned into text.";
+  }
 }

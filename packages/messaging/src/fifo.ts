@@ -38,16 +38,12 @@ export class Fifo<T> {
     return this.#size === 0 ? undefined : this.#ring[this.#head];
   }
 
-  /** Takes one item out wherever it stands; false when it is not there. Walks the queue. */
-  remove(item: T): boolean {
-    const kept: T[] = [];
-    let found = false;
-    for (let next = this.shift(); next !== undefined; next = this.shift()) {
-      if (!found && next === item) found = true;
-      else kept.push(next);
+  /** Takes out all that fit, wherever they stand. Walks the queue. */
+  removeAll(isGone: (item: T) => boolean): void {
+    for (let left = this.#size; left > 0; left -= 1) {
+      const item = this.shift();
+      if (item !== undefined && !isGone(item)) this.push(item);
     }
-    for (const each of kept) this.push(each);
-    return found;
   }
 
   clear(): void {

@@ -46,6 +46,7 @@ describe("a JSON value", () => {
     }
     const flaws: readonly (readonly [value: unknown, pointer: string, found: RegExp])[] = [
       [undefined, "", /undefined/],
+      [{ a: Object.create(Object.create(null)) }, "/a", /an instance of something/],
       [{ a: undefined }, "/a", /undefined/],
       [{ a: [1, { "b/c~": Number.POSITIVE_INFINITY }] }, "/a/1/b~1c~0", /Infinity/],
       [{ p: new Point() }, "/p", /Point/],

@@ -71,7 +71,9 @@ function measureItems(items: readonly unknown[], depth: number): number | JsonFl
 function measureFields(value: object, depth: number): number | JsonFlaw {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
-    return flaw(`an instance of ${value.constructor.name}`);
+    const { constructor: maker } = value;
+    // A prototype without one, or a field of that name, is a flaw like any other.
+    return flaw(`an instance of ${typeof maker === "function" ? maker.name : "something"}`);
   }
   // A plain object by the test above.
   const fields = value as Readonly<Record<string, unknown>>;

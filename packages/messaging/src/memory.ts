@@ -204,7 +204,7 @@ class MemoryBus implements Bus, QueueHost {
 
   changed(queue: DeliveryQueue): void {
     const topic = this.#topics.get(queue.spec.topic);
-    if (topic !== undefined && topic.waiting.size > 0) this.#serveWaiting(topic);
+    if (topic?.nextWaiting !== undefined) this.#serveWaiting(topic);
     this.#onProgress?.();
   }
 
@@ -220,7 +220,7 @@ class MemoryBus implements Bus, QueueHost {
   #acceptNow(message: Message): boolean {
     const topic = this.#topics.get(message.topic);
     if (topic === undefined) this.counters.unrouted += 1;
-    else if (topic.waiting.size > 0 || !topic.hasRoom) return false;
+    else if (topic.nextWaiting !== undefined || !topic.hasRoom) return false;
     else topic.accept(message);
     this.counters.published += 1;
     return true;
@@ -246,7 +246,7 @@ class MemoryBus implements Bus, QueueHost {
       });
       this.#publishesWaiting += 1;
       signal?.addEventListener("abort", onAbort, { once: true });
-      this.#topics.get(waiting.topicName)?.waiting.push(waiting);
+      this.#topics.get(waiting.topicName)?.wait(waiting);
       if (timeoutMs <= 0) waiting.onDue();
       else this.wheel.add(waiting);
     });
@@ -254,13 +254,16 @@ class MemoryBus implements Bus, QueueHost {
 
   /** Takes an ended wait out of its topic, which may let the ones behind it go on. */
   #leaveQueue(waiting: WaitingPublish): void {
+    if (this.#isClosed) return; // close has taken it out
     const topic = this.#topics.get(waiting.topicName);
-    if (topic?.waiting.remove(waiting) === true) this.#serveWaiting(topic);
+    if (topic === undefined) return;
+    topic.forgetOne();
+    this.#serveWaiting(topic);
   }
 
   #serveWaiting(topic: Topic): void {
     for (;;) {
-      const waiting = topic.waiting.peek();
+      const waiting = topic.nextWaiting;
       if (waiting === undefined || !topic.hasRoom) return;
       const message = waiting.current;
       if (message === undefined) return;
@@ -268,7 +271,7 @@ class MemoryBus implements Bus, QueueHost {
       this.counters.published += 1;
       waiting.done += 1;
       if (waiting.current?.topic === topic.name) continue;
-      topic.waiting.shift();
+      topic.shiftWaiting();
       this.#goOn(waiting);
     }
   }
@@ -277,7 +280,7 @@ class MemoryBus implements Bus, QueueHost {
   #goOn(waiting: WaitingPublish): void {
     waiting.done = this.#acceptAll(waiting.batch, waiting.done);
     if (waiting.current === undefined) waiting.succeed();
-    else this.#topics.get(waiting.topicName)?.waiting.push(waiting);
+    else this.#topics.get(waiting.topicName)?.wait(waiting);
   }
 
   #bufferFull(waiting: WaitingPublish, timeoutMs: number): Error {
@@ -364,7 +367,7 @@ class MemoryBus implements Bus, QueueHost {
     this.#onProgress = undefined;
     const queues = this.#queues();
     for (const topic of this.#topics.values()) {
-      for (let waiting = topic.waiting.shift(); waiting; waiting = topic.waiting.shift()) {
+      for (let waiting = topic.shiftWaiting(); waiting; waiting = topic.shiftWaiting()) {
         waiting.fail(closedError({ accepted: waiting.done }));
       }
     }

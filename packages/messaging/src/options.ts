@@ -129,6 +129,10 @@ export function resolveSubscribeSpec(
   if (!isIntegerIn(concurrency, 1, 10_000)) throw refuse("concurrency must be 1 to 10 000.");
   if (!isIntegerIn(retriesMax, 0, 1000)) throw refuse("retriesMax must be 0 to 1000.");
   if (!isIntegerIn(bufferMax, 1, 1_000_000)) throw refuse("bufferMax must be 1 to 1 000 000.");
+  const { initialMs = 0, maxMs = 0, factor = 1 } = spec.backoff ?? {};
+  if (![initialMs, maxMs, factor].every((value) => Number.isFinite(value) && value >= 0)) {
+    throw refuse("backoff takes initialMs, maxMs and factor as numbers from 0.");
+  }
   return Object.freeze({
     name,
     topic,

@@ -8,7 +8,13 @@ import { Fifo } from "./fifo.ts";
 export class Topic {
   readonly name: string;
   readonly queues: DeliveryQueue[] = [];
-  readonly waiting = new Fifo<WaitingPublish>();
+  /**
+   * Publishes that wait for room. One that ended inside stays until it comes up or until such are
+   * the greater part: thousands that time out together must not each walk the queue. The first
+   * one is always live.
+   */
+  readonly #waiting = new Fifo<WaitingPublish>();
+  #ended = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -21,6 +27,37 @@ export class Topic {
 
   accept(message: Message): void {
     for (const queue of this.queues) queue.accept(message);
+  }
+
+  /** The publish whose turn it is. */
+  get nextWaiting(): WaitingPublish | undefined {
+    return this.#waiting.peek();
+  }
+
+  wait(publish: WaitingPublish): void {
+    this.#waiting.push(publish);
+  }
+
+  shiftWaiting(): WaitingPublish | undefined {
+    const first = this.#waiting.shift();
+    this.#dropEnded();
+    return first;
+  }
+
+  /** One of those that wait has ended. */
+  forgetOne(): void {
+    this.#ended += 1;
+    this.#dropEnded();
+    if (this.#ended * 2 <= this.#waiting.size) return;
+    this.#waiting.removeAll(({ isEnded }) => isEnded);
+    this.#ended = 0;
+  }
+
+  #dropEnded(): void {
+    while (this.#waiting.peek()?.isEnded === true) {
+      this.#waiting.shift();
+      this.#ended -= 1;
+    }
   }
 }
 
@@ -52,6 +89,10 @@ export class WaitingPublish implements Timed {
 
   get current(): Message | undefined {
     return this.batch[this.done];
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
   }
 
   get topicName(): string {

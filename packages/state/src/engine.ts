@@ -138,7 +138,10 @@ export interface StateEngine extends AsyncDisposable {
   readonly capabilities: ReadonlySet<StateCapability>;
   /** Opening a store twice gives two views of the same entries. */
   openStore(spec: EngineStoreSpec): Awaitable<EngineStore>;
-  /** Resolves when the engine can read and write. @throws STATE_ENGINE_UNAVAILABLE or its like. */
+  /**
+   * Resolves when the engine answers; a full disk may show at a write only.
+   * @throws STATE_ENGINE_UNAVAILABLE or its like.
+   */
   check(options?: Waiting): Awaitable<void>;
   /** Finishes what was begun, then lets go. Idempotent. */
   close(): Promise<void>;

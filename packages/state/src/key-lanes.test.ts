@@ -32,3 +32,46 @@ test("a waiter that is aborted leaves at once and is passed over", async () => {
   lanes.leave("a");
   await second;
 });
+
+test("a long row of waiters lets the event loop have its turns", async () => {
+  const lanes = new KeyLanes();
+  let entered = 0;
+  for (const key of ["a", "b"]) assert.equal(lanes.enter(key, {}), undefined);
+  const waiters = Array.from({ length: 2000 }, async (_, index) => {
+    const key = index % 2 === 0 ? "a" : "b";
+    await lanes.enter(key, {});
+    entered += 1;
+    lanes.leave(key);
+  });
+  lanes.leave("a");
+  lanes.leave("b");
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  assert(entered > 0 && entered < 500, `${entered} had entered at the first turn`);
+  await Promise.all(waiters);
+  assert.deepEqual(
+    [lanes.waiting("a"), lanes.enter("a", {}), lanes.enter("b", {})],
+    [0, undefined, undefined],
+  );
+});
+
+test("a lane whose waiters were aborted before their turn is free", async () => {
+  const lanes = new KeyLanes();
+  const controller = new AbortController();
+  const keys = Array.from({ length: 200 }, (_, index) => `key${index}`);
+  for (const key of keys) assert.equal(lanes.enter(key, {}), undefined);
+  const waiters = keys.map(async (key) => lanes.enter(key, { signal: controller.signal }));
+  for (const key of keys) lanes.leave(key);
+  controller.abort(new RangeError("enough"));
+  const ends = await Promise.allSettled(waiters);
+  const inTime = ends.filter(({ status }) => status === "fulfilled").length;
+  assert(inTime < keys.length, "all were handed over at once");
+  for (const key of keys.slice(0, inTime)) lanes.leave(key);
+  for (let turn = 0; turn < 10; turn += 1) {
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  for (const key of keys) assert.equal(lanes.enter(key, {}), undefined, key);
+});

@@ -4,15 +4,22 @@
  *
  * I1. A lane has one holder; a key without waiters and holder takes no memory.
  * I2. Waiters enter in the order they came; one whose signal is aborted leaves at once.
+ * I3. At most `TURN_MAX` lanes are handed over before the event loop gets a turn: on an embedded
+ *     engine an update never waits, and a row of thousands would starve timers and sockets.
  */
 
 import type { Waiting } from "@banyan/kernel";
 
 type Start = () => void;
 
+const TURN_MAX = 64; // some 30 ms where each one waits for a disk
+
 export class KeyLanes {
   /** Keys being updated, each with those that wait behind the holder. */
   readonly #lanes = new Map<string, Set<Start>>();
+  /** Lanes to be handed over in a later turn; each still counts as held. */
+  readonly #deferred: string[] = [];
+  #handovers = 0;
 
   /** How many wait for this key. */
   waiting(key: string): number {
@@ -42,15 +49,34 @@ export class KeyLanes {
     });
   }
 
-  /** The holder is done: the next one holds the lane. */
+  /** The holder is done: the next one holds the lane, now or in a later turn (I3). */
   leave(key: string): void {
+    if (this.waiting(key) === 0) {
+      this.#lanes.delete(key);
+      return;
+    }
+    if (this.#handovers === 0) setImmediate(this.#nextTurn);
+    this.#handovers += 1;
+    if (this.#handovers <= TURN_MAX) this.#handOver(key);
+    else this.#deferred.push(key);
+  }
+
+  #handOver(key: string): void {
     const lane = this.#lanes.get(key);
     const [next] = lane ?? [];
     if (lane === undefined || next === undefined) {
+      // Whoever waited was aborted meanwhile.
       this.#lanes.delete(key);
       return;
     }
     lane.delete(next);
     next();
   }
+
+  readonly #nextTurn = (): void => {
+    const keys = this.#deferred.splice(0, TURN_MAX);
+    this.#handovers = keys.length;
+    if (keys.length > 0) setImmediate(this.#nextTurn);
+    for (const key of keys) this.#handOver(key);
+  };
 }

@@ -200,11 +200,15 @@ class MemoryEngine implements StateEngine {
   /** True when there was something to drop. */
   #drop(entry: MemoryEntry | undefined): boolean {
     if (entry === undefined) return false;
+    this.#remove(entry);
+    this.#forgetExpiry(entry);
+    return true;
+  }
+
+  #remove(entry: MemoryEntry): void {
     entry.table.entries.delete(entry.key);
     entry.table.order?.delete(entry.key);
     this.#count -= 1;
-    this.#forgetExpiry(entry);
-    return true;
   }
 
   #forgetExpiry(entry: MemoryEntry): void {
@@ -225,7 +229,8 @@ class MemoryEngine implements StateEngine {
       return false;
     }
     const entry = this.#expiring.pop();
-    if (entry !== undefined && isCurrent(entry)) this.#drop(entry);
+    // It has left the heap: counted as stale there, it would have the heap rebuilt for nothing.
+    if (entry !== undefined && isCurrent(entry)) this.#remove(entry);
     return true;
   }
 

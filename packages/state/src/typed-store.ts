@@ -11,7 +11,7 @@
  * I1. What reaches the engine fits the schema, the limits and the text rules.
  * I2. What is returned is a fresh copy that fits the current schema, whatever version was stored.
  * I3. `change` runs outside the engine: it may throw, be slow, or use the store again.
- * I4. Only a BanyanError leaves.
+ * I4. Only a BanyanError leaves, and what `change` threw.
  */
 
 import { backoffMs } from "@banyan/kernel";

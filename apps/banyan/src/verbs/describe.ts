@@ -25,7 +25,7 @@ export async function run(command: Command): Promise<void> {
   const rows = operationRows(answer);
   const [only] = rows;
   if (operation !== "" && only !== undefined) {
-    terminal.print(operationText({ service, operation: only, node }, terminal));
+    terminal.print(operationText({ service, operation: only, node, env: command.env }, terminal));
   } else terminal.print(serviceText(recordOf(answer["service"]) ?? {}, rows, terminal));
 }
 
@@ -71,11 +71,12 @@ interface Described {
   readonly service: string;
   readonly operation: OperationRow;
   readonly node: NodeAddress;
+  readonly env: Command["env"];
 }
 
 /** One operation: how to call it, what goes in and what comes out. */
 export function operationText(
-  { service, operation, node }: Described,
+  { service, operation, node, env }: Described,
   { style }: Terminal,
 ): string {
   const facts = [
@@ -104,7 +105,7 @@ export function operationText(
     parts.push("", style("faint", title), text);
   }
   parts.push("", style("faint", "TRY"));
-  if (operation.kind !== "raw") parts.push(`  ${cliCallText(service, operation)}`);
+  if (operation.kind !== "raw") parts.push(`  ${cliCallText(service, operation, env)}`);
   parts.push(`  ${curlText(node.url, operation)}`);
   return parts.join("\n");
 }

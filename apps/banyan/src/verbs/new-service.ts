@@ -8,6 +8,7 @@ import { cliErrors } from "../errors.ts";
 import { serviceFiles } from "../service-template.ts";
 import { readSetting, openSettings, settingDefaults } from "../settings.ts";
 import type { Settings } from "../settings.ts";
+import { commandName } from "../try-it.ts";
 import { readVersion } from "../version.ts";
 
 const namePattern = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
@@ -49,12 +50,15 @@ export async function run(command: Command): Promise<void> {
   for (const path of files.keys()) terminal.print(`  ${path}`);
   const found = isDiscovered(parent, settings, command.env);
   const build = findAbove(folder, "tsconfig.build.json");
+  const project = findAbove(folder, "package.json");
+  const prefix = ` --prefix ${shown(folder, cwd)}`;
+  const banyan = commandName(command.env);
   const steps = [
     ...(build === undefined ? [] : [`add ${shown(folder, cwd)} to ${shown(build, cwd)}`]),
-    `npm install                       # once, so that it finds its packages`,
-    `npm test --prefix ${shown(folder, cwd)}`,
-    found ? "banyan up" : `banyan up --services ./${shown(folder, cwd)}`,
-    `banyan call ${name} say to=Ada`,
+    `npm install${project === undefined ? prefix : ""}   # once, so that it finds its packages`,
+    `npm test${prefix}`,
+    found ? `${banyan} up` : `${banyan} up --services ./${shown(folder, cwd)}`,
+    `${banyan} call ${name} say to=Ada`,
   ];
   terminal.note(`\nNext:\n${steps.map((step) => `  ${step}`).join("\n")}`);
 }

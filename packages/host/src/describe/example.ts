@@ -1,7 +1,8 @@
 /** An example value that fits a schema: for docs, `curl` lines and the command line's help. */
 
 import type { JsonSchema } from "@banyan/kernel";
-import { compileSchema } from "@banyan/kernel/internal";
+import { compileSchema, isSchemaObject } from "@banyan/kernel/internal";
+import type { JsonSchemaObject } from "@banyan/kernel/internal";
 
 const depthMax = 6;
 
@@ -16,8 +17,8 @@ export function exampleOf(schema: JsonSchema): unknown {
   return issues.length === 0 ? value : undefined;
 }
 
-function make(schema: JsonSchema | undefined, root: JsonSchema, depth: number): unknown {
-  if (typeof schema !== "object" || depth > depthMax) return null;
+function make(schema: unknown, root: JsonSchema, depth: number): unknown {
+  if (!isSchemaObject(schema) || depth > depthMax) return null;
   const { examples, $ref } = schema;
   if (Array.isArray(examples) && examples.length > 0) return examples[0];
   for (const keyword of ["default", "const"]) {
@@ -26,14 +27,12 @@ function make(schema: JsonSchema | undefined, root: JsonSchema, depth: number): 
   if (Array.isArray(schema["enum"])) return schema["enum"][0];
   if (typeof $ref === "string") return make(resolveRef($ref, root), root, depth + 1);
   const branches = schema["anyOf"] ?? schema["oneOf"];
-  if (Array.isArray(branches)) return make(asSchema(branches[0]), root, depth + 1);
+  if (Array.isArray(branches)) return make(branches[0], root, depth + 1);
   if (Array.isArray(schema["allOf"])) return mergeAll(schema["allOf"], root, depth);
   return makeTyped(schema, root, depth);
 }
 
-type SchemaObject = Exclude<JsonSchema, boolean>;
-
-function makeTyped(schema: SchemaObject, root: JsonSchema, depth: number): unknown {
+function makeTyped(schema: JsonSchemaObject, root: JsonSchema, depth: number): unknown {
   const { type: types } = schema;
   const type: unknown = Array.isArray(types) ? types[0] : types;
   switch (type) {
@@ -41,7 +40,7 @@ function makeTyped(schema: SchemaObject, root: JsonSchema, depth: number): unkno
       return makeObject(schema, root, depth);
     case "array":
       return Array.from({ length: numberAt(schema, "minItems") ?? 0 }, () =>
-        make(asSchema(schema["items"]), root, depth + 1),
+        make(schema["items"], root, depth + 1),
       );
     case "integer":
     case "number":
@@ -57,20 +56,18 @@ function makeTyped(schema: SchemaObject, root: JsonSchema, depth: number): unkno
   }
 }
 
-function makeObject(schema: SchemaObject, root: JsonSchema, depth: number): unknown {
-  const required = Array.isArray(schema["required"]) ? schema["required"] : [];
-  const entries = Object.entries(schema["properties"] ?? {})
+function makeObject(schema: JsonSchemaObject, root: JsonSchema, depth: number): unknown {
+  const { required: names, properties } = schema;
+  const required: readonly unknown[] = Array.isArray(names) ? names : [];
+  const entries = Object.entries(isSchemaObject(properties) ? properties : {})
     .filter(([key]) => required.includes(key))
     // A string field named `name` reads best as a name.
-    .map(([key, value]) => [
-      key,
-      named(key, asSchema(value)) ?? make(asSchema(value), root, depth + 1),
-    ]);
+    .map(([key, value]) => [key, named(key, value) ?? make(value, root, depth + 1)]);
   return Object.fromEntries(entries);
 }
 
-function named(key: string, schema: JsonSchema | undefined): unknown {
-  if (typeof schema !== "object" || schema["type"] !== "string") return undefined;
+function named(key: string, schema: unknown): unknown {
+  if (!isSchemaObject(schema) || schema["type"] !== "string") return undefined;
   const special = ["pattern", "format", "enum", "const", "examples", "default"];
   if (special.some((keyword) => keyword in schema)) return undefined;
   const word = key === "name" ? "Ada" : undefined;
@@ -78,7 +75,7 @@ function named(key: string, schema: JsonSchema | undefined): unknown {
   return long ? undefined : word;
 }
 
-function makeNumber(schema: SchemaObject): number {
+function makeNumber(schema: JsonSchemaObject): number {
   const exclusive = numberAt(schema, "exclusiveMinimum");
   const least = numberAt(schema, "minimum") ?? (exclusive === undefined ? 1 : exclusive + 1);
   const most = numberAt(schema, "maximum") ?? Infinity;
@@ -100,7 +97,7 @@ const formatExamples: Readonly<Record<string, string>> = {
   "json-pointer": "/name",
 };
 
-function makeString(schema: SchemaObject): string {
+function makeString(schema: JsonSchemaObject): string {
   const format = schema["format"];
   if (typeof format === "string") return formatExamples[format] ?? "text";
   const least = numberAt(schema, "minLength") ?? 0;
@@ -109,24 +106,18 @@ function makeString(schema: SchemaObject): string {
 }
 
 function mergeAll(parts: readonly unknown[], root: JsonSchema, depth: number): unknown {
-  const values = parts.map((part) => make(asSchema(part), root, depth + 1));
+  const values = parts.map((part) => make(part, root, depth + 1));
   return Object.assign({}, ...values);
 }
 
-function resolveRef(ref: string, root: JsonSchema): JsonSchema | undefined {
+function resolveRef(ref: string, root: JsonSchema): unknown {
   const name = /^#\/\$defs\/(.+)$/.exec(ref)?.[1];
   if (name === undefined || typeof root !== "object") return ref === "#" ? root : undefined;
   const defs = root["$defs"];
-  return typeof defs === "object" && defs !== null ? asSchema(Reflect.get(defs, name)) : undefined;
+  return isSchemaObject(defs) ? defs[name] : undefined;
 }
 
-function asSchema(value: unknown): JsonSchema | undefined {
-  if (typeof value === "boolean") return value;
-  // Every object is a schema object: what its keywords hold is narrowed where it is read.
-  return typeof value === "object" && value !== null ? (value as SchemaObject) : undefined;
-}
-
-function numberAt(schema: SchemaObject, keyword: string): number | undefined {
+function numberAt(schema: JsonSchemaObject, keyword: string): number | undefined {
   const value = schema[keyword];
   return typeof value === "number" ? value : undefined;
 }

@@ -4,8 +4,8 @@
  */
 
 import type { JsonSchema } from "@banyan/kernel";
-
-type SchemaObject = Exclude<JsonSchema, boolean>;
+import { isSchemaObject } from "@banyan/kernel/internal";
+import type { JsonSchemaObject } from "@banyan/kernel/internal";
 
 /** Keywords that hold one schema, a list of them, or some by name. */
 const single = ["items", "additionalProperties"];
@@ -34,8 +34,7 @@ export function closedSchema(schema: JsonSchema): JsonSchema {
 }
 
 function closedPart(part: unknown): unknown {
-  const schema = asSchema(part);
-  return schema === undefined ? part : closedSchema(schema);
+  return isSchemaObject(part) ? closedSchema(part) : part;
 }
 
 function closedMap(schemas: unknown): unknown {
@@ -45,7 +44,7 @@ function closedMap(schemas: unknown): unknown {
   );
 }
 
-function requiredOf(schema: SchemaObject, properties: object): SchemaObject {
+function requiredOf(schema: JsonSchemaObject, properties: object): JsonSchemaObject {
   const { required } = schema;
   if (!Array.isArray(required)) return {};
   const needed = required.filter((key: unknown) => {
@@ -53,10 +52,4 @@ function requiredOf(schema: SchemaObject, properties: object): SchemaObject {
     return !(typeof property === "object" && property !== null && "default" in property);
   });
   return { required: needed };
-}
-
-function asSchema(value: unknown): JsonSchema | undefined {
-  if (typeof value === "boolean") return value;
-  // Every object is a schema object: what its keywords hold is narrowed where it is read.
-  return typeof value === "object" && value !== null ? (value as SchemaObject) : undefined;
 }

@@ -99,14 +99,17 @@ async function start() {
     }
     main.append(section);
   }
-  byId("about").textContent = count + " operations of " + document_.tags.length +
-    " services. The same for machines: /openapi.json";
+  byId("about").replaceChildren(count + " operations of " + document_.tags.length +
+    " services. The same for machines: ", make("a", { href: "/openapi.json" }, "/openapi.json"));
 }
 
 byId("filter").addEventListener("input", (event) => {
   const words = event.target.value.toLowerCase().split(/\\s+/).filter((word) => word !== "");
   for (const details of document.querySelectorAll("details")) {
     details.hidden = !words.every((word) => details.dataset.text.includes(word));
+  }
+  for (const section of document.querySelectorAll("section")) {
+    section.hidden = section.querySelector("details:not([hidden])") === null;
   }
 });
 start().catch((error) => {

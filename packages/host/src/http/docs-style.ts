@@ -2,7 +2,8 @@
 
 export const docsStyle = `
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent);
-  --soft: color-mix(in srgb, currentColor 6%, transparent); --accent: #2f7d4f; }
+  --soft: color-mix(in srgb, currentColor 6%, transparent); --accent: #2f7d4f;
+  --verb: light-dark(#2f7d4f, #6cc48f); }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; }
 header { border-bottom: 1px solid var(--line); padding-bottom: 1rem; }
@@ -15,9 +16,11 @@ header input { width: 100%; margin-top: .5rem; }
 details { border: 1px solid var(--line); border-radius: .4rem; margin: .5rem 0; }
 summary { cursor: pointer; padding: .5rem .75rem; display: flex; gap: .75rem; flex-wrap: wrap;
   align-items: baseline; }
+summary::before { content: "\\25b8"; width: .75rem; }
+details[open] > summary::before { content: "\\25be"; }
 summary:focus-visible, button:focus-visible, input:focus-visible, textarea:focus-visible {
   outline: 2px solid var(--accent); }
-.method { font: 600 .8rem/1 ui-monospace, monospace; color: var(--accent); min-width: 3.2rem; }
+.method { font: 600 .8rem/1 ui-monospace, monospace; color: var(--verb); min-width: 3.2rem; }
 .path { font: .95rem/1.4 ui-monospace, monospace; }
 .about { color: color-mix(in srgb, currentColor 70%, transparent); }
 .access { margin-left: auto; font-size: .8rem; border: 1px solid var(--line); border-radius: 1rem;

@@ -415,15 +415,23 @@ describe("Raw exchanges", () => {
 
   test("a Response that cannot be sent is 500 and logged, not a hanging connection", async () => {
     await using sample = await openSample();
-    const answer = await request(sample.url, "/files/error");
-    assert.equal(answer.status, 500);
-    assert.equal(answer.body["code"], "INTERNAL");
-    assert.equal(sample.log.lines.filter(({ level }) => level === "error").length, 1);
+    for (const [index, name] of ["error", "control", "locked"].entries()) {
+      const signal = AbortSignal.timeout(5000);
+      const answer = await request(sample.url, `/files/${name}`, { signal });
+      assert.equal(answer.status, 500, name);
+      assert.equal(answer.body["code"], "INTERNAL");
+      assert.equal(sample.log.lines.filter(({ level }) => level === "error").length, index + 1);
+    }
+    const head = { method: "HEAD", signal: AbortSignal.timeout(5000) };
+    assert.equal((await request(sample.url, "/files/locked", head)).status, 500);
   });
 
   test("a body that breaks breaks the connection, because the status is out", async () => {
     await using sample = await openSample();
     await assert.rejects(request(sample.url, "/files/broken"));
+    assert.deepEqual(sample.log.lines.map(({ level, message }) => [level, message]).slice(-1), [
+      ["error", "raw answer broke off"],
+    ]);
     await assertReady(sample);
   });
 });

@@ -52,7 +52,14 @@ function serveUnary(runner: OperationRunner, exchange: Exchange): void {
     return;
   }
   runner.invoke(bodyOf(request), init).then(
-    (answer) => sendAnswer(reply, answer, tracedCall(init, opened)),
+    (answer) => {
+      try {
+        sendAnswer(reply, answer, tracedCall(init, opened));
+      } catch (error) {
+        // Another library's schema let through what JSON cannot say.
+        sendError(reply, error, { log: door.log, call: opened });
+      }
+    },
     (error: unknown) => sendError(reply, error, { log: door.log, call: opened }),
   );
 }
@@ -86,10 +93,13 @@ function tracedCall(init: CallInit, call: CallContext | undefined): CallContext 
 
 /** A caller that hangs up ends its call; a complete response closes as well, to no effect. */
 export function abortOnClose(call: CallContext, reply: FastifyReply): void {
-  reply.raw.once("close", () => {
+  const abort = (): void => {
     if (call.ended) return;
     call.abort(kernelErrors.CALL_CANCELLED("The client closed the connection."));
-  });
+  };
+  // It may have gone while its credential was looked at: then nothing closes any more.
+  if (reply.raw.destroyed) abort();
+  else reply.raw.once("close", abort);
 }
 
 /** What the headers say about the call. */

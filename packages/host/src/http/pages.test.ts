@@ -28,6 +28,7 @@ describe("The page at /docs", () => {
     const script = /<script>([\s\S]*?)<\/script>/.exec(text)?.[1] ?? "";
     const { Script } = await import("node:vm");
     assert.ok(new Script(script));
+    assert.match(script, /section\.hidden/, "a filter hides services without a match");
   });
 
   test("is where the root leads, and HEAD sends no body", async () => {

@@ -2,7 +2,7 @@
 
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { HttpExchange } from "@banyan/kernel";
+import type { HttpExchange, Log } from "@banyan/kernel";
 import type { CallContext, OperationRunner } from "@banyan/kernel/internal";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { hostErrors } from "../errors.ts";
@@ -28,7 +28,8 @@ export function rawRoute(runner: OperationRunner, door: HttpDoor) {
       // Route parameters are text by construction of the router.
       const params = request.params as Readonly<Record<string, string>>;
       const answer = await runner.invoke({ request: webRequest(request), params }, init);
-      await sendResponse(reply, checkedResponse(runner.name, answer), request.method === "HEAD");
+      const response = checkedResponse(runner.name, answer);
+      await sendResponse(reply, response, { headOnly: request.method === "HEAD", log: door.log });
     } catch (error) {
       sendError(reply, error, { log: door.log, call: opened });
     }
@@ -56,7 +57,7 @@ function webRequest(request: FastifyRequest): Request {
 
 /** `Response.error()` and its like have no status that could be sent. */
 function checkedResponse(operation: string, answer: unknown): Response {
-  if (answer instanceof Response && answer.status >= 200 && !answer.bodyUsed) return answer;
+  if (answer instanceof Response && answer.status >= 200 && !isTaken(answer)) return answer;
   // A fault of the service: logged where it is answered, as INTERNAL.
   throw new TypeError(
     `The handler of ${operation} answered a Response that cannot be sent: it has no status, or ` +
@@ -64,10 +65,15 @@ function checkedResponse(operation: string, answer: unknown): Response {
   );
 }
 
+/** Read, or promised to another reader. */
+function isTaken({ bodyUsed, body }: Response): boolean {
+  return bodyUsed || body?.locked === true;
+}
+
 async function sendResponse(
   reply: FastifyReply,
   response: Response,
-  headOnly: boolean,
+  { headOnly, log }: { headOnly: boolean; log: Log },
 ): Promise<void> {
   const { raw } = reply;
   const cookies = response.headers.getSetCookie();
@@ -77,17 +83,25 @@ async function sendResponse(
     ...Object.fromEntries(response.headers),
     ...(cookies.length === 0 ? {} : { "set-cookie": cookies }),
   };
-  reply.hijack();
+  // Refuses what is no header; only then is the reply ours, and Fastify can still answer that.
   raw.writeHead(response.status, headers);
-  if (response.body === null || headOnly) {
+  reply.hijack();
+  try {
+    if (response.body !== null && !headOnly) {
+      await pipeline(Readable.fromWeb(response.body), raw);
+      return;
+    }
     await response.body?.cancel();
     raw.end();
-    return;
-  }
-  try {
-    await pipeline(Readable.fromWeb(response.body), raw);
-  } catch {
+  } catch (error) {
+    // A client that hung up is no fault of ours.
+    if (!isHangUp(error)) log.error("raw answer broke off", { error });
     // The head is out, so the only honest answer to a broken body is a broken connection.
     raw.destroy();
   }
+}
+
+function isHangUp(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ECONNRESET" || code === "EPIPE";
 }

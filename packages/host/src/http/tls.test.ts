@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:tls";
 import type { TLSSocket } from "node:tls";
 import { before, describe, test } from "node:test";
+import { setTimeout as realSleep } from "node:timers/promises";
 import { createRecordingLog, FakeClock, temporaryDirectory, withTimeout } from "@banyan/testbed";
 import type { TemporaryDirectory } from "@banyan/testbed";
 import { openNode } from "../node.ts";
@@ -112,6 +113,20 @@ describe("HTTPS", { skip: hasOpenssl ? false : "openssl is not installed here" }
     const { name, socket } = await dial(world.url);
     assert.equal(name, "first");
     socket.destroy();
+    await install(pairs, "second", "second");
+    await untilLogged(world, "certificate reloaded");
+  });
+
+  test("says once that a file is gone, and takes the pair that comes back", async () => {
+    await install(pairs, "first", "first");
+    await using world = await open();
+    await rm(pairs.join("now.key"));
+    await untilLogged(world, "certificate not reloaded; the old one stays in force");
+    for (let tries = 0; tries < 10; tries += 1) {
+      await world.clock.advance(1000);
+      await realSleep(5);
+    }
+    assert.equal(world.log.lines.filter(({ level }) => level === "warn").length, 1);
     await install(pairs, "second", "second");
     await untilLogged(world, "certificate reloaded");
   });

@@ -7,6 +7,7 @@
  */
 
 import { readFile, stat } from "node:fs/promises";
+import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
 import type { SecureContextOptions } from "node:tls";
 import type { CancelTimer, Clock, Log } from "@banyan/kernel";
@@ -36,7 +37,8 @@ export async function openTlsFiles(
   let pair = await readPair(files).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw hostErrors.NODE_START_FAILED(
-      `The certificate ${files.certFile} and the key ${files.keyFile} cannot be used: ${reason}`,
+      `The certificate ${resolve(files.certFile)} and the key ${resolve(files.keyFile)} cannot be ` +
+        `used: ${reason}. Set http.tls.certFile and http.tls.keyFile to a pair of PEM files.`,
       { cause },
     );
   });
@@ -46,7 +48,8 @@ export async function openTlsFiles(
 
   const look = async (onChange: (context: SecureContextOptions) => void): Promise<void> => {
     try {
-      const stamp = await stampOf(files);
+      // What cannot be looked at is a state like any other: told once, by the reading of it.
+      const stamp = await stampOf(files).catch(() => "unreadable");
       if (stamp !== seen) {
         // Remembered first: a pair that does not fit is reported once, not every second.
         seen = stamp;

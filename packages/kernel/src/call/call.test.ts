@@ -47,7 +47,7 @@ test("a nested call's deadline is never after its parent's", () => {
       for (const { timeoutMs, waitMs, below } of list) {
         clock.advanceSync(waitMs);
         const parent = calls[below % (calls.length + 1)];
-        const { call } = openCall(runtime, { parent, timeoutMs });
+        const { call } = openCall(runtime, { parent, timeoutMs, caller: "shop" });
         calls.push(call);
         const own = clock.monotonicMs() + (timeoutMs ?? target.timeoutMs);
         assert.equal(call.deadlineMs, Math.min(own, parent?.deadlineMs ?? Infinity));
@@ -122,7 +122,7 @@ test("the deadline aborts the call and what is below it", async () => {
 
 test("a call without a bound waits for ever and sets no timer", () => {
   const { runtime, clock } = openRuntime();
-  const { call } = openCall(runtime, { timeoutMs: Infinity });
+  const { call } = openCall(runtime, { timeoutMs: Infinity, caller: "shop" });
   assert.equal(call.remainingMs(), Infinity);
   assert.deepEqual(clock.pending, []);
 });
@@ -200,4 +200,12 @@ test("a handler starts with its call alone, and its caller's async context stays
       [outer, undefined],
     ]);
   });
+});
+
+test("a caller from outside may shorten the time a contract allows, never stretch it", () => {
+  const { runtime } = openRuntime();
+  const remaining = (init: Partial<CallInit>): number => openCall(runtime, init).call.remainingMs();
+  assert.equal(remaining({ timeoutMs: 100 }), 100);
+  assert.equal(remaining({ timeoutMs: 3_600_000 }), target.timeoutMs);
+  assert.equal(remaining({ timeoutMs: 3_600_000, caller: "shop" }), 3_600_000);
 });

@@ -104,7 +104,7 @@ export function runInCall<A extends unknown[], R>(
   return ambient.run(call, run, ...args);
 }
 
-type RunHandler = (input: unknown, call: CallContext) => unknown;
+type RunHandler<R> = (input: unknown, call: CallContext) => R;
 
 /**
  * Runs a handler with `call` as the current one, and with no other async context of its caller: as
@@ -112,12 +112,12 @@ type RunHandler = (input: unknown, call: CallContext) => unknown;
  * caller's context twice, there and back, which costs as much as the rest of an in-process call; a
  * resource made once switches to its own context, which is empty, and back without a copy.
  */
-export function runHandler(call: CallContext, handler: RunHandler, input: unknown): unknown {
+export function runHandler<R>(call: CallContext, handler: RunHandler<R>, input: unknown): R {
   if (!switchesBack) return ambient.run(call, handler, input, call);
-  return blank.runInAsyncScope(enterHandler, undefined, call, handler, input);
+  return blank.runInAsyncScope(enterHandler<R>, undefined, call, handler, input);
 }
 
-function enterHandler(call: CallContext, handler: RunHandler, input: unknown): unknown {
+function enterHandler<R>(call: CallContext, handler: RunHandler<R>, input: unknown): R {
   ambient.enterWith(call);
   return handler(input, call);
 }
@@ -179,6 +179,7 @@ export class CallContext implements Call, WheelEntry {
   #controller: AbortController | undefined = undefined;
   #children: Set<CallContext> | undefined = undefined;
   #trace: TraceContext | undefined = undefined;
+  #log: Log | undefined = undefined;
   #onEnd: OnEnd | undefined = undefined;
   #onSignal: (() => void) | undefined = undefined;
   #ended = false;
@@ -197,7 +198,9 @@ export class CallContext implements Call, WheelEntry {
     this.caller = init.caller;
     this.idempotencyKey = init.idempotencyKey;
     this.startedMs = runtime.clock.monotonicMs();
-    const own = this.startedMs + timeoutMs;
+    // From outside a caller may ask for less time than the contract allows, never for more.
+    const allowedMs = init.caller === undefined ? Math.min(timeoutMs, target.timeoutMs) : timeoutMs;
+    const own = this.startedMs + allowedMs;
     this.deadlineMs = parent === undefined ? own : Math.min(own, parent.deadlineMs);
   }
 
@@ -223,8 +226,11 @@ export class CallContext implements Call, WheelEntry {
   }
 
   get log(): Log {
-    const { traceId, spanId } = this.trace;
-    return this.#runtime.log.child({ operation: this.operation, traceId, spanId });
+    if (this.#log === undefined) {
+      const { traceId, spanId } = this.trace;
+      this.#log = this.#runtime.log.child({ operation: this.operation, traceId, spanId });
+    }
+    return this.#log;
   }
 
   remainingMs(): number {

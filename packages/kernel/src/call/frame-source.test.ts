@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
 import { createRecordingLog, FakeClock } from "@banyan/testbed";
 import { defineContract } from "../contract/contract.ts";
@@ -283,6 +284,41 @@ test("the handler knows its call at every frame, the consumer does not", async (
   })();
   await clock.advance(5);
   await taken;
+});
+
+test("of the consumer's async context nothing but the call reaches the handler", async () => {
+  const others = new AsyncLocalStorage<string>();
+  const seen: unknown[] = [];
+  const { stream } = openScene(async function* () {
+    try {
+      seen.push(others.getStore());
+      yield { n: 1 };
+      seen.push(others.getStore());
+      yield { n: 2 };
+    } finally {
+      seen.push(others.getStore());
+    }
+  });
+  await others.run("the consumer's", async () => {
+    const frames = stream({ to: 2 });
+    await frames.next();
+    await frames.next();
+    await frames.return(undefined);
+    assert.equal(others.getStore(), "the consumer's");
+  });
+  assert.deepEqual(seen, [undefined, undefined, undefined]);
+});
+
+test("an idempotency key that is no key is refused before anything runs", async () => {
+  let ran = false;
+  const { stream } = openScene(async function* () {
+    ran = true;
+    yield { n: 1 };
+  });
+  await assert.rejects(stream({ to: 1 }, { idempotencyKey: "with a space" }).next(), {
+    code: "IDEMPOTENCY_KEY_INVALID",
+  });
+  assert.equal(ran, false);
 });
 
 test("a long stream leaves nothing behind per frame", async () => {

@@ -12,7 +12,7 @@
 
 import { kernelErrors } from "../errors/kernel-errors.ts";
 import type { CallContext } from "./call.ts";
-import { runInCall } from "./call.ts";
+import { runHandler } from "./call.ts";
 import type { Handler } from "./recorded-handler.ts";
 
 export interface FrameSourceOptions {
@@ -35,18 +35,18 @@ export class FrameSource {
   /** Calls the handler. */
   start(input: unknown): void {
     const { call, handler } = this.#options;
-    const frames: unknown = runInCall(call, handler, input, call);
+    const frames: unknown = runHandler(call, handler, input);
     if (!isAsyncIterable(frames)) {
       throw kernelErrors.INTERNAL(`The handler of ${call.operation} is not an async generator.`);
     }
-    this.#iterator = runInCall(call, () => frames[Symbol.asyncIterator]());
+    this.#iterator = this.#run(() => frames[Symbol.asyncIterator]());
   }
 
   /** The next frame, or the end. */
   next(): Promise<IteratorResult<unknown>> {
     const iterator = this.#iterator;
     if (iterator === undefined) return Promise.resolve({ done: true, value: undefined });
-    const step = Promise.try(() => runInCall(this.#options.call, () => iterator.next())).then(
+    const step = Promise.try(() => this.#run(() => iterator.next())).then(
       (result) => {
         if (result.done === true) this.#done = true;
         return result;
@@ -60,6 +60,11 @@ export class FrameSource {
     return step;
   }
 
+  /** A step of the handler: within its call, and with nothing else of whoever takes the frames. */
+  #run<R>(step: () => R): R {
+    return runHandler(this.#options.call, step, undefined);
+  }
+
   /** Stops the handler and waits until it runs no more. Safe to call twice. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
@@ -70,7 +75,7 @@ export class FrameSource {
     const iterator = this.#iterator;
     try {
       if (!this.#done && iterator !== undefined) {
-        await runInCall(call, () => iterator.return?.());
+        await this.#run(() => iterator.return?.());
       }
     } catch (error) {
       // Nobody waits for more frames, so nobody else can be told.

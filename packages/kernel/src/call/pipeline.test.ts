@@ -76,6 +76,37 @@ test("a call answers what its handler returned, sync or async, or as any thenabl
   }
 });
 
+test("a thenable that misbehaves settles its call once, and runs within it", async () => {
+  const text = { text: "hi" };
+  let begunIn: string | undefined;
+  const twice = {
+    then(resolve: (value: unknown) => void) {
+      begunIn = currentCall()?.operation;
+      resolve(text);
+      resolve(text);
+    },
+  };
+  const good = openScene(() => twice);
+  assert.deepEqual(await good.runner.invoke({ name: "a" }, inside), text);
+  assert.equal(begunIn, "desk.echo");
+  assert.equal(good.runtime.inFlight, 0);
+  const thrower = {
+    then() {
+      throw new Error("no such table");
+    },
+  };
+  const trap = {
+    get then() {
+      throw new Error("no such column");
+    },
+  };
+  for (const answer of [thrower, trap]) {
+    const { runner, runtime } = openScene(() => answer);
+    assert.equal((await failureOf(runner.invoke({ name: "a" }, inside))).code, "INTERNAL");
+    assert.equal(runtime.inFlight, 0);
+  }
+});
+
 test("what crosses is copied, both ways and in every mode", async () => {
   for (const mode of ["strict", "tolerant", "trusted"] as const) {
     const kept = { text: "kept" };

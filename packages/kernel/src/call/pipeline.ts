@@ -103,25 +103,26 @@ export class OperationRunner {
 
   /** Calls a unary or raw operation. Never throws: whatever goes wrong is a rejection. */
   invoke(request: unknown, init: CallInit): Promise<unknown> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    try {
-      const call = new CallContext(this, this.#runtime, init);
-      const live = call.open((error, value) => {
-        if (error === undefined) resolve(value);
-        else reject(crossingError(error));
-        this.#observe(call, error);
-      });
-      if (live && !this.#isGuarded(call)) this.#start(call, request, init.mode);
-      else if (live) {
-        this.#authorize(call, request).then(
-          () => this.#start(call, request, init.mode),
-          (error: unknown) => this.#refuse(call, error),
-        );
+    // Not `Promise.withResolvers`: the engine optimises the constructor, a tenth of a call.
+    return new Promise((resolve, reject) => {
+      try {
+        const call = new CallContext(this, this.#runtime, init);
+        const live = call.open((error, value) => {
+          if (error === undefined) resolve(value);
+          else reject(crossingError(error));
+          this.#observe(call, error);
+        });
+        if (live && !this.#isGuarded(call)) this.#start(call, request, init.mode);
+        else if (live) {
+          this.#authorize(call, request).then(
+            () => this.#start(call, request, init.mode),
+            (error: unknown) => this.#refuse(call, error),
+          );
+        }
+      } catch (error) {
+        reject(toBanyanError(error));
       }
-    } catch (error) {
-      reject(toBanyanError(error));
-    }
-    return promise;
+    });
   }
 
   /** Calls a stream operation. Frames are copied and checked like a response. */
@@ -141,6 +142,7 @@ export class OperationRunner {
       if (call.abortReason !== undefined) throw call.abortReason;
       if (this.#isGuarded(call)) await interruption.wait(this.#authorize(call, request));
       const input = this.#request?.parse(request, init.mode);
+      if (call.idempotencyKey !== undefined) assertIdempotencyKey(call.idempotencyKey);
       this.#enter(call);
       source = new FrameSource({
         call,
@@ -219,11 +221,13 @@ export class OperationRunner {
     let answer: unknown;
     try {
       answer = runHandler(call, handler, input);
+      // Some thenables begin only when asked, settle twice, or throw: a promise does none of that.
+      if (isForeignThenable(answer)) answer = runHandler(call, promiseOf, answer);
     } catch (error) {
       this.#fail(call, error);
       return;
     }
-    if (isThenable(answer)) {
+    if (answer instanceof Promise) {
       answer.then(
         (value: unknown) => this.#settle(call, value, answerMode),
         (error: unknown) => this.#fail(call, error),
@@ -303,11 +307,14 @@ export class OperationRunner {
   }
 }
 
-/** Not only native promises: query builders and other realms have their own. */
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if (value instanceof Promise) return true;
-  if (typeof value !== "object" || value === null || !("then" in value)) return false;
-  return typeof value.then === "function";
+/** A thenable that is no promise of ours: query builders and other realms have their own. */
+function isForeignThenable(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || value instanceof Promise) return false;
+  return "then" in value && typeof value.then === "function";
+}
+
+function promiseOf(thenable: unknown): Promise<unknown> {
+  return Promise.resolve(thenable);
 }
 
 function kindOf(operation: NamedOperation): "unary" | "stream" | "raw" {

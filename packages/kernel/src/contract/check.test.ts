@@ -146,6 +146,29 @@ const wrong: readonly (readonly [title: string, spec: object, place: string])[] 
     ".errors.INTERNAL",
   ],
   ["an error kind that is none", { errors: { A: { kind: "odd", summary: "" } } }, ".errors.A.kind"],
+  [
+    "an error with a status of success",
+    { errors: { A: { kind: "aborted", summary: "", http: 200 } } },
+    ".errors.A.http",
+  ],
+  ["a misspelt part", { evnts: {} }, ".evnts"],
+  ["a misspelt key of an operation", operation({ acess: "anonymous" }), ".operations.op.acess"],
+  [
+    "a misspelt permission, which would leave it open",
+    operation({ request: name, access: [{ permision: "desk.use", resource: "/name" }] }),
+    ".operations.op.access.permision",
+  ],
+  ["a word in a list of rules", operation({ access: ["anonymous"] }), ".operations.op.access"],
+  [
+    "a misspelt key of a store",
+    { stores: { s: { value: name, durability: "ephemeral", expire: true } } },
+    ".stores.s.expire",
+  ],
+  [
+    "a misspelt key of an event",
+    { events: { e: { payload: name, orderBy: "/name" } } },
+    ".events.e.orderBy",
+  ],
   ["a store without durability", { stores: { s: { value: name } } }, ".stores.s.durability"],
   [
     "a version nothing lifts",

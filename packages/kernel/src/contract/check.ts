@@ -15,6 +15,7 @@ import { describesObject, hasField } from "./schema-path.ts";
 import type { Schema } from "../schema/standard.ts";
 import type { ContractSpec, EventSpec, StoreSpec } from "./contract-spec.ts";
 import { eventSpecOf } from "./event-spec.ts";
+import { unknownKeys } from "./known-keys.ts";
 import { isLayer } from "./layers.ts";
 import type { AccessRule, HttpExchange, NamedOperation, OperationSpec } from "./operation.ts";
 import { listMalformed, listOperations } from "./operation.ts";
@@ -49,6 +50,7 @@ export function checkContract(name: string, spec: ContractSpec): void {
   const report: Report = (place, message, fix) => {
     offences.push({ place: place === "" ? name : `${name}.${place}`, message, fix });
   };
+  checkKeys("", ["contract", spec], report);
   checkHead(name, spec, report);
   checkNames(spec, report);
   checkErrors(spec, report);
@@ -87,6 +89,18 @@ export function offencesError(
     message: `${subject} has ${count}:\n${lines.join("\n")}`,
     details: { offences },
   });
+}
+
+/** A misspelt key would otherwise be as good as left out. */
+function checkKeys(
+  place: string,
+  [part, spec]: readonly [part: Parameters<typeof unknownKeys>[0], spec: object],
+  report: Report,
+): void {
+  for (const { key, fix } of unknownKeys(part, spec)) {
+    const inside = place === "" ? key : `${place}.${key}`;
+    report(inside, `"${key}" is not a key of this part of a contract.`, fix);
+  }
 }
 
 function checkHead(name: string, spec: ContractSpec, report: Report): void {
@@ -171,12 +185,22 @@ function checkErrors(spec: ContractSpec, report: Report): void {
         "Use one of errorKinds, such as not_found.",
       );
     }
+    const { http = 400 } = error;
+    if (!Number.isInteger(http) || http < 400 || http > 599) {
+      report(
+        `${place}.http`,
+        `${String(http)} is no status of an error.`,
+        "Use 400 to 599, or leave it out for the status of its kind.",
+      );
+    }
   }
 }
 
 function checkOperation(operation: NamedOperation, spec: ContractSpec, report: Report): void {
   const place = `operations.${operation.name}`;
   const { request, response, stream, http, summary } = operation.spec;
+  checkKeys(place, ["operation", operation.spec], report);
+  if (http !== undefined) checkKeys(`${place}.http`, ["http", http], report);
   if (summary.trim() === "") {
     report(`${place}.summary`, "The summary is empty.", "Say in one line what it does.");
   }
@@ -262,6 +286,11 @@ function checkAccess(operation: string, spec: OperationSpec, report: Report): vo
     );
   }
   for (const rule of rules) {
+    if (typeof rule !== "object" || rule === null) {
+      report(place, `${JSON.stringify(rule)} is not a rule.`, 'Write it as { permission: "…" }.');
+      continue;
+    }
+    checkKeys(place, ["rule", rule], report);
     for (const key of ["resource", "owner"] as const) {
       const pointer = rule[key];
       if (pointer === undefined) continue;
@@ -278,6 +307,7 @@ function checkAccess(operation: string, spec: OperationSpec, report: Report): vo
 
 function checkStore(key: string, store: StoreSpec, report: Report): void {
   const place = `stores.${key}`;
+  checkKeys(place, ["store", store], report);
   checkSchema(`${place}.value`, store.value, report);
   checkVersions(place, store, report);
   if (store.durability !== "durable" && store.durability !== "ephemeral") {
@@ -291,6 +321,7 @@ function checkStore(key: string, store: StoreSpec, report: Report): void {
 
 function checkEvent(key: string, event: EventSpec, report: Report): void {
   const place = `events.${key}`;
+  checkKeys(place, ["event", event], report);
   checkSchema(`${place}.payload`, event.payload, report);
   checkVersions(place, event, report);
   const schema = jsonSchemaOf(event.payload);
@@ -345,6 +376,7 @@ function checkPoint(key: string, spec: ContractSpec, report: Report): void {
   const point = spec.extensionPoints?.[key];
   if (point === undefined) return;
   const place = `extensionPoints.${key}`;
+  checkKeys(place, ["point", point], report);
   if (point.kind === "provider") {
     checkSchema(`${place}.request`, point.request, report);
     checkSchema(`${place}.response`, point.response, report);

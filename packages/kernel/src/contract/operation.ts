@@ -20,6 +20,11 @@ export interface AccessRule {
  * - `"anonymous"`: everybody who reaches the door.
  * - `"authenticated"`: everybody who is signed in.
  * - a rule, or several: any one of them is enough.
+ *
+ * Asked at the outer doors only. A service that declared the edge (`uses`, `optional`) is trusted:
+ * its calls are not asked again, and they keep the principal of the call they belong to. So the
+ * handler of an `authenticated` operation may see an anonymous principal, when a service that is
+ * open to everybody calls it; what depends on who that is, it looks up in `call.principal`.
  */
 export type Access =
   | "internal"

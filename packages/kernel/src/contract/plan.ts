@@ -5,6 +5,7 @@
  * doctor` or one failed start shows them all.
  */
 
+import { compareText } from "../config/problems.ts";
 import { nearest } from "../schema/nearest.ts";
 import type { Offence } from "./check.ts";
 import { offencesError } from "./check.ts";
@@ -301,9 +302,9 @@ function unfitFor(place: string, spec: StoreSpec, engine: StoreEngine): Offence[
 function startOrder(contracts: readonly AnyContract[], edges: readonly Edge[]): AnyContract[] {
   const targets = targetsOf(contracts, edges);
   const ordered: AnyContract[] = [];
-  const waiting = [...contracts].sort(
-    (a, b) => a.layer.localeCompare(b.layer) || (a.name < b.name ? -1 : 1),
-  );
+  // Layer codes have one length, so the pair sorts as one text.
+  const rankOf = ({ layer, name }: AnyContract): string => `${layer} ${name}`;
+  const waiting = contracts.toSorted((a, b) => compareText(rankOf(a), rankOf(b)));
   const place = (contract: AnyContract): void => {
     if (ordered.includes(contract)) return;
     for (const name of targets.get(contract.name) ?? []) {

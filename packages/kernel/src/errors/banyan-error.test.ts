@@ -79,6 +79,20 @@ test("what is thrown becomes one error that gives nothing away", () => {
   }
 });
 
+test("a status that is none of an error gives way to the kind's", () => {
+  for (const http of [200, 99, 1000, 404.5, Number.NaN]) {
+    assert.equal(new BanyanError({ kind: "not_found", code: "X", message: "", http }).http, 404);
+  }
+});
+
+test("an error of another copy whose kind is not known here is internal", () => {
+  const foreign = Object.defineProperty(new Error("x"), Symbol.for("@banyan/error"), {
+    value: true,
+  });
+  const error = toBanyanError(Object.assign(foreign, { code: "X", kind: "tired" }));
+  assert.deepEqual([error.kind, error.code], ["internal", "INTERNAL"]);
+});
+
 test("an error of another copy of the package is recognised by its brand", () => {
   const foreign = Object.defineProperty(new Error("x"), Symbol.for("@banyan/error"), {
     value: true,

@@ -19,7 +19,7 @@ export interface BanyanErrorInit {
   readonly code: string;
   /** A sentence that names the value and the fix. Sent to the caller: no secret may enter it. */
   readonly message: string;
-  /** HTTP status where the code narrows its kind's (413, 415 …). */
+  /** HTTP status, 400 … 599, where the code narrows its kind's (413, 415 …). */
   readonly http?: number | undefined;
   readonly details?: ErrorDetails | undefined;
   /** Never sent. */
@@ -53,7 +53,7 @@ export class BanyanError extends Error {
     super(init.message, init.cause === undefined ? undefined : { cause: init.cause });
     this.kind = init.kind;
     this.code = init.code;
-    this.http = init.http ?? errorKinds[init.kind].http;
+    this.http = isStatus(init.http) ? init.http : errorKinds[init.kind].http;
     this.details = init.details;
     this.retryable = init.retryable ?? errorKinds[init.kind].retryable;
     this.retryAfterMs = init.retryAfterMs;
@@ -131,7 +131,7 @@ export function parseWireError(value: unknown): BanyanError | undefined {
   });
 }
 
-/** A peer must not make our door answer an error with a 200, or with no status at all. */
+/** Nobody makes our door answer an error with a 200, or with what is no status at all. */
 function isStatus(http: unknown): http is number {
   return typeof http === "number" && Number.isInteger(http) && http >= 400 && http <= 599;
 }
@@ -141,7 +141,8 @@ function isStatus(http: unknown): http is number {
  * else becomes `internal` with a message that gives nothing away, the original as cause.
  */
 export function toBanyanError(value: unknown): BanyanError {
-  if (isBanyanError(value)) return value;
+  // The brand of another copy says nothing of its shape: a newer one may have kinds of its own.
+  if (isBanyanError(value) && isErrorKind(value.kind)) return value;
   if (value instanceof Error && value.name === "AbortError") {
     return new BanyanError({
       kind: ErrorKind.Cancelled,

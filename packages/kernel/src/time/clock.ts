@@ -6,6 +6,9 @@
  * Deadlines and leases inside a process are monotonic; only wires and files carry wall time.
  */
 
+// Not the global of the same name: that one is a getter, paid for at every reading.
+import { performance } from "node:perf_hooks";
+
 /** Undoes a timer. Safe to call twice, and after it fired. */
 export type CancelTimer = () => void;
 

@@ -56,6 +56,7 @@ export const refusalLaw: readonly BusCheck[] = [
         { ...good, concurrency: 1.5 },
         { ...good, retriesMax: -1 },
         { ...good, bufferMax: 0 },
+        { ...good, backoff: { initialMs: Number.NaN } },
       ];
       for (const spec of wrong) {
         // Wrong on purpose: what an untyped caller may send.

@@ -1,0 +1,117 @@
+/**
+ * Which engine each store and the bus get by configuration, and whether there is one.
+ *
+ * Durable and ephemeral stores have an engine each; a pin gives a single store another one.
+ */
+
+import type { StoreSpec } from "@banyan/kernel";
+import { nearest } from "@banyan/kernel/internal";
+import type { Offence, StoreEngine } from "@banyan/kernel/internal";
+import type { StateEngineProvider } from "@banyan/state";
+import type { NodeConfig } from "./node-config.ts";
+import type { EngineModule, ResolvedNodeOptions } from "./options.ts";
+
+/** The engine a store gets by configuration. */
+export function engineNameFor(
+  config: NodeConfig,
+  { service, store, spec }: { service: string; store: string; spec: StoreSpec },
+): string {
+  const pin = config.engines.pins[`${service}.${store}`];
+  return pin ?? (spec.durability === "durable" ? config.engines.durable : config.engines.ephemeral);
+}
+
+export interface EngineChoice {
+  readonly provider: StateEngineProvider | undefined;
+  readonly spec: StoreSpec;
+  readonly inMemory: boolean;
+}
+
+/** An engine as the plan of the node judges it. */
+export function storeEngine(name: string, { provider, spec, inMemory }: EngineChoice): StoreEngine {
+  if (provider === undefined) {
+    // It was not found, which is an offence already; its stores add nothing to that.
+    const capabilities = new Set([...(spec.capabilities ?? []), "expires"]);
+    return { name, capabilities, durability: "durable" };
+  }
+  const { kinds, capabilities } = provider;
+  return { name, capabilities, durability: inMemory ? "durable" : kinds.state };
+}
+
+/** Looks for every engine that configuration names; a missing one is an offence. */
+export async function findEngines(
+  { engines }: NodeConfig,
+  options: ResolvedNodeOptions,
+  offences: Offence[],
+): Promise<Map<string, EngineModule>> {
+  const named: [place: string, name: string, kind: "state" | "bus"][] = [
+    ["engines.durable", engines.durable, "state"],
+    ["engines.ephemeral", engines.ephemeral, "state"],
+    ["engines.bus", engines.bus, "bus"],
+    ...Object.entries(engines.pins).map(([store, name]): [string, string, "state"] => [
+      `engines.pins["${store}"]`,
+      name,
+      "state",
+    ]),
+  ];
+  const found = new Map<string, EngineModule>();
+  for (const [place, name, kind] of named) {
+    const { module, reason } = await findOne(name, { found, options });
+    if (module?.[kind] !== undefined) found.set(name, module);
+    else {
+      offences.push({
+        place,
+        message:
+          reason === undefined
+            ? `There is no ${kind} engine "${name}".`
+            : `The ${kind} engine "${name}" could not be loaded: ${reason}`,
+        fix: `Use ${kind === "bus" ? "memory" : "memory or sqlite"}, or install a package that offers one and name its module.`,
+      });
+    }
+  }
+  return found;
+}
+
+async function findOne(
+  name: string,
+  known: {
+    readonly found: ReadonlyMap<string, EngineModule>;
+    readonly options: ResolvedNodeOptions;
+  },
+): Promise<{ readonly module?: EngineModule | undefined; readonly reason?: string }> {
+  try {
+    return { module: known.found.get(name) ?? (await known.options.findEngine(name)) };
+  } catch (error) {
+    // Told as an offence beside all others, with the reason in it.
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** What a pin may name. */
+export interface PinnedService {
+  readonly name: string;
+  readonly stores: readonly string[];
+}
+
+/** Pins that move nothing. Those of services that are known but not loaded are passed over. */
+export function pinOffences(
+  pins: NodeConfig["engines"]["pins"],
+  loaded: readonly PinnedService[],
+  passedOver: readonly string[],
+): Offence[] {
+  const stores = loaded.flatMap(({ name, stores: names }) =>
+    names.map((store) => `${name}.${store}`),
+  );
+  return Object.keys(pins)
+    .filter((pin) => !stores.includes(pin) && !passedOver.includes(pin.split(".", 1)[0] ?? ""))
+    .map((pin) => {
+      const meant = nearest(pin, stores);
+      return {
+        place: `engines.pins[${JSON.stringify(pin)}]`,
+        message: `There is no store "${pin}" in this node.`,
+        fix:
+          meant === undefined
+            ? 'Name a store as "service.store", or remove the pin.'
+            : `Did you mean "${meant}"?`,
+      };
+    });
+}

@@ -1,0 +1,96 @@
+/**
+ * The keys that each part of a contract may have. Types cannot refuse the others: a contract is
+ * inferred as it stands, and inference takes more than it asks for. A misspelt `permission` would
+ * leave an operation open to everybody who is signed in.
+ */
+
+import { nearest } from "../schema/nearest.ts";
+import type { ContractSpec, EventSpec, ExtensionPointSpec, StoreSpec } from "./contract-spec.ts";
+import type { AccessRule, HttpExchange, OperationSpec } from "./operation.ts";
+
+/** Every key of `T` once: a new field that is not listed here does not compile. */
+type KeysOf<T> = Readonly<Record<T extends unknown ? keyof T : never, true>>;
+
+const contract: KeysOf<ContractSpec> = {
+  summary: true,
+  description: true,
+  version: true,
+  layer: true,
+  config: true,
+  stores: true,
+  events: true,
+  operations: true,
+  subscriptions: true,
+  uses: true,
+  optional: true,
+  extensionPoints: true,
+  extensions: true,
+  errors: true,
+};
+
+const operation: KeysOf<OperationSpec> = {
+  summary: true,
+  description: true,
+  access: true,
+  request: true,
+  response: true,
+  stream: true,
+  http: true,
+  idempotent: true,
+  deadlineMs: true,
+  payloadBytesMax: true,
+  concurrencyMax: true,
+  errors: true,
+  deprecated: true,
+};
+
+const rule: KeysOf<AccessRule> = { permission: true, resource: true, owner: true, states: true };
+
+const http: KeysOf<HttpExchange> = { method: true, path: true, exchange: true };
+
+const store: KeysOf<StoreSpec> = {
+  value: true,
+  durability: true,
+  summary: true,
+  expires: true,
+  capabilities: true,
+  version: true,
+  upgrade: true,
+};
+
+const event: KeysOf<EventSpec> = {
+  payload: true,
+  summary: true,
+  version: true,
+  upgrade: true,
+  orderedBy: true,
+};
+
+const point: KeysOf<ExtensionPointSpec> = {
+  kind: true,
+  summary: true,
+  request: true,
+  response: true,
+  event: true,
+};
+
+const known = { contract, operation, rule, http, store, event, point };
+
+/** A key that its part of the contract does not have. */
+export interface UnknownKey {
+  readonly key: string;
+  readonly fix: string;
+}
+
+/** The keys of `spec` that nothing reads. */
+export function unknownKeys(part: keyof typeof known, spec: object): UnknownKey[] {
+  const names = Object.keys(known[part]);
+  return Object.keys(spec)
+    .filter((key) => !names.includes(key))
+    .map((key) => {
+      const meant = nearest(key, names);
+      const fix =
+        meant === undefined ? `Use one of: ${names.join(", ")}.` : `Did you mean ${meant}?`;
+      return { key, fix };
+    });
+}
