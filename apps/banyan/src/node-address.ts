@@ -6,6 +6,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Node } from "@banyan/host";
+import { sqliteErrors } from "@banyan/sqlite";
 import type { Command } from "./command.ts";
 import { cliErrors } from "./errors.ts";
 import { openSettings } from "./settings.ts";
@@ -80,12 +81,22 @@ export function writeNodeRecord(dataDirectory: string, node: Node, version: stri
     startedAt: new Date(node.startedAtMs).toISOString(),
   };
   const path = join(dataDirectory, "node.json");
-  writeFileSync(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  try {
+    writeFileSync(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw sqliteErrors.DATA_DIRECTORY_UNUSABLE(
+      `The data directory ${dataDirectory} cannot be written (${reason}); free some space, or ` +
+        `choose another directory (node.dataDir).`,
+      { details: { path: dataDirectory }, cause },
+    );
+  }
 }
 
-/** After a clean stop nobody is there. */
+/** After a clean stop nobody is there; a record of another node is not ours to remove. */
 export function removeNodeRecord(dataDirectory: string): void {
+  if (readNodeRecord(dataDirectory)?.pid !== process.pid) return;
   rmSync(join(dataDirectory, "node.json"), { force: true });
 }
 

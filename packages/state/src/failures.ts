@@ -20,9 +20,12 @@ export function abortError(reason: unknown): BanyanError {
   );
 }
 
-/** What an engine threw. Its own errors pass; anything else is a failed engine. */
+/**
+ * What an engine threw. The law's own words pass; anything else is a failed engine. Its reason may
+ * name files and hosts, which are no caller's business: it is the cause, for the log alone.
+ */
 export function engineFailure(error: unknown, engine: string, store: string): BanyanError {
-  if (isBanyanError(error)) return error;
+  if (isBanyanError(error) && /^(?:STATE_|CALL_|CLOSED$)/.test(error.code)) return error;
   return stateErrors.STATE_ENGINE_UNAVAILABLE(
     `The engine ${engine} failed while it served store ${store}; the node's log has the reason.`,
     { details: { engine, store }, cause: error },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { isBanyanError, t } from "@banyan/kernel";
+import { BanyanError, isBanyanError, t } from "@banyan/kernel";
 import type { Store, StoreSpec } from "@banyan/kernel";
 import { FakeClock } from "@banyan/testbed";
 import type { EngineStore, StateEngine } from "./engine.ts";
@@ -108,6 +108,22 @@ test("a misspelt capability names the nearest; a bad name or version is refused"
   const limits = { valueByteMax: 5 } as object;
   const limited = openStore(engine, { scope: "a", name: "b", spec, limits });
   await assert.rejects(limited, isError("STATE_OPTION_INVALID", '"valueBytesMax"'));
+});
+
+test("an engine's own error may name its files; the caller is not told them", async () => {
+  const secret = new BanyanError({
+    kind: "resource_exhausted",
+    code: "DISK_FULL",
+    message: "The disk of /srv/data/state.db is full.",
+  });
+  const broken = engineWith(() => ({ get: () => Promise.reject(secret) }));
+  const store = await open(broken, spec);
+  await assert.rejects(store.get("a"), (error) => {
+    assert.ok(isBanyanError(error, "STATE_ENGINE_UNAVAILABLE"));
+    assert.ok(!JSON.stringify(error).includes("/srv"));
+    assert.equal(error.cause, secret);
+    return true;
+  });
 });
 
 test("what an engine throws leaves as an unavailable engine, its cause inside", async () => {

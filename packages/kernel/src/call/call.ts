@@ -161,9 +161,6 @@ type OnEnd = (error: BanyanError | undefined, value: unknown) => void;
 export class CallContext implements Call, WheelEntry {
   readonly service: string;
   readonly operation: string;
-  readonly principal: Principal;
-  readonly caller: string | undefined;
-  readonly idempotencyKey: string | undefined;
   readonly startedMs: number;
   deadlineMs: number;
   // Links of the timing wheel, and of the runtime's list of what is in flight: intrusive, because
@@ -194,14 +191,23 @@ export class CallContext implements Call, WheelEntry {
     this.operation = target.name;
     this.#runtime = runtime;
     this.#init = init;
-    this.principal = init.principal;
-    this.caller = init.caller;
-    this.idempotencyKey = init.idempotencyKey;
     this.startedMs = runtime.clock.monotonicMs();
     // From outside a caller may ask for less time than the contract allows, never for more.
     const allowedMs = init.caller === undefined ? Math.min(timeoutMs, target.timeoutMs) : timeoutMs;
     const own = this.startedMs + allowedMs;
     this.deadlineMs = parent === undefined ? own : Math.min(own, parent.deadlineMs);
+  }
+
+  get principal(): Principal {
+    return this.#init.principal;
+  }
+
+  get caller(): string | undefined {
+    return this.#init.caller;
+  }
+
+  get idempotencyKey(): string | undefined {
+    return this.#init.idempotencyKey;
   }
 
   get ended(): boolean {

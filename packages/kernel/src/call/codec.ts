@@ -20,6 +20,9 @@ export interface CodecOptions {
   readonly side?: "input" | "output";
 }
 
+/** Lent to every parse, because nearly all find nothing; empty again before anybody else asks. */
+const noIssues: Issue[] = [];
+
 /** Validates and copies values of one schema. Compiled at first use. */
 export class Codec {
   readonly #schema: Schema;
@@ -39,9 +42,9 @@ export class Codec {
     const compiled = (this.#compiled ??= this.#compile());
     // Another library's schema may transform, which a copy would leave out.
     if (mode === "trusted" && !isStandardSchema(this.#schema)) return this.#copy(compiled, value);
-    const issues: Issue[] = [];
+    const issues = noIssues.length === 0 ? noIssues : [];
     const parsed = compiled.parse(value, mode === "strict" ? mode : "tolerant", issues);
-    if (issues.length > 0) throw this.#refusal(issues);
+    if (issues.length > 0) throw this.#refusal(issues.splice(0));
     return parsed;
   }
 

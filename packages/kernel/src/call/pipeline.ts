@@ -274,8 +274,7 @@ export class OperationRunner {
         })
       : toBanyanError(error);
     const { abortReason } = call;
-    const faulty =
-      failure.kind === "internal" || failure.kind === "unknown" || failure.kind === "data_loss";
+    const faulty = isOurFault(failure);
     if (faulty && failure !== abortReason) {
       // After an abort the caller was answered already; the fault is still ours.
       const message = abortReason === undefined ? "operation failed" : "operation failed late";
@@ -315,6 +314,13 @@ function isForeignThenable(value: unknown): boolean {
 
 function promiseOf(thenable: unknown): Promise<unknown> {
   return Promise.resolve(thenable);
+}
+
+/** Worth a line in the log: nobody but the operator can do something about it. */
+function isOurFault({ kind, cause }: BanyanError): boolean {
+  if (kind === "internal" || kind === "unknown" || kind === "data_loss") return true;
+  // A part that failed, with its reason; what is merely not there now has none.
+  return kind === "unavailable" && cause !== undefined;
 }
 
 function kindOf(operation: NamedOperation): "unary" | "stream" | "raw" {
