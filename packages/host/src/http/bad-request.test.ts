@@ -55,6 +55,8 @@ describe("A body that does not fit", () => {
 
   test("a misspelt field is told the nearest known name", async () => {
     const answer = await greet('{"nme":"x"}');
+    assert.equal(answer.body["pointer"], "/nme");
+    assert.match(String(answer.body["detail"]), /\/nme is not a known property.*name/);
     assert.match(JSON.stringify(answer.body["issues"]), /"suggestion":"name"/);
   });
 

@@ -65,7 +65,10 @@ export class Codec {
     }
   }
 
-  #refusal(issues: readonly Issue[]): Error {
+  #refusal(found: readonly Issue[]): Error {
+    // A misspelt name explains the missing one, so it is told first.
+    const isMisspelt = ({ suggestion }: Issue): number => (suggestion === undefined ? 1 : 0);
+    const issues = found.toSorted((a, b) => isMisspelt(a) - isMisspelt(b));
     const [first] = issues;
     const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
     const message = `${this.#options.what} is not valid: ${first?.message ?? "unknown"}${more}`;
