@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { spawnNode, temporaryDirectory } from "@banyan/testbed";
+import { findRedisProgram, spawnNode, temporaryDirectory } from "@banyan/testbed";
 import { formatFigure } from "./figure.ts";
 import { parseResult } from "./result.ts";
 import { openSubject } from "./subject-process.ts";
@@ -10,14 +10,19 @@ import { openSubject } from "./subject-process.ts";
 const main = join(import.meta.dirname, "main.ts");
 const flags = { execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"] };
 
-test("a quick run of trunk measures every case and writes the shared form", async () => {
+/** Runs an area as a smoke run on the sources; the names of the cases that promise something. */
+async function promisedBy(area: string): Promise<string[]> {
   await using folder = await temporaryDirectory("bench");
   const out = folder.join("result.json");
-  await using run = spawnNode(main, ["trunk", "--quick", "--from-source", "--out", out], flags);
+  await using run = spawnNode(main, [area, "--quick", "--from-source", "--out", out], flags);
   assert.deepEqual(await run.exited, { code: 0, signal: null }, run.stderr);
   const result = parseResult(JSON.parse(await readFile(out, "utf8")));
-  const promised = result.cases.filter(({ target }) => target !== null).map(({ name }) => name);
-  assert.deepEqual(promised, [
+  for (const { name } of result.cases) assert.ok(run.stdout.includes(name), name);
+  return result.cases.filter(({ target }) => target !== null).map(({ name }) => name);
+}
+
+test("a quick run of trunk measures every case and writes the shared form", async () => {
+  assert.deepEqual(await promisedBy("trunk"), [
     "in-process call, unvalidated, 1 in flight",
     "in-process call, validated, 1 in flight",
     "in-process call, unvalidated, 64 in flight",
@@ -27,13 +32,39 @@ test("a quick run of trunk measures every case and writes the shared form", asyn
     "idle memory, 2 s after ready",
     "banyan --version",
   ]);
-  for (const { name } of result.cases) assert.ok(run.stdout.includes(name), name);
+});
+
+test("a quick run of embedded does too, with BullMQ where there is a Redis", async () => {
+  const promised = await promisedBy("embedded");
+  const queue = "durable publish, one group, handled, 256 in flight";
+  const [asItComes, durable] = promised.filter((name) => /BullMQ/.test(name));
+  assert.equal(typeof asItComes, findRedisProgram() === undefined ? "undefined" : "string");
+  assert.deepEqual(
+    promised,
+    [
+      "publish in process, not durable, to one subscriber, 1 in flight",
+      "publish in process, not durable, to one subscriber, 64 in flight",
+      "durable get, 5 000 keys, 1 in flight",
+      "durable set, 5 000 keys, 64 in flight",
+      "durable set, 5 000 keys, 64 in flight, beside a commit each",
+      "durable set, 5 000 keys, 64 in flight, p99 of the event loop's delay",
+      "greet, 64 connections",
+      queue,
+      asItComes,
+      durable,
+      "1 M records, 200 000 random gets: memory after them",
+      "1 M records, 200 000 random gets: p99",
+      "durable set, 1 M keys, 64 in flight",
+      "durable set, 1 M keys, 64 in flight, beside a commit each",
+      "durable set, 1 M keys, 64 in flight, p99 of the event loop's delay",
+    ].filter((name) => name !== undefined),
+  );
 });
 
 test("an unknown area is refused with the known ones", async () => {
   await using run = spawnNode(main, ["trunks"], flags);
   assert.equal((await run.exited).code, 2);
-  assert.match(run.stderr, /areas: trunk/);
+  assert.match(run.stderr, /areas: trunk, embedded/);
 });
 
 test("a subject that cannot answer is named, and so is one that is gone", async () => {

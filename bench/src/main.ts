@@ -16,6 +16,7 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { runArea } from "./area.ts";
 import type { Area, BenchRun } from "./area.ts";
+import { areas } from "./areas.ts";
 import { stalePackages } from "./build-check.ts";
 import { describeCpu, loadNow, readCommit } from "./machine.ts";
 import { renderTable, replaceSection } from "./report.ts";
@@ -23,9 +24,6 @@ import { parseResult } from "./result.ts";
 import type { BenchResult } from "./result.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const areas: Readonly<Record<string, () => Promise<Area>>> = {
-  trunk: async () => (await import("./trunk/trunk.ts")).trunk,
-};
 
 process.exitCode = await main();
 

@@ -31,6 +31,28 @@ export function plainRate(run: () => unknown): Measure {
     });
 }
 
+/**
+ * The same for what waits for a disk: `inFlight` calls at once, each followed by the next until the
+ * time is over. A call answers how many things it did; it must let the event loop turn.
+ */
+export async function steadyRate(
+  question: Question,
+  call: () => Promise<number>,
+): Promise<Figures> {
+  const startedMs = performance.now();
+  const endMs = startedMs + numberOf(question, "durationMs");
+  let done = 0;
+  const several = async (): Promise<void> => {
+    while (performance.now() < endMs) {
+      const count = await call();
+      done += count;
+    }
+  };
+  const { inFlight = 1 } = question;
+  await Promise.all(Array.from({ length: Number(inFlight) }, several));
+  return { rate: (done / (performance.now() - startedMs)) * 1000 };
+}
+
 /** `batch` does the work `BATCH` times. */
 export async function rateOf(
   durationMs: number,

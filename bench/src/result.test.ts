@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
+import { areas } from "./areas.ts";
 import { renderTable, replaceSection } from "./report.ts";
 import { caseOf, parseResult } from "./result.ts";
 import type { BenchResult, Measured, Target } from "./result.ts";
@@ -93,6 +94,24 @@ test("what missed its target heads the section, and the table says no", () => {
 
 test("a page without the area's markers is refused, and the message has the markers", () => {
   assert.throws(() => replaceSection("# Empty", resultOf(caseOf(measured()))), /end of trunk -->/);
+});
+
+test("the section of one area leaves the others' as they are", () => {
+  const section = (area: string): string => {
+    const start = `<!-- results of ${area}: written by \`npm run bench -- ${area}\` -->`;
+    return `${start}\nold\n<!-- end of ${area} -->`;
+  };
+  const page = `${section("trunk")}\nbetween\n${section("embedded")}`;
+  const written = replaceSection(page, { ...resultOf(caseOf(measured())), area: "embedded" });
+  assert.ok(written.startsWith(`${section("trunk")}\nbetween\n`));
+  assert.match(written, /results of embedded.*\n\nMeasured on 2026-01-02/);
+});
+
+test("BENCHMARKS.md has a section for each area", () => {
+  const page = readFileSync(join(root, "BENCHMARKS.md"), "utf8");
+  for (const area of Object.keys(areas)) {
+    replaceSection(page, { ...resultOf(caseOf(measured())), area });
+  }
 });
 
 test("the stored results have the form, and BENCHMARKS.md shows exactly them", () => {

@@ -95,6 +95,84 @@ describe("finding services", () => {
   });
 });
 
+describe("a package with several services", () => {
+  function addPackage(directory: TemporaryDirectory, folder: string, services: unknown): void {
+    write(directory, `${folder}/package.json`, { banyan: { services } });
+    for (const name of ["stock", "orders"]) write(directory, `${folder}/${name}.ts`, "");
+  }
+  const two = [
+    { service: "stock", layer: "L3", module: "./stock.ts" },
+    { service: "orders", module: "./orders.ts" },
+  ];
+
+  test("each is a service of its own, by pattern and by path", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addPackage(directory, "services/desk", two);
+    const found = discover(directory);
+    assert.deepEqual(found.offences, []);
+    assert.deepEqual(
+      found.services.map(({ name, layer, from }) => [name, layer, from]),
+      [
+        ["orders", "L4", "services/desk"],
+        ["stock", "L3", "services/desk"],
+      ],
+    );
+    const byPath = discover(directory, { patterns: [], only: ["./services/desk"] });
+    assert.deepEqual(byPath.only, ["stock", "orders"]);
+    assert.deepEqual(names(byPath), ["orders", "stock"]);
+  });
+
+  test("`from` takes the one of its name, and says which there are", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addPackage(directory, "shop/desk", two);
+    const from = (name: string): Discovery =>
+      discover(directory, { tree: { services: { [name]: { from: "./shop/desk" } } } });
+    assert.deepEqual(names(from("stock")), ["stock"]);
+    const wrong = from("stok");
+    assert.deepEqual(messages(wrong), [
+      'services.stok.from: shop/desk has the services stock, orders, not "stok".',
+    ]);
+    assert.equal(wrong.offences[0]?.fix, "Write the section as services.stock.");
+  });
+
+  test("everything wrong in a list is named with its place, and the rest is found", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addPackage(directory, "services/desk", [
+      two[0],
+      { service: "orders", module: "./none.ts" },
+      { service: "stock", module: "./orders.ts" },
+      1,
+      { servce: "x", module: "./stock.ts" },
+    ]);
+    const found = discover(directory);
+    assert.deepEqual(names(found), ["stock"]);
+    const place = "services/desk/package.json#/banyan/services";
+    assert.deepEqual(messages(found), [
+      `${place}/1/module: There is no file "./none.ts".`,
+      `${place}/2/service: "stock" stands in the list already.`,
+      `${place}/3: It is not an object.`,
+      `${place}/4/servce: There is no key "servce".`,
+      `${place}/4/service: The name is missing.`,
+    ]);
+  });
+
+  test("an empty list, no list, and both forms at once are refused", async () => {
+    await using directory = await temporaryDirectory("discover");
+    addPackage(directory, "services/a", []);
+    addPackage(directory, "services/b", { service: "stock" });
+    write(directory, "services/c/package.json", {
+      banyan: { service: "stock", services: [{ service: "orders", module: "./s.ts" }] },
+    });
+    write(directory, "services/c/s.ts", "");
+    assert.deepEqual(messages(discover(directory)), [
+      "services/a/package.json#/banyan/services: The list is empty.",
+      "services/b/package.json#/banyan/services: It is not a list.",
+      'services/c/package.json#/banyan/service: "service" stands beside "services"; ' +
+        "a package says one or the other.",
+    ]);
+  });
+});
+
 describe("broken service folders", () => {
   const cases: [title: string, manifest: unknown, expected: RegExp][] = [
     ["JSON that is none", "{", /services\/a\/package\.json: It is not JSON/],

@@ -2,14 +2,15 @@
  * Which services exist here, decided without loading one: the folders of `discover`, what
  * `services.<name>.from` names, and the paths of `--services`.
  *
- * I1. A name belongs to one folder. `--services ./path` beats `from`, which beats `discover`; two
- *     folders found in the same way with one name are an offence that names both.
+ * I1. A name belongs to one folder; a folder may have several services. `--services ./path` beats
+ *     `from`, which beats `discover`; two folders found in the same way with one name are an
+ *     offence that names both.
  */
 
 import { findPackageJSON } from "node:module";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { getAtPointer } from "@banyan/kernel/internal";
+import { getAtPointer, nearest } from "@banyan/kernel/internal";
 import type { Offence } from "@banyan/kernel/internal";
 import { findFolders, literalStart } from "./folder-glob.ts";
 import { readServiceFolder } from "./service-folder.ts";
@@ -45,8 +46,9 @@ export function discoverServices(input: DiscoverInput): Discovery {
   const found = input.patterns.flatMap((pattern) =>
     findFolders(input.base, pattern).flatMap((folder) => {
       const reading = readServiceFolder(folder, shownPath(folder, input.cwd));
-      if (reading.kind === "broken") offences.push(...reading.offences);
-      return reading.kind === "service" ? [reading.service] : [];
+      if (reading.kind === "none") return [];
+      offences.push(...reading.offences);
+      return reading.services;
     }),
   );
   const services = new Map<string, FoundService>();
@@ -80,14 +82,13 @@ function readPaths({ only, cwd }: DiscoverInput, offences: Offence[]): PathReadi
   const services: FoundService[] = [];
   const names = only?.flatMap((entry) => {
     if (!isPath(entry)) return [entry];
-    const service = readNamed(resolve(cwd, entry), {
+    const there = readNamed(resolve(cwd, entry), {
       shown: entry.replace(/\/+$/, ""),
       place: `--services ${entry}`,
       offences,
     });
-    if (service === undefined) return [];
-    services.push(service);
-    return [service.name];
+    services.push(...there);
+    return there.map(({ name }) => name);
   });
   // Nothing but broken paths is one mistake, not an empty list as well.
   const onlyBroken = names?.length === 0 && only !== undefined && only.length > 0;
@@ -113,16 +114,35 @@ function readFrom({ tree, base, cwd }: DiscoverInput, offences: Offence[]): Foun
       return [];
     }
     const shown = isPath(from) ? shownPath(folder, cwd) : from;
-    const service = readNamed(folder, { shown, place, offences });
-    if (service !== undefined && service.name !== name) {
-      offences.push({
-        place,
-        message: `${shown} is the service "${service.name}", not "${name}".`,
-        fix: `Write the section as services.${service.name}.`,
-      });
+    const there = readNamed(folder, { shown, place, offences });
+    const service = there.find((each) => each.name === name);
+    if (service === undefined && there.length > 0) {
+      offences.push(otherName({ name, shown, place, there }));
     }
     return service === undefined ? [] : [service];
   });
+}
+
+interface OtherName {
+  readonly name: string;
+  readonly shown: string;
+  readonly place: string;
+  readonly there: readonly FoundService[];
+}
+
+/** `from` names a folder that has services, and none of the section's name. */
+function otherName({ name, shown, place, there }: OtherName): Offence {
+  const names = there.map((each) => each.name);
+  const [only = ""] = names;
+  const near = names.length === 1 ? only : nearest(name, names);
+  return {
+    place,
+    message:
+      names.length === 1
+        ? `${shown} is the service "${only}", not "${name}".`
+        : `${shown} has the services ${names.join(", ")}, not "${name}".`,
+    fix: `Write the section as services.${near ?? `<${names.join(" | ")}>`}.`,
+  };
 }
 
 interface Naming {
@@ -131,19 +151,20 @@ interface Naming {
   readonly offences: Offence[];
 }
 
-/** A folder that somebody named must be a service. */
-function readNamed(folder: string, { shown, place, offences }: Naming): FoundService | undefined {
+/** A folder that somebody named must have services. */
+function readNamed(folder: string, naming: Naming): readonly FoundService[] {
+  const { shown, place, offences } = naming;
   const reading = readServiceFolder(folder, shown);
-  if (reading.kind === "service") return reading.service;
-  if (reading.kind === "broken") offences.push(...reading.offences);
-  else {
-    offences.push({
-      place,
-      message: `${shown} is no service: it has no package.json with a "banyan" field.`,
-      fix: "Correct the path, or add the field; `banyan new service` shows how it looks.",
-    });
+  if (reading.kind === "services") {
+    offences.push(...reading.offences);
+    return reading.services;
   }
-  return undefined;
+  offences.push({
+    place,
+    message: `${shown} is no service: it has no package.json with a "banyan" field.`,
+    fix: "Correct the path, or add the field; `banyan new service` shows how it looks.",
+  });
+  return [];
 }
 
 function packageFolder(name: string, base: string): string | undefined {

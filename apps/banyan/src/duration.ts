@@ -1,4 +1,4 @@
-/** `500ms`, `5s`, `2m`, `1h`, or a plain number of milliseconds. */
+/** `500ms`, `5s`, `2m`, `1h`, `7d`, or a plain number of milliseconds. */
 
 import { cliErrors } from "./errors.ts";
 
@@ -8,15 +8,24 @@ const unitsMs: Readonly<Record<string, number>> = {
   s: 1000,
   m: 60_000,
   h: 3_600_000,
+  d: 86_400_000,
 };
-const durationMaxMs = 3_600_000; // what an operation's deadline may be at most
 
-/** Milliseconds. @throws CLI_USAGE */
-export function parseDuration(text: string, flag: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text);
-  const durationMs = Math.round(Number(match?.[1]) * (unitsMs[match?.[2] ?? ""] ?? Number.NaN));
-  if (durationMs >= 1 && durationMs <= durationMaxMs) return durationMs;
-  throw cliErrors.CLI_USAGE(`${flag} ${text} is no time of 1 ms to 1 h.`, {
-    details: { fix: `Write it as 500ms, 5s, 2m or 1h.` },
+/** How long a call may take: what an operation's deadline may be at most. */
+export const callTimeMax = "1h";
+/** How far ahead something may happen: longer than anybody keeps a machine. */
+export const futureTimeMax = "36500d";
+
+/** Milliseconds, from 1 to `max`. @throws CLI_USAGE */
+export function parseDuration(text: string, flag: string, max: string): number {
+  const durationMs = toMilliseconds(text);
+  if (durationMs >= 1 && durationMs <= toMilliseconds(max)) return durationMs;
+  throw cliErrors.CLI_USAGE(`${flag} ${text} is no time of 1ms to ${max}.`, {
+    details: { fix: "Write it as 500ms, 5s, 2m, 1h or 7d." },
   });
+}
+
+function toMilliseconds(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|)$/.exec(text);
+  return Math.round(Number(match?.[1]) * (unitsMs[match?.[2] ?? ""] ?? Number.NaN));
 }

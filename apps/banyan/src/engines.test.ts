@@ -9,6 +9,7 @@ test("short names are built in, any other name is a module beside the configurat
   const find = createEngineFinder(directory.path);
   const sqlite = await find("sqlite");
   assert.equal(sqlite?.state?.kinds.state, "durable");
+  assert.deepEqual([sqlite.bus?.name, sqlite.bus?.durability], ["sqlite", "durable"]);
   mkdirSync(directory.join("node_modules/@acme/db"), { recursive: true });
   writeFileSync(
     directory.join("node_modules/@acme/db/index.mjs"),

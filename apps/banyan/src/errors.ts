@@ -30,6 +30,16 @@ export const cliErrors = defineErrors({
     summary:
       "A node would not start here: configuration, services or engines are wrong. Everything is listed with its place and its fix.",
   },
+  CLI_NO_DATA: {
+    kind: "not_found",
+    summary:
+      "No node runs, and the data directory holds nothing that could be copied. Name the right one with --data-dir.",
+  },
+  CLI_LETTERS_LEFT: {
+    kind: "failed_precondition",
+    summary:
+      "Some of the dead letters that were named stay: they are not there, or their subscription is gone or full. The others are done.",
+  },
   CLI_FILE_EXISTS: {
     kind: "already_exists",
     summary: "The folder that was to be written exists already; nothing was changed.",

@@ -8,9 +8,11 @@ import { openDataDirectory } from "@banyan/sqlite";
 import type { Command } from "./command.ts";
 import { checkWorkspace } from "./check-workspace.ts";
 import type { CheckedWorkspace } from "./check-workspace.ts";
-import { isAlive, readNodeRecord } from "./node-address.ts";
+import { findNode, isAlive, readNodeRecord } from "./node-address.ts";
 import type { NodeRecord } from "./node-address.ts";
-import { getJson } from "./node-client.ts";
+import { numberOf, recordOf, textOf } from "./node-answers.ts";
+import { askNode, getJson } from "./node-client.ts";
+import { commandName } from "./try-it.ts";
 
 export interface Finding {
   readonly verdict: "ok" | "note" | "bad";
@@ -20,7 +22,8 @@ export interface Finding {
 }
 
 const nodeMajorMin = 24;
-const freeBytesMin = 104_857_600; // room for a day's work of a small node
+const freeBytesLow = 200_000_000; // a backup, or a burst of events, may not fit any more
+const freeBytesMin = 50_000_000; // soon writes are refused
 const clockDriftMaxMs = 5000; // more, and tokens and deadlines of other machines look expired
 const oldestClockMs = Date.UTC(2025, 0, 1); // before this release: the clock was never set
 
@@ -50,8 +53,9 @@ export async function examine(command: Command): Promise<Finding[]> {
   const running = record !== undefined && isAlive(record.pid) ? record : undefined;
   findings.push(await checkDirectory(dataDirectory, running), checkDisk(dataDirectory));
   findings.push(checkToken(dataDirectory));
-  if (running !== undefined) findings.push(...(await checkNode(running)));
-  else if (record !== undefined) {
+  if (running !== undefined) {
+    findings.push(...(await checkNode(running)), ...(await checkLetters(command, running)));
+  } else if (record !== undefined) {
     const found = `pid ${record.pid} ended without a clean stop`;
     findings.push(
       note("node", found, "`banyan up` recovers by itself; the log may say why it ended."),
@@ -104,9 +108,15 @@ async function checkDirectory(path: string, running: NodeRecord | undefined): Pr
 function checkDisk(path: string): Finding {
   const { bavail, bsize } = statfsSync(nearestFolder(path));
   const free = bavail * bsize;
-  const text = `${Math.floor(free / 1_048_576)} MiB free`;
-  if (free >= freeBytesMin) return ok("disk", text);
-  return bad("disk", text, "Make room: a write that does not fit is refused.");
+  return judgeDisk(free);
+}
+
+/** What so many free bytes on the disk of the data directory mean. */
+export function judgeDisk(freeBytes: number): Finding {
+  const text = `${Math.floor(freeBytes / 1_000_000)} MB free`;
+  if (freeBytes >= freeBytesLow) return ok("disk", text);
+  const fix = "Make room: a write that does not fit is refused, and so is what it belongs to.";
+  return (freeBytes >= freeBytesMin ? note : bad)("disk", text, fix);
 }
 
 function checkToken(directory: string): Finding {
@@ -133,6 +143,8 @@ async function checkNode({ url, pid }: NodeRecord): Promise<Finding[]> {
     state === "ready"
       ? ok("node", `ready at ${url}, pid ${pid}`)
       : (state === "degraded" ? note : bad)("node", `${state} at ${url}`, `Look at ${url}/readyz.`),
+    ...partFindings(body, "engines"),
+    ...partFindings(body, "services"),
   ];
   const driftMs = date === undefined ? 0 : Math.abs(date - beforeMs);
   if (driftMs > clockDriftMaxMs) {
@@ -140,6 +152,35 @@ async function checkNode({ url, pid }: NodeRecord): Promise<Finding[]> {
     findings.push(bad("node's clock", found, "Set the clocks of both machines by NTP."));
   }
   return findings;
+}
+
+/** The parts of a readiness report that are not well, such as a writer whose disk is full. */
+export function partFindings(
+  body: Readonly<Record<string, unknown>>,
+  key: "engines" | "services",
+): Finding[] {
+  return Object.entries(recordOf(body[key]) ?? {}).flatMap(([name, part]) => {
+    const { state, reason } = recordOf(part) ?? {};
+    if (state === "running") return [];
+    const found = [textOf(state), textOf(reason)].filter((text) => text !== "").join(": ");
+    const verdict = state === "unhealthy" ? bad : note;
+    return [verdict(name, found, "Mend the reason; the node looks again by itself.")];
+  });
+}
+
+/** What could not be handled waits for somebody: with the token the node says how much. */
+async function checkLetters(command: Command, { url }: NodeRecord): Promise<Finding[]> {
+  if (url === undefined) return [];
+  const what = "dead letters";
+  try {
+    const { deadLetters } = await askNode(await findNode(command), "/node/events/status");
+    const count = numberOf(deadLetters);
+    if (count === 0) return [ok(what, "none")];
+    const name = commandName(command.env);
+    return [note(what, `${count} waiting`, `\`${name} events dead-letters list\` shows them.`)];
+  } catch (error) {
+    return [fromError(what, error)];
+  }
 }
 
 /** Free, or taken by somebody else: our own node was looked for already. */

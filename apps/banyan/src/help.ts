@@ -4,16 +4,16 @@ import { errorKinds } from "@banyan/kernel";
 import { usageOf } from "./parse-arguments.ts";
 import { textTable } from "./text-table.ts";
 import type { Terminal } from "./terminal.ts";
-import { commonFlags, verbs } from "./verb-table.ts";
+import { commonFlags, shownVerbs } from "./verb-table.ts";
 import type { FlagSpec, VerbSpec } from "./verb-table.ts";
 
 type Paint = Terminal["style"];
 
 /** What `banyan help` prints. */
 export function renderOverview(paint: Paint): string {
-  const rows = verbs.map((verb) => [paint("name", usageOf(verb)), verb.summary]);
+  const rows = shownVerbs.map((verb) => [paint("name", usageOf(verb)), verb.summary]);
   return [
-    "banyan: start a node, call its services, show and check its configuration.",
+    "banyan: start a node, call its services, look after its state, its events and its configuration.",
     "",
     paint("strong", "Verbs"),
     textTable(rows, "  "),
@@ -35,23 +35,30 @@ export function renderOverview(paint: Paint): string {
 
 /** What `banyan <verb> --help` prints. */
 export function renderVerbHelp(verb: VerbSpec, paint: Paint): string {
-  const parts = [`banyan ${usageOf(verb)}`, "", verb.summary];
+  return `${verbHelp(verb, paint)}\n\n${commonHelp(paint)}`;
+}
+
+/** Help for the words after `help`, `undefined` where they name nothing: `config` is a group. */
+export function renderHelpFor(words: string, paint: Paint): string | undefined {
+  const exact = shownVerbs.find(({ name }) => name === words);
+  if (exact !== undefined) return renderVerbHelp(exact, paint);
+  const group = shownVerbs.filter(({ name }) => name.startsWith(`${words} `));
+  if (group.length === 0) return undefined;
+  return [...group.map((verb) => verbHelp(verb, paint)), commonHelp(paint)].join("\n\n");
+}
+
+function verbHelp(verb: VerbSpec, paint: Paint): string {
+  const parts = [paint("strong", `banyan ${usageOf(verb)}`), "", verb.summary];
   if (verb.flags.length > 0) {
     parts.push("", paint("strong", "Flags"), textTable(verb.flags.map(flagRow), "  "));
   }
-  parts.push("", paint("strong", "Flags of every verb"), textTable(commonFlags.map(flagRow), "  "));
   const examples = verb.examples.map(({ line, says }) => [line, paint("faint", says)]);
   parts.push("", paint("strong", "Examples"), textTable(examples, "  "));
   return parts.join("\n");
 }
 
-/** Help for the words after `help`, `undefined` where they name nothing: `config` is a group. */
-export function renderHelpFor(words: string, paint: Paint): string | undefined {
-  const exact = verbs.find(({ name }) => name === words);
-  if (exact !== undefined) return renderVerbHelp(exact, paint);
-  const group = verbs.filter(({ name }) => name.startsWith(`${words} `));
-  if (group.length === 0) return undefined;
-  return group.map((verb) => renderVerbHelp(verb, paint)).join("\n\n");
+function commonHelp(paint: Paint): string {
+  return `${paint("strong", "Flags of every verb")}\n${textTable(commonFlags.map(flagRow), "  ")}`;
 }
 
 /** The page `docs/reference/cli.md`. */
@@ -61,7 +68,7 @@ export function renderReference(): string {
     "|---|---|",
     ...flags.map((flag) => `| \`${flagText(flag)}\` | ${cell(flag.summary)} |`),
   ];
-  const sections = verbs.flatMap((verb) => [
+  const sections = shownVerbs.flatMap((verb) => [
     `## banyan ${verb.name}`,
     "",
     verb.summary,

@@ -3,10 +3,8 @@
  * admin token that only its owner can read.
  */
 
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Node } from "@banyan/host";
-import { sqliteErrors } from "@banyan/sqlite";
 import type { Command } from "./command.ts";
 import { cliErrors } from "./errors.ts";
 import { openSettings } from "./settings.ts";
@@ -69,35 +67,6 @@ export function readNodeRecord(dataDirectory: string): NodeRecord | undefined {
     // Not there, not readable, half written: no node can be found by it, which the caller says.
     return undefined;
   }
-}
-
-/** Tells clients of this data directory where its node is. Whole or not at all. */
-export function writeNodeRecord(dataDirectory: string, node: Node, version: string): void {
-  const record = {
-    pid: process.pid,
-    url: node.url,
-    nodeId: node.id,
-    version,
-    startedAt: new Date(node.startedAtMs).toISOString(),
-  };
-  const path = join(dataDirectory, "node.json");
-  try {
-    writeFileSync(`${path}.new`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw sqliteErrors.DATA_DIRECTORY_UNUSABLE(
-      `The data directory ${dataDirectory} cannot be written (${reason}); free some space, or ` +
-        `choose another directory (node.dataDir).`,
-      { details: { path: dataDirectory }, cause },
-    );
-  }
-}
-
-/** After a clean stop nobody is there; a record of another node is not ours to remove. */
-export function removeNodeRecord(dataDirectory: string): void {
-  if (readNodeRecord(dataDirectory)?.pid !== process.pid) return;
-  rmSync(join(dataDirectory, "node.json"), { force: true });
 }
 
 /** True while a process of this id runs. */

@@ -83,3 +83,7 @@ export function listOf(value: unknown): readonly unknown[] {
 export function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
+
+export function numberOf(value: unknown): number {
+  return typeof value === "number" ? value : 0;
+}

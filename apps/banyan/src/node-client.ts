@@ -24,6 +24,8 @@ export interface CallRequest {
   readonly body: unknown;
   readonly timeoutMs?: number | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** Ends the connection, also in the middle of a stream. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One value, or frames to come. */
@@ -59,15 +61,23 @@ export async function callNode(node: NodeAddress, call: CallRequest): Promise<Ca
 }
 
 /** Calls an operation that answers one value. */
-export async function askNode(
+export function askNode(
   node: NodeAddress,
   path: string,
   body: unknown = {},
 ): Promise<Record<string, unknown>> {
-  const answer = await callNode(node, { path, body });
+  return askCall(node, { path, body });
+}
+
+/** The same with everything that can be said about a call. */
+export async function askCall(
+  node: NodeAddress,
+  call: CallRequest,
+): Promise<Record<string, unknown>> {
+  const answer = await callNode(node, call);
   const value = answer.kind === "value" ? answer.value : undefined;
   if (isRecord(value)) return value;
-  throw unreadable(node, `it answered ${path} with no object`);
+  throw unreadable(node, `it answered ${call.path} with no object`);
 }
 
 /** A page of the node, such as `/readyz`, whatever its status. */
@@ -92,7 +102,7 @@ export interface PageAnswer {
 }
 
 function send(node: NodeAddress, call: CallRequest): Promise<IncomingMessage> {
-  const { path, body, timeoutMs, idempotencyKey } = call;
+  const { path, body, timeoutMs, idempotencyKey, signal } = call;
   const payload = Buffer.from(JSON.stringify(body));
   const headers = {
     "content-type": "application/json",
@@ -102,7 +112,7 @@ function send(node: NodeAddress, call: CallRequest): Promise<IncomingMessage> {
     ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
   };
   const waitMs = (timeoutMs ?? timeoutDefaultMs) + graceMs;
-  return sendRequest(node, { method: "POST", path, headers, payload, waitMs });
+  return sendRequest(node, { method: "POST", path, headers, payload, waitMs, signal });
 }
 
 interface RawRequest {
@@ -111,16 +121,23 @@ interface RawRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly payload?: Buffer;
   readonly waitMs: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 function sendRequest(node: NodeAddress, raw: RawRequest): Promise<IncomingMessage> {
   const url = new URL(`${node.url}${raw.path}`);
-  const { method, waitMs } = raw;
+  const { method, waitMs, signal } = raw;
   const token = node.token === undefined ? {} : { authorization: `Bearer ${node.token}` };
   const headers = { ...raw.headers, ...token };
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const open = url.protocol === "https:" ? requestHttps : requestHttp;
-  const request = open(url, { method, headers, agent: false, timeout: waitMs });
+  const request = open(url, {
+    method,
+    headers,
+    agent: false,
+    timeout: waitMs,
+    ...(signal === undefined ? {} : { signal }),
+  });
   request.on("response", (response) => {
     request.setTimeout(0); // a stream may be silent for as long as it likes
     resolve(response);

@@ -56,6 +56,16 @@ describe("arguments", () => {
   });
 });
 
+test("the longest verb that the words name is meant, up to three words", () => {
+  const parsed = parseArguments(["events", "dead-letters", "show", "17"]);
+  assert.equal(parsed.verb?.name, "events dead-letters show");
+  assert.deepEqual(parsed.args, ["17"]);
+  assert.match(String(refusal("events", "dead-letters").fix), /dead-letters redrive/);
+  assert.match(String(refusal("events", "dead-letters", "lst").fix), /dead-letters list`/);
+  assert.match(String(refusal("events", "deadletters").fix), /banyan events dead-letters`/);
+  assert.doesNotMatch(String(refusal("complete-valus").fix), /complete-values/);
+});
+
 describe("wrong arguments", () => {
   test("a mistyped verb is answered with the nearest one", () => {
     assert.match(String(refusal("servces").fix), /banyan services/);
@@ -98,7 +108,7 @@ test("a flag name means one thing in every verb", () => {
 test("every verb has its code, a sentence as summary and an example of itself", async () => {
   for (const verb of verbs) {
     assert.match(verb.summary, /^[A-Z].*\.$/, verb.name);
-    assert.ok(verb.examples.length > 0, verb.name);
+    assert.ok(verb.examples.length > 0 || verb.hidden, verb.name);
     for (const { line } of verb.examples) assert.ok(line.startsWith(`banyan ${verb.name}`), line);
     const module = await loadVerb(verb.name);
     assert.equal(typeof module.run, "function", verb.name);

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { nearest } from "@banyan/kernel/internal";
 import { Flags } from "./command.ts";
 import { cliErrors } from "./errors.ts";
-import { commonFlags, verbs } from "./verb-table.ts";
+import { commonFlags, shownVerbs, verbs } from "./verb-table.ts";
 import type { FlagSpec, VerbSpec } from "./verb-table.ts";
 
 export interface ParsedArguments {
@@ -55,20 +55,26 @@ interface TakenVerb {
   readonly args: readonly string[];
 }
 
+/** Verbs have at most so many words. */
+const verbWordsMax = 3;
+
 /** The longest verb that the first words name. */
 function takeVerb(words: readonly string[], asksForHelp: boolean): TakenVerb {
-  const [first, second] = words;
+  const [first] = words;
   if (first === undefined) return { verb: undefined, args: [] };
-  for (const length of [2, 1]) {
+  for (let length = verbWordsMax; length > 0; length -= 1) {
     const name = words.slice(0, length).join(" ");
     const verb = verbs.find((each) => each.name === name);
     if (verb !== undefined) return { verb, args: words.slice(length) };
   }
-  const group = verbs.filter(({ name }) => name.startsWith(`${first} `));
-  if (group.length > 0) throw unknownInGroup(first, second, group);
+  for (let length = verbWordsMax - 1; length > 0; length -= 1) {
+    const name = words.slice(0, length).join(" ");
+    const group = shownVerbs.filter((each) => each.name.startsWith(`${name} `));
+    if (group.length > 0) throw unknownInGroup(name, words[length], group);
+  }
   if (asksForHelp && first === "") return { verb: undefined, args: [] };
-  const heads = [...new Set(verbs.flatMap(({ name }) => [name, ...name.split(" ").slice(0, 1)]))];
-  const near = nearest(first, heads);
+  const heads = new Set(shownVerbs.flatMap(({ name }) => [name, ...name.split(" ").slice(0, 1)]));
+  const near = nearest(first, [...heads]);
   throw cliErrors.CLI_USAGE(`There is no verb "${first}".`, {
     details: {
       fix:
@@ -79,17 +85,18 @@ function takeVerb(words: readonly string[], asksForHelp: boolean): TakenVerb {
   });
 }
 
-function unknownInGroup(first: string, second: string | undefined, group: readonly VerbSpec[]) {
-  const names = group.map(({ name }) => name.slice(first.length + 1));
-  const near = second === undefined ? undefined : nearest(second, names);
+/** `name` begins the verbs of the group, and the word after it is missing or wrong. */
+function unknownInGroup(name: string, word: string | undefined, group: readonly VerbSpec[]) {
+  const next = new Set(group.map((verb) => verb.name.slice(name.length + 1).split(" ")[0] ?? ""));
+  const near = word === undefined ? undefined : nearest(word, [...next]);
   const message =
-    second === undefined
-      ? `\`banyan ${first}\` needs one more word.`
-      : `There is no verb "${first} ${second}".`;
+    word === undefined
+      ? `\`banyan ${name}\` needs one more word.`
+      : `There is no verb "${name} ${word}".`;
   const fix =
     near === undefined
-      ? `Use one of: ${group.map(({ name }) => `banyan ${name}`).join(", ")}.`
-      : `Did you mean \`banyan ${first} ${near}\`?`;
+      ? `Use one of: ${group.map((verb) => `banyan ${verb.name}`).join(", ")}.`
+      : `Did you mean \`banyan ${name} ${near}\`?`;
   return cliErrors.CLI_USAGE(message, { details: { fix } });
 }
 

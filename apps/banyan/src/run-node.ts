@@ -4,7 +4,7 @@ import { openNode } from "@banyan/host";
 import type { Node, NodeOptions } from "@banyan/host";
 import { isBanyanError, systemClock } from "@banyan/kernel";
 import { openDataDirectory } from "@banyan/sqlite";
-import { removeNodeRecord, writeNodeRecord } from "./node-address.ts";
+import { removeNodeRecord, writeNodeRecord } from "./node-record.ts";
 import { readyReport } from "./ready-report.ts";
 import type { Command } from "./command.ts";
 import { checkWorkspace } from "./check-workspace.ts";

@@ -4,7 +4,7 @@ import { t } from "@banyan/kernel";
 import { toJsonSchema } from "@banyan/kernel/internal";
 import { fieldRows, requestFromPairs } from "./schema-fields.ts";
 import { recordOf } from "./node-answers.ts";
-import { parseDuration } from "./duration.ts";
+import { futureTimeMax, parseDuration } from "./duration.ts";
 import { quoted } from "./try-it.ts";
 
 const schema = recordOf(
@@ -81,13 +81,13 @@ test("fields are listed with their types, optional ones with a question mark", (
   assert.ok(fieldRows(schema ?? {}).some(([name]) => name === "at.x"));
 });
 
-test("times are read with their unit, and refused beyond an hour", () => {
-  assert.equal(parseDuration("250", "--timeout"), 250);
-  assert.equal(parseDuration("1.5s", "--timeout"), 1500);
-  assert.equal(parseDuration("2m", "--timeout"), 120_000);
+test("times are read with their unit, and refused beyond what they are for", () => {
+  const read = (text: string): number => parseDuration(text, "--timeout", "1h");
+  assert.deepEqual(["250", "1.5s", "2m"].map(read), [250, 1500, 120_000]);
   for (const wrong of ["0", "2h", "5 s", "-1", "soon", ""]) {
-    assert.throws(() => parseDuration(wrong, "--timeout"), /is no time of 1 ms to 1 h/);
+    assert.throws(() => read(wrong), /is no time of 1ms to 1h/);
   }
+  assert.equal(parseDuration("7d", "--ttl", futureTimeMax), 604_800_000);
 });
 
 test("words for a shell are quoted only where they must be", () => {

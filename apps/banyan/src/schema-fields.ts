@@ -32,10 +32,15 @@ function about(schema: Schema): string {
 
 /**
  * `name=Ada count=3` to an object, each value converted by the schema of its field; `a.b=1` sets a
- * nested field. Without a schema a value that reads as JSON is taken for that.
+ * nested field. Without a schema a value that reads as JSON is taken for that. `what` is what has
+ * the fields, for messages.
  * @throws CLI_USAGE naming the field and the nearest known one.
  */
-export function requestFromPairs(pairs: readonly string[], schema: Schema | undefined): unknown {
+export function requestFromPairs(
+  pairs: readonly string[],
+  schema: Schema | undefined,
+  what = "The operation",
+): unknown {
   const request: Record<string, unknown> = {};
   for (const pair of pairs) {
     const at = pair.indexOf("=");
@@ -47,14 +52,19 @@ export function requestFromPairs(pairs: readonly string[], schema: Schema | unde
       });
     }
     const path = pair.slice(0, at).split(".");
-    setField(request, path, fieldValue(path, pair.slice(at + 1), schema));
+    setField(request, path, fieldValue(path, pair.slice(at + 1), { schema, what }));
   }
   return request;
 }
 
-function fieldValue(path: readonly string[], text: string, schema: Schema | undefined): unknown {
+interface Target {
+  readonly schema: Schema | undefined;
+  readonly what: string;
+}
+
+function fieldValue(path: readonly string[], text: string, { schema, what }: Target): unknown {
   if (schema === undefined) return looseValue(text);
-  const field = fieldSchema(path, schema);
+  const field = fieldSchema(path, schema, what);
   const conversion = convertText(text, field);
   if (conversion.kind === "value") return conversion.value;
   throw cliErrors.CLI_USAGE(
@@ -66,23 +76,24 @@ function fieldValue(path: readonly string[], text: string, schema: Schema | unde
 }
 
 /** The schema of a field; an unknown one is refused with the nearest name. */
-function fieldSchema(path: readonly string[], schema: Schema): Schema {
+function fieldSchema(path: readonly string[], schema: Schema, what: string): Schema {
   let node = schema;
   for (const [index, key] of path.entries()) {
     const properties = recordOf(node["properties"]);
     if (properties === undefined) return recordOf(node["additionalProperties"]) ?? {};
     const next = Object.hasOwn(properties, key) ? recordOf(properties[key]) : undefined;
-    if (next === undefined) throw unknownField(path.slice(0, index + 1), Object.keys(properties));
+    const known = Object.keys(properties);
+    if (next === undefined) throw unknownField(path.slice(0, index + 1), known, what);
     node = { $defs: schema["$defs"] ?? {}, ...next };
   }
   return node;
 }
 
-function unknownField(path: readonly string[], known: readonly string[]): Error {
+function unknownField(path: readonly string[], known: readonly string[], what: string): Error {
   const key = path.at(-1) ?? "";
   const near = nearest(key, known);
   const list = known.length === 0 ? "It takes no fields." : `Fields: ${known.join(", ")}.`;
-  return cliErrors.CLI_USAGE(`The operation has no field "${path.join(".")}".`, {
+  return cliErrors.CLI_USAGE(`${what} has no field "${path.join(".")}".`, {
     details: { where: path.join("."), fix: near === undefined ? list : `Did you mean ${near}?` },
   });
 }

@@ -1,6 +1,7 @@
 /**
- * A folder that is a service: its `package.json` has a `banyan` field, which says the service's
- * name, its layer and its module, so that a disabled service is never loaded.
+ * A folder with services: its `package.json` has a `banyan` field, which says each service's name,
+ * its layer and its module, so that a disabled service is never loaded. One service is written as
+ * the field itself, several as its `services`.
  */
 
 import { readFileSync, statSync } from "node:fs";
@@ -18,13 +19,19 @@ export interface FoundService extends ServiceSource {
   readonly folder: string;
 }
 
-/** A service, an offence, or nothing: the folder does not say that it is a service. */
+/** What a folder says of itself; `none`: it does not say that it has services. */
 export type FolderReading =
-  | { readonly kind: "service"; readonly service: FoundService }
-  | { readonly kind: "broken"; readonly offences: readonly Offence[] }
+  | {
+      readonly kind: "services";
+      /** Those that are sound, in the order of the field. */
+      readonly services: readonly FoundService[];
+      readonly offences: readonly Offence[];
+    }
   | { readonly kind: "none" };
 
 const keys = ["service", "layer", "module"];
+const entryExample =
+  '{ "service": "greeter", "layer": "L4", "module": "./src/greeter.service.ts" }';
 const namePattern = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 
 /** `shown` is how messages name the folder. */
@@ -53,24 +60,76 @@ interface Where {
   readonly folder: string;
   readonly shown: string;
   readonly place: string;
+  /** Keys that may stand there. */
+  readonly known?: readonly string[];
 }
 
-function readField(field: unknown, { folder, shown, place }: Where): FolderReading {
-  const example = '{ "service": "greeter", "layer": "L4", "module": "./src/greeter.service.ts" }';
-  if (!isRecord(field)) {
-    return broken([{ place, message: "It is not an object.", fix: `Write ${example}.` }]);
-  }
+function readField(field: unknown, where: Where): FolderReading {
   const offences: Offence[] = [];
+  if (!isRecord(field) || !("services" in field)) {
+    const only = readEntry(field, { ...where, known: [...keys, "services"] }, offences);
+    return { kind: "services", services: only === undefined ? [] : [only], offences };
+  }
+  return { kind: "services", services: readList(field, where, offences), offences };
+}
+
+/** `{ "services": [ … ] }`: a name may stand there once. */
+function readList(
+  field: Readonly<Record<string, unknown>>,
+  where: Where,
+  offences: Offence[],
+): FoundService[] {
+  const { services: list } = field;
+  const place = `${where.place}/services`;
+  for (const key of Object.keys(field)) {
+    if (key === "services") continue;
+    const message = keys.includes(key)
+      ? `"${key}" stands beside "services"; a package says one or the other.`
+      : `There is no key "${key}" beside "services".`;
+    const fix = keys.includes(key)
+      ? `Write that service as an entry of "services": ${entryExample}.`
+      : `Leave it out; an entry of "services" has ${keys.join(", ")}.`;
+    offences.push({ place: `${where.place}/${key}`, message, fix });
+  }
+  if (!Array.isArray(list) || list.length === 0) {
+    const message = Array.isArray(list) ? "The list is empty." : "It is not a list.";
+    offences.push({ place, message, fix: `Write [${entryExample}].` });
+    return [];
+  }
+  const found: FoundService[] = [];
+  for (const [index, entry] of list.entries()) {
+    const at = `${place}/${index}`;
+    const service = readEntry(entry, { ...where, place: at }, offences);
+    if (service === undefined) continue;
+    if (found.some(({ name }) => name === service.name)) {
+      offences.push({
+        place: `${at}/service`,
+        message: `"${service.name}" stands in the list already.`,
+        fix: "Name each service once.",
+      });
+    } else found.push(service);
+  }
+  return found;
+}
+
+/** One service, or `undefined` with what is wrong added to the offences. */
+function readEntry(field: unknown, where: Where, offences: Offence[]): FoundService | undefined {
+  const { folder, shown, place, known = keys } = where;
+  if (!isRecord(field)) {
+    offences.push({ place, message: "It is not an object.", fix: `Write ${entryExample}.` });
+    return undefined;
+  }
+  const before = offences.length;
   const report = (key: string, message: string, fix: string): void => {
     offences.push({ place: `${place}/${key}`, message, fix });
   };
   for (const key of Object.keys(field)) {
     if (keys.includes(key)) continue;
-    const near = nearest(key, keys);
+    const near = nearest(key, known);
     report(
       key,
       `There is no key "${key}".`,
-      near === undefined ? `Use ${keys.join(", ")}.` : `Did you mean "${near}"?`,
+      near === undefined ? `Use ${known.join(", ")}.` : `Did you mean "${near}"?`,
     );
   }
   const { service, layer = "L4", module } = field;
@@ -87,11 +146,11 @@ function readField(field: unknown, { folder, shown, place }: Where): FolderReadi
   const modulePath = typeof module === "string" ? join(folder, module) : undefined;
   const problem = moduleProblem(folder, module, modulePath);
   if (problem !== undefined) report("module", problem.message, problem.fix);
-  if (offences.length > 0 || typeof service !== "string" || modulePath === undefined) {
-    return broken(offences);
+  if (offences.length > before || typeof service !== "string" || modulePath === undefined) {
+    return undefined;
   }
-  if (!isLayer(layer)) return broken(offences);
-  return { kind: "service", service: foundService({ service, layer, modulePath, folder, shown }) };
+  if (!isLayer(layer)) return undefined;
+  return foundService({ service, layer, modulePath, folder, shown });
 }
 
 function moduleProblem(
@@ -157,7 +216,7 @@ async function importAt(url: string): Promise<unknown> {
 }
 
 function broken(offences: readonly Offence[]): FolderReading {
-  return { kind: "broken", offences };
+  return { kind: "services", services: [], offences };
 }
 
 function shownValue(value: unknown): string {

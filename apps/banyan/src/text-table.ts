@@ -29,3 +29,10 @@ export function oneLine(text: string): string {
 function widthOf(cell: string): number {
   return Array.from(stripVTControlCharacters(cell)).length;
 }
+
+/** JSON on one line, cut where a table would lose its shape. */
+export function shortJson(value: unknown, charsMax = 80): string {
+  const text = oneLine(JSON.stringify(value) ?? "");
+  const chars = Array.from(text);
+  return chars.length <= charsMax ? text : `${chars.slice(0, charsMax - 1).join("")}…`;
+}

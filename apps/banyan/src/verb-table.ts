@@ -3,36 +3,10 @@
  * table, so a flag that is not in it does not exist.
  */
 
-export interface FlagSpec {
-  readonly name: string;
-  readonly short?: string;
-  /** Name of its value in help; a flag without one is a switch. */
-  readonly value?: string;
-  /** May be given more than once. */
-  readonly multiple?: boolean;
-  readonly summary: string;
-}
+import { dataVerbs } from "./data-verbs.ts";
+import type { ArgumentSpec, FlagSpec, VerbSpec } from "./verb-spec.ts";
 
-export interface ArgumentSpec {
-  readonly name: string;
-  readonly required: boolean;
-  /** Takes everything that is left. */
-  readonly rest?: boolean;
-}
-
-export interface ExampleSpec {
-  readonly line: string;
-  readonly says: string;
-}
-
-export interface VerbSpec {
-  /** One or two words: `up`, `config show`. */
-  readonly name: string;
-  readonly summary: string;
-  readonly args: readonly ArgumentSpec[];
-  readonly flags: readonly FlagSpec[];
-  readonly examples: readonly ExampleSpec[];
-}
+export type { Completion, FlagSpec, VerbSpec } from "./verb-spec.ts";
 
 /** Flags that every verb takes. */
 export const commonFlags: readonly FlagSpec[] = [
@@ -42,11 +16,13 @@ export const commonFlags: readonly FlagSpec[] = [
     name: "config",
     value: "file",
     summary: "Configuration file; default: BANYAN_CONFIG, then the nearest banyan.yaml.",
+    completes: "file",
   },
   {
     name: "data-dir",
     value: "folder",
     summary: "Data directory; default: .banyan beside the configuration.",
+    completes: "folder",
   },
   {
     name: "url",
@@ -66,8 +42,9 @@ const servicesFlag: FlagSpec = {
   name: "services",
   value: "list",
   summary: "Run exactly these, by name or path: greeter,./my-service.",
+  completes: "service",
 };
-const serviceArgument: ArgumentSpec = { name: "service", required: true };
+const serviceArgument: ArgumentSpec = { name: "service", required: true, completes: "service" };
 
 export const verbs: readonly VerbSpec[] = [
   {
@@ -101,7 +78,7 @@ export const verbs: readonly VerbSpec[] = [
   {
     name: "describe",
     summary: "Describe a service, or one of its operations.",
-    args: [{ name: "service[.operation]", required: true }],
+    args: [{ name: "service[.operation]", required: true, completes: "service.operation" }],
     flags: [],
     examples: [
       { line: "banyan describe greeter", says: "operations, stores, events" },
@@ -116,8 +93,13 @@ export const verbs: readonly VerbSpec[] = [
     summary: "Call an operation and print its answer.",
     args: [
       serviceArgument,
-      { name: "operation", required: true },
-      { name: "json | - | key=value…", required: false, rest: true },
+      { name: "operation", required: true, completes: "operation" },
+      {
+        name: "json | - | key=value…",
+        required: false,
+        rest: true,
+        completes: "operation-field",
+      },
     ],
     flags: [
       {
@@ -147,6 +129,7 @@ export const verbs: readonly VerbSpec[] = [
       },
     ],
   },
+  ...dataVerbs,
   {
     name: "config show",
     summary: "Show every setting with its value, of the running node or of the next start.",
@@ -185,7 +168,12 @@ export const verbs: readonly VerbSpec[] = [
     summary: "Write the contracts as OpenAPI, AsyncAPI and configuration JSON Schema.",
     args: [],
     flags: [
-      { name: "out", value: "folder", summary: "Where to; default: contracts." },
+      {
+        name: "out",
+        value: "folder",
+        summary: "Where to; default: contracts.",
+        completes: "folder",
+      },
       { name: "check", summary: "Write nothing; fail when the files there differ." },
       servicesFlag,
     ],
@@ -202,7 +190,12 @@ export const verbs: readonly VerbSpec[] = [
     summary: "Write a new service that works: contract, code, test, README.",
     args: [{ name: "name", required: true }],
     flags: [
-      { name: "dir", value: "folder", summary: "Parent folder; default: services." },
+      {
+        name: "dir",
+        value: "folder",
+        summary: "Parent folder; default: services.",
+        completes: "folder",
+      },
       { name: "layer", value: "layer", summary: "L1 … L5; default L4." },
     ],
     examples: [{ line: "banyan new service hello", says: "services/hello" }],
@@ -225,10 +218,41 @@ export const verbs: readonly VerbSpec[] = [
     ],
   },
   {
+    name: "completion",
+    summary: "Print the script that completes banyan's words in a shell.",
+    args: [{ name: "shell", required: true, completes: "shell" }],
+    flags: [],
+    examples: [
+      {
+        line: "banyan completion bash > ~/.local/share/bash-completion/completions/banyan",
+        says: "for bash, in new shells",
+      },
+      { line: "banyan completion zsh > ~/.zfunc/_banyan", says: "for zsh; ~/.zfunc is in fpath" },
+      {
+        line: "banyan completion fish > ~/.config/fish/completions/banyan.fish",
+        says: "for fish",
+      },
+    ],
+  },
+  {
     name: "help",
     summary: "Show help for a verb.",
-    args: [{ name: "verb", required: false, rest: true }],
+    args: [{ name: "verb", required: false, rest: true, completes: "verb" }],
     flags: [],
     examples: [{ line: "banyan help call", says: "the same as banyan call --help" }],
   },
+  {
+    name: "complete-values",
+    summary: "Print the values that may stand at a place, one per line; a shell asks.",
+    args: [
+      { name: "kind", required: true },
+      { name: "words", required: false, rest: true },
+    ],
+    flags: [],
+    examples: [],
+    hidden: true,
+  },
 ];
+
+/** Those that people use. */
+export const shownVerbs: readonly VerbSpec[] = verbs.filter(({ hidden }) => hidden !== true);

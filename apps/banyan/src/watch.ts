@@ -106,7 +106,8 @@ async function placesToWatch(command: Command): Promise<string[]> {
   try {
     const settings = await openSettings(command);
     const { services, patternRoots } = findServices(command, settings);
-    return [...config, ...services.map(({ folder }) => folder), ...patternRoots];
+    // A package may have several services in its one folder.
+    return [...new Set([...config, ...services.map(({ folder }) => folder), ...patternRoots])];
   } catch {
     // The child reports what is wrong with it, in full.
     return config;

@@ -31,6 +31,8 @@ async function open(path: string) {
 
 async function writeForEver(path: string, name: string): Promise<void> {
   const { store } = await open(path);
+  // The first write waits for the writer thread to start: that is not where kills are wanted.
+  await store.set(`${name}-0`, { n: 0 });
   process.stdout.write("ready\n");
   for (let n = 1; ; n += 1) {
     await store.set(`${name}-${n}`, { n });

@@ -14,7 +14,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { BanyanError } from "@banyan/kernel";
-import { resultCodeOf, sqliteErrors } from "./errors.ts";
+import { settleRestore } from "./backup-settle.ts";
+import { sqliteErrors } from "./errors.ts";
+import { resultCodeOf } from "./result-code.ts";
 
 const LOCK_FILE = "lock.db";
 const PID_FILE = "lock.pid";
@@ -49,6 +51,7 @@ function lockDirectory(path: string): DataDirectory {
     // Renamed into place: nobody reads half a number.
     writeFileSync(`${pidFile}.new`, `${process.pid}\n`);
     renameSync(`${pidFile}.new`, pidFile);
+    settleRestore(path); // before anybody reads: a kill may have interrupted one
   } catch (error) {
     lock?.close();
     if ((resultCodeOf(error) & 0xff) === SQLITE_BUSY) throw lockedError(path, pidFile, error);

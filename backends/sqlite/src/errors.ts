@@ -2,6 +2,9 @@
 
 import { defineErrors, isBanyanError } from "@banyan/kernel";
 import type { BanyanError } from "@banyan/kernel";
+import { stateErrors } from "@banyan/state";
+import { resultCodeOf } from "./result-code.ts";
+import type { WriteFailure } from "./thread-messages.ts";
 
 export const sqliteErrors = defineErrors({
   SQLITE_FILE_CORRUPT: {
@@ -29,6 +32,32 @@ export const sqliteErrors = defineErrors({
   SQLITE_SCHEMA_NEWER: {
     kind: "failed_precondition",
     summary: "The file was written by a newer version of this package. Run that version, or newer.",
+  },
+  SQLITE_OUTCOME_UNKNOWN: {
+    kind: "unknown",
+    summary:
+      "Whether the write reached the disk is not known. Nothing is written any more: restart the node, then look.",
+  },
+  SQLITE_WRITER_STOPPED: {
+    kind: "unavailable",
+    retryable: false,
+    summary:
+      "After a failure whose outcome is not known nothing is written any more. See the log for the cause, check the disk, restart the node.",
+  },
+  SQLITE_WRITE_QUEUE_FULL: {
+    kind: "resource_exhausted",
+    summary:
+      "Too many writes wait for the file. Nothing was written; the disk is slower than the callers, so try again later.",
+  },
+  SQLITE_BACKUP_FAILED: {
+    kind: "unavailable",
+    summary:
+      "The copy of the database file could not be written. Check the backup's folder and its room; the database is not touched.",
+  },
+  SQLITE_BUS_OPEN: {
+    kind: "failed_precondition",
+    summary:
+      "The bus of this file is open in this process already. Use that one, or give the second bus a file of its own.",
   },
   SQLITE_FAILED: {
     kind: "unavailable",
@@ -68,8 +97,67 @@ export function sqliteFailure(error: unknown, file: string): BanyanError {
   });
 }
 
-/** The extended result code; 0 for what did not come from SQLite. */
-export function resultCodeOf(error: unknown): number {
-  if (typeof error !== "object" || error === null || !("errcode" in error)) return 0;
-  return typeof error.errcode === "number" ? error.errcode : 0;
+/** What a thread said, as the driver would have thrown it. */
+export function threadFailure(said: ThreadSaid, file: string): BanyanError {
+  const { errcode, message } = said;
+  return sqliteFailure(Object.assign(new Error(message), { errcode }), file);
+}
+
+interface ThreadSaid {
+  readonly errcode: number;
+  readonly message: string;
+}
+
+/** How a write failed, by name. */
+export function writeFailure(failure: WriteFailure, file: string): BanyanError {
+  switch (failure.why) {
+    case "failed":
+      return threadFailure(failure, file);
+    case "moved":
+      return movedError(file);
+    case "unknown":
+      return unknownError(file, threadFailure(failure, file));
+    case "stopped":
+      return stoppedError(file, undefined);
+    default:
+      return assertNever(failure.why);
+  }
+}
+
+export function movedError(file: string): BanyanError {
+  return sqliteErrors.SQLITE_FILE_UNUSABLE(
+    `The database file ${file} or its log (${file}-wal) was moved, deleted or replaced while it ` +
+      `was open; nothing is written any more. Stop the node and put the files back.`,
+    { details: { file } },
+  );
+}
+
+export function unknownError(file: string, cause: unknown): BanyanError {
+  return sqliteErrors.SQLITE_OUTCOME_UNKNOWN(
+    `Whether the write to the database file ${file} reached the disk is not known; nothing is ` +
+      `written any more. Check the disk, restart the node, and look before writing again.`,
+    { details: { file }, cause },
+  );
+}
+
+/** What a store's caller is told: the engine's own words, but for an outcome nobody knows. */
+export function storeFailure(error: unknown): unknown {
+  if (!isBanyanError(error, "SQLITE_OUTCOME_UNKNOWN")) return error;
+  return stateErrors.STATE_OUTCOME_UNKNOWN(
+    "Whether the write reached the disk is not known; read before you repeat it. The node's log " +
+      "has the reason.",
+    { cause: error },
+  );
+}
+
+export function stoppedError(file: string, cause: unknown): BanyanError {
+  return sqliteErrors.SQLITE_WRITER_STOPPED(
+    `Nothing is written to the database file ${file} any more: an earlier write failed and its ` +
+      `outcome is not known. Check the disk and restart the node.`,
+    { details: { file }, cause },
+  );
+}
+
+function assertNever(why: never): never {
+  throw new TypeError(`Unknown ending ${String(why)}.`);
 }

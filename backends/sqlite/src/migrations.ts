@@ -8,6 +8,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
+import { busSchema } from "./bus-schema.ts";
 import { sqliteErrors } from "./errors.ts";
 
 export const migrations: readonly string[] = Object.freeze([
@@ -27,6 +28,11 @@ export const migrations: readonly string[] = Object.freeze([
      PRIMARY KEY (store_id, key)
    ) STRICT;
    CREATE INDEX entries_by_expiry ON entries (expires_at) WHERE expires_at IS NOT NULL;`,
+  // Null in stores that did not ask for revisions. Wall clocks may have fractions.
+  `ALTER TABLE entries ADD COLUMN revision INTEGER;
+   ALTER TABLE entries ADD COLUMN created_at REAL;
+   ALTER TABLE entries ADD COLUMN updated_at REAL;`,
+  busSchema,
 ]);
 
 /**

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { assertKnownOptions } from "@banyan/state";
 import type { StateEngineProvider } from "@banyan/state";
+import { configurable } from "./options.ts";
 import { openSqlite, sqliteCapabilities } from "./sqlite-engine.ts";
 
 /** Keeps durable stores in `state.db` of the data directory. */
@@ -12,8 +13,8 @@ export const sqlite: StateEngineProvider = Object.freeze({
   capabilities: sqliteCapabilities,
   openState: ({ directory, clock, log, options = {} }) =>
     Promise.try(() => {
-      const configurable = ["busyTimeoutMs", "sweepIntervalMs"];
       assertKnownOptions(options, configurable, "The SQLite engine's configuration");
-      return openSqlite({ ...options, file: join(directory, "state.db"), clock, log });
+      const file = join(directory, "state.db");
+      return openSqlite({ ...options, file, clock, log, warmUp: true });
     }),
 } satisfies StateEngineProvider);

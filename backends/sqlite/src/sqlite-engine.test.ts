@@ -6,15 +6,13 @@ import { isBanyanError, t } from "@banyan/kernel";
 import { openStore } from "@banyan/state";
 import { describeStateEngine } from "@banyan/state/conformance";
 import { createRecordingLog, FakeClock, temporaryDirectory } from "@banyan/testbed";
-import { EntryTable } from "./entry-table.ts";
-import { sqliteFailure } from "./errors.ts";
 import { migrate, migrations } from "./migrations.ts";
 import { sqlite } from "./provider.ts";
 import { openSqlite } from "./sqlite-engine.ts";
 
 describeStateEngine({
   name: "sqlite",
-  capabilities: ["expires"],
+  capabilities: ["expires", "revisions", "transaction", "outbox"],
   runs: 30,
   open: async () => {
     const directory = await temporaryDirectory("sqlite");
@@ -105,37 +103,6 @@ test("a migration that fails leaves the file at the schema it had", () => {
   database.prepare("SELECT * FROM two");
 });
 
-test("a disk that is full is named, and half a batch is not there", () => {
-  using database = new DatabaseSync(":memory:");
-  migrate(database, "x");
-  const table = new EntryTable(database);
-  database.exec("PRAGMA max_page_count = 20");
-  const rows = Array.from({ length: 100 }, (_, index) => {
-    const value = JSON.stringify("x".repeat(2000));
-    return { key: `key-${index}`, value, etag: "e", version: 1, expiresAt: null };
-  });
-  try {
-    table.write({ kind: "setMany", store: 1, now: 0, rows });
-    assert.fail("it fitted");
-  } catch (error) {
-    isError("SQLITE_DISK_FULL", "state.db")(sqliteFailure(error, "state.db"));
-  }
-  assert.equal(table.has(1, "key-0", 0), false);
-  assert.equal(database.isTransaction, false);
-});
-
-test("a database that may only be read is named", () => {
-  using database = new DatabaseSync(":memory:");
-  migrate(database, "x");
-  database.exec("PRAGMA query_only = ON");
-  try {
-    new EntryTable(database).write({ kind: "openStore", scope: "a", name: "b" });
-    assert.fail("it was written");
-  } catch (error) {
-    isError("SQLITE_READ_ONLY", "state.db")(sqliteFailure(error, "state.db"));
-  }
-});
-
 test("a file that another program holds is named, and works again afterwards", async () => {
   await using directory = await temporaryDirectory("sqlite");
   const file = directory.join("state.db");
@@ -194,9 +161,13 @@ test("expired entries leave the file in bounded bites", async () => {
   await store.setMany([["stays", { count: 1 }]]);
   using other = new DatabaseSync(file, { readOnly: true });
   const rows = other.prepare("SELECT count(*) AS rows FROM entries");
+  // Writes are done in order: what is written behind a sweep waits for it.
+  const afterSweep = () => store.set("stays", { count: 1 });
   await clock.advance(1000);
+  await afterSweep();
   assert.deepEqual({ ...rows.get() }, { rows: 501 });
   await clock.advance(50);
+  await afterSweep();
   assert.deepEqual({ ...rows.get() }, { rows: 1 });
   assert.deepEqual(await store.get("stays"), { count: 1 });
 });
@@ -213,11 +184,14 @@ test("a sweep that fails is logged, and the next one runs", async () => {
   using other = new DatabaseSync(file);
   other.exec("BEGIN IMMEDIATE");
   await clock.advance(1000);
+  // Writes are done in order: what is written behind a sweep waits for it.
+  await assert.rejects(store.set("other", { count: 1 }), isError("SQLITE_FILE_BUSY"));
   assert.equal(log.lines.length, 1);
   other.exec("ROLLBACK");
   await clock.advance(1000);
-  const rows = other.prepare("SELECT count(*) AS rows FROM entries");
-  assert.deepEqual({ ...rows.get() }, { rows: 0 });
+  await store.set("other", { count: 1 });
+  const rows = other.prepare("SELECT key FROM entries");
+  assert.deepEqual({ ...rows.get() }, { key: "other" });
 });
 
 test("options are checked", async () => {
@@ -242,4 +216,72 @@ test("the provider keeps the state in the data directory", async () => {
   const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
   assert.deepEqual(await store.get("key"), { count: 7 });
   assert(readFileSync(directory.join("state.db")).length > 0);
+});
+
+/** Commits in the log, by its format (https://sqlite.org/fileformat2.html#the_write_ahead_log). */
+function commitsIn(path: string): number {
+  const log = readFileSync(`${path}-wal`);
+  const frameBytes = 24 + log.readUInt32BE(8);
+  let commits = 0;
+  for (let at = 32; at + frameBytes <= log.length; at += frameBytes) {
+    // The last frame of a commit says how large the file is then, the others say nothing.
+    if (log.readUInt32BE(at + 4) > 0) commits += 1;
+  }
+  return commits;
+}
+
+test("a hundred updates of one key at once are a hundred, in a few commits", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  await using engine = await openSqlite({ file });
+  const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
+  await store.set("key", { count: 0 });
+  const before = commitsIn(file);
+  const increment = (current: { count: number } | undefined) => ({
+    count: (current?.count ?? 0) + 1,
+  });
+  const seen = await Promise.all(Array.from({ length: 100 }, () => store.update("key", increment)));
+  assert.deepEqual(await store.get("key"), { count: 100 });
+  assert.deepEqual(
+    seen.map(({ count }) => count),
+    Array.from({ length: 100 }, (_, index) => index + 1),
+  );
+  const commits = commitsIn(file) - before;
+  assert(commits <= 4, `${commits} commits`);
+});
+
+test("updates that stand on a write that fails are done all the same", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  await using engine = await openSqlite({ file, busyTimeoutMs: 0 });
+  const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
+  await store.set("key", { count: 1 });
+  // In one turn: a write that will conflict, and updates that are handed over behind it.
+  const conflict = store.set("key", { count: 100 }, { ifMatch: "never" });
+  const gone = store.delete("key");
+  const updates = Array.from({ length: 20 }, () =>
+    store.update("key", (current) => ({ count: (current?.count ?? 0) + 1 })),
+  );
+  await assert.rejects(conflict, isError("STATE_VERSION_CONFLICT"));
+  await Promise.all([gone, ...updates]);
+  assert.deepEqual(await store.get("key"), { count: 20 });
+});
+
+test("long pages are read beside the event loop, and are the same", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  await using engine = await openSqlite({ file: directory.join("state.db") });
+  const store = await openStore(engine, { scope: "a", name: "b", spec: counter });
+  const keys = Array.from({ length: 900 }, (_, i) => `key-${String(i).padStart(3, "0")}`);
+  await store.setMany(keys.map((key, count) => [key, { count }] as const));
+  const { entries, next } = await store.scan({ limit: 800, prefix: "key-" });
+  assert.deepEqual(
+    entries.map(({ key, value }) => [key, value.count]),
+    keys.slice(0, 800).map((key, count) => [key, count]),
+  );
+  assert.equal(next, "key-799");
+  const found = await store.getMany(keys.toReversed());
+  assert.deepEqual(
+    found.map(({ key }) => key),
+    keys.toReversed(),
+  );
 });

@@ -1,46 +1,48 @@
 /**
  * The SQLite state engine: one file, one owner, every acknowledged write on disk.
  *
- * What it owns: the connection and the sweep timer.
- * What may interrupt it: the timer, between two turns; nothing else, while the connection works on
- * the calling thread.
+ * What it owns: its share of the file, the sweep timer, the stores that were opened.
+ * What may interrupt it: the answers of the writer thread and the timer, between two turns.
  *
- * S1. Time is the engine's clock, read once per call and handed down.
+ * S1. A write is handed over before its method first waits, so writes take effect in the order of
+ *     the calls (E8).
  * S2. The sweep takes a bounded bite at a time and goes on soon where there is more.
+ * S3. A rider is told once, before its transaction is answered.
  */
 
-import type { Clock, CancelTimer, Etag, Log } from "@banyan/kernel";
-import {
-  closedError,
-  compareKeys,
-  createEtagSource,
-  prefixEnd,
-  StateCapability,
-} from "@banyan/state";
+import type { CancelTimer, Clock, Etag, Log } from "@banyan/kernel";
+import { closedError, createEtagSource, StateCapability, stateErrors } from "@banyan/state";
 import type {
-  Awaitable,
-  Condition,
-  DeleteOutcome,
-  EngineEntry,
-  EngineScan,
+  BackupFile,
+  CommitRider,
+  EngineChange,
   EngineStore,
   EngineStoreSpec,
-  EngineWrite,
+  EngineTransaction,
   StateEngine,
-  WriteOutcome,
+  TransactionOutcome,
 } from "@banyan/state";
-import { sqliteErrors } from "./errors.ts";
+import { storeFailure } from "./errors.ts";
 import { resolveSqliteOptions } from "./options.ts";
 import type { ResolvedSqliteOptions, SqliteOptions } from "./options.ts";
-import { openConnection } from "./sqlite-connection.ts";
-import type { SqliteConnection } from "./sqlite-connection.ts";
-import type { StoredRow, WriteCommand, WriteRow } from "./write-command.ts";
+import type { PendingEntry } from "./pending-entries.ts";
+import { openSqliteFile } from "./sqlite-file.ts";
+import type { SqliteFile } from "./sqlite-file.ts";
+import { SqliteStore } from "./sqlite-store.ts";
+import type { StoredCheck } from "./state-ops.ts";
+import { reads } from "./state-sql.ts";
+import type { WriteOp } from "./write-op.ts";
 
 /** What the engine declares, known before a file is opened. */
-export const sqliteCapabilities: ReadonlySet<StateCapability> = new Set([StateCapability.Expires]);
+export const sqliteCapabilities: ReadonlySet<StateCapability> = new Set([
+  StateCapability.Expires,
+  StateCapability.Revisions,
+  StateCapability.Transaction,
+  StateCapability.Outbox,
+]);
 
 const ENGINE_NAME = "sqlite";
-const SWEEP_ROWS_MAX = 500; // some 5 ms of the event loop
+const SWEEP_ROWS_MAX = 500; // some 5 ms of the writer thread
 const SWEEP_SOON_MS = 50;
 
 /**
@@ -49,29 +51,40 @@ const SWEEP_SOON_MS = 50;
  * @throws SQLITE_FILE_UNUSABLE, SQLITE_FILE_CORRUPT, SQLITE_FILE_BUSY, SQLITE_READ_ONLY,
  *   SQLITE_SCHEMA_NEWER.
  */
-export function openSqlite(options: SqliteOptions): Promise<StateEngine> {
-  return Promise.try(() => {
-    const resolved = resolveSqliteOptions(options);
-    return new SqliteEngine(openConnection(resolved), resolved);
-  });
+export async function openSqlite(options: SqliteOptions): Promise<StateEngine> {
+  const resolved = resolveSqliteOptions(options);
+  const { file: path, clock, log, busyTimeoutMs, writesWaitingMax, warmUp } = resolved;
+  const file = await openSqliteFile({ path, clock, log, busyTimeoutMs, writesWaitingMax });
+  if (warmUp) file.warmUp();
+  return createSqliteEngine(file, resolved);
+}
+
+/** The engine on a file that is open; its share of the file is the engine's from now on. */
+export function createSqliteEngine(
+  file: SqliteFile,
+  options: Omit<ResolvedSqliteOptions, "file">,
+): StateEngine {
+  return new SqliteEngine(file, options);
 }
 
 class SqliteEngine implements StateEngine {
   readonly name = ENGINE_NAME;
   readonly durability = "durable";
   readonly capabilities = sqliteCapabilities;
-  readonly #connection: SqliteConnection;
-  readonly #file: string;
+  readonly medium: object;
+  readonly #file: SqliteFile;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #sweepIntervalMs: number;
   readonly #nextEtag: () => Etag;
+  /** By id in the file: all views of a store are one. */
+  readonly #stores = new Map<number, SqliteStore>();
   #cancelSweep: CancelTimer;
   #closing: Promise<void> | undefined = undefined;
 
-  constructor(connection: SqliteConnection, options: ResolvedSqliteOptions) {
-    this.#connection = connection;
-    this.#file = options.file;
+  constructor(file: SqliteFile, options: Omit<ResolvedSqliteOptions, "file">) {
+    this.medium = file.medium;
+    this.#file = file;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#sweepIntervalMs = options.sweepIntervalMs;
@@ -79,21 +92,44 @@ class SqliteEngine implements StateEngine {
     this.#cancelSweep = this.#sweepIn(options.sweepIntervalMs);
   }
 
-  async openStore({ scope, name }: EngineStoreSpec): Promise<EngineStore> {
-    this.#assertOpen();
-    const store = await this.#connection.write({ kind: "openStore", scope, name });
-    return this.#storeOn(store);
+  async openStore({ scope, name, capabilities, durability }: EngineStoreSpec) {
+    // A store that is known needs no write: a node opens dozens at its start.
+    const known = this.#open().get(reads.storeId, scope, name)?.[0];
+    const id = Number(known ?? (await this.#file.write(["stateOpen", scope, name])));
+    const store = this.#stores.get(id) ?? this.#storeOn(id);
+    store.ask({
+      revisions: capabilities.has(StateCapability.Revisions),
+      expires: durability === "ephemeral" || capabilities.has(StateCapability.Expires),
+    });
+    return store;
   }
 
-  check(): Awaitable<void> {
-    this.#assertOpen();
-    return this.#connection.check();
+  async transact(transaction: EngineTransaction): Promise<TransactionOutcome> {
+    const { riders } = transaction;
+    let isCommitted = false;
+    try {
+      isCommitted = await this.#transact(transaction);
+    } finally {
+      for (const rider of riders) {
+        if (isCommitted) rider.committed();
+        else rider.dropped();
+      }
+    }
+    return { kind: isCommitted ? "committed" : "conflict" };
+  }
+
+  async backup(folder: string): Promise<readonly BackupFile[]> {
+    return this.#open().backup(folder);
+  }
+
+  async check(): Promise<void> {
+    await this.#open().check();
   }
 
   close(): Promise<void> {
     this.#closing ??= Promise.try(() => {
       this.#cancelSweep();
-      return this.#connection.close();
+      return this.#file.close();
     });
     return this.#closing;
   }
@@ -102,82 +138,61 @@ class SqliteEngine implements StateEngine {
     return this.close();
   }
 
-  #storeOn(store: number): EngineStore {
-    return {
-      get: (key) => this.#entryOf(this.#open().get(store, key, this.#clock.nowMs())),
-      getMany: (keys) => this.#getMany(store, keys),
-      has: (key) => this.#open().has(store, key, this.#clock.nowMs()),
-      set: (write, condition = {}) => this.#set(store, write, condition),
-      setMany: (writes) => this.#setMany(store, writes),
-      delete: (key, condition = {}) => this.#delete(store, key, condition),
-      deleteMany: (keys) => this.#write({ kind: "deleteMany", store, keys, now: this.#now() }),
-      scan: (scan) => this.#scan(store, scan),
-    };
+  #storeOn(id: number): SqliteStore {
+    const store = new SqliteStore(id, {
+      clock: this.#clock,
+      nextEtag: this.#nextEtag,
+      open: () => this.#open(),
+    });
+    this.#stores.set(id, store);
+    return store;
   }
 
-  #getMany(store: number, keys: readonly string[]): readonly (EngineEntry | undefined)[] {
-    const rows = this.#open().getMany(store, keys, this.#now());
-    const found = new Map(rows.map((row) => [row[0], row]));
-    return keys.map((key) => this.#entryOf(found.get(key)));
-  }
-
-  async #set(store: number, write: EngineWrite, condition: Condition): Promise<WriteOutcome> {
-    const now = this.#now();
-    const row = this.#rowOf(write, now);
-    const { ifMatch, ifAbsent = false } = condition;
-    const changed = await this.#write({ kind: "set", store, now, row, ifMatch, ifAbsent });
-    return changed === 0 ? { kind: "conflict" } : { kind: "written", etag: row.etag };
-  }
-
-  async #setMany(store: number, writes: readonly EngineWrite[]): Promise<readonly Etag[]> {
-    const now = this.#now();
-    const rows = writes.map((write) => this.#rowOf(write, now));
-    await this.#write({ kind: "setMany", store, now, rows });
-    return rows.map(({ etag }) => etag);
-  }
-
-  async #delete(store: number, key: string, { ifMatch }: Condition): Promise<DeleteOutcome> {
-    const changed = await this.#write({ kind: "delete", store, now: this.#now(), key, ifMatch });
-    if (changed === 0 && ifMatch !== undefined) return { kind: "conflict" };
-    return { kind: "deleted", existed: changed > 0 };
-  }
-
-  #scan(store: number, { prefix, after = "", limit }: EngineScan): readonly EngineEntry[] {
-    const from = compareKeys(after, prefix) > 0 ? after : prefix;
-    const end = prefixEnd(prefix);
-    const rows = this.#open().scan({ store, from, after, end, now: this.#now(), limit });
-    return rows.map((row) => this.#parse(row));
-  }
-
-  #rowOf({ key, value, version, expiry }: EngineWrite, now: number): WriteRow {
-    const expiresAt =
-      typeof expiry === "number" ? Math.ceil(now + expiry) : expiry === "keep" ? "keep" : null;
-    return { key, value: JSON.stringify(value), etag: this.#nextEtag(), version, expiresAt };
-  }
-
-  #entryOf(row: StoredRow | undefined): EngineEntry | undefined {
-    return row === undefined ? undefined : this.#parse(row);
-  }
-
-  #parse([key, text, etag, version]: StoredRow): EngineEntry {
+  /** True when it was committed, false when a check did not hold. */
+  async #transact({ checks, changes, riders }: EngineTransaction): Promise<boolean> {
+    const now = this.#clock.nowMs();
+    const loads = riders.flatMap((rider) => this.#loadOf(rider));
+    const stored = checks.map(({ store, key, etag }): StoredCheck => [
+      this.#ownStore(store).id,
+      key,
+      etag ?? null,
+    ]);
+    const planned = changes.map((change) => this.#plan(change, now));
+    const ops = [...planned.map(({ op }) => op), ...loads];
+    for (const { store, pending } of planned) if (pending !== undefined) store.handOver(pending);
     try {
-      const value: unknown = JSON.parse(text);
-      return { key, value, etag, version };
-    } catch (cause) {
-      throw sqliteErrors.SQLITE_FILE_CORRUPT(
-        `The database file ${this.#file} holds a value that is no JSON, at key ` +
-          `${JSON.stringify(key.slice(0, 80))}; restore it from a backup.`,
-        { details: { file: this.#file }, cause },
-      );
+      return (await this.#open().write(["stateTransact", now, stored, ops])) === true;
+    } catch (error) {
+      throw storeFailure(error);
+    } finally {
+      for (const { store, pending } of planned) if (pending !== undefined) store.settle(pending);
     }
   }
 
-  #write(command: WriteCommand): Awaitable<number> {
-    return this.#open().write(command);
+  #plan(change: EngineChange, now: number): PlannedChange {
+    const store = this.#ownStore(change.store);
+    const planned =
+      change.kind === "set" ? store.planSet(change.write, now) : store.planDelete(change.key, now);
+    return { store, op: planned.op, pending: planned.pending };
   }
 
-  #now(): number {
-    return this.#clock.nowMs();
+  #ownStore(store: EngineStore): SqliteStore {
+    if (store instanceof SqliteStore && this.#stores.get(store.id) === store) return store;
+    throw stateErrors.STATE_TRANSACTION_MIXED(
+      `A store of another engine was given to a transaction of the ${ENGINE_NAME} engine on ` +
+        `${this.#file.path}; a transaction's stores are on one engine.`,
+    );
+  }
+
+  #loadOf({ medium, load }: CommitRider): readonly WriteOp[] {
+    if (medium !== this.medium) {
+      throw stateErrors.STATE_RIDER_FOREIGN(
+        `What rides on a transaction of the ${ENGINE_NAME} engine must be kept in the same file, ` +
+          `${this.#file.path}; put the bus on ${ENGINE_NAME} too.`,
+      );
+    }
+    // Whoever has the medium has it from this file, whose loads are lists of writes.
+    return (load ?? []) as readonly WriteOp[];
   }
 
   #sweepIn(delayMs: number): CancelTimer {
@@ -190,21 +205,25 @@ class SqliteEngine implements StateEngine {
   async #sweep(): Promise<void> {
     let pauseMs = this.#sweepIntervalMs;
     try {
-      const command = { kind: "sweep", now: this.#now(), limit: SWEEP_ROWS_MAX } as const;
-      const swept = await this.#connection.write(command);
+      const now = this.#clock.nowMs();
+      // A look first: where nothing expires an idle process leaves its disk alone.
+      const isNeeded = this.#file.get(reads.expired, now) !== undefined;
+      const swept = isNeeded ? await this.#file.write(["stateSweep", now, SWEEP_ROWS_MAX]) : 0;
       if (swept === SWEEP_ROWS_MAX) pauseMs = Math.min(SWEEP_SOON_MS, pauseMs);
     } catch (error) {
-      this.#log.warn("expired entries could not be removed", { file: this.#file, error });
+      this.#log.warn("expired entries could not be removed", { file: this.#file.path, error });
     }
     if (this.#closing === undefined) this.#cancelSweep = this.#sweepIn(pauseMs);
   }
 
-  #open(): SqliteConnection {
-    this.#assertOpen();
-    return this.#connection;
-  }
-
-  #assertOpen(): void {
+  #open(): SqliteFile {
     if (this.#closing !== undefined) throw closedError(ENGINE_NAME);
+    return this.#file;
   }
+}
+
+interface PlannedChange {
+  readonly store: SqliteStore;
+  readonly op: WriteOp;
+  readonly pending: PendingEntry | undefined;
 }

@@ -28,7 +28,10 @@ export const httpEcho: CaseGroup = {
   async run({ fromSource, quick, say }) {
     const open = (file: string) => openSubject(new URL(file, import.meta.url), { fromSource });
     await using stack = new AsyncDisposableStack();
-    const files = ["load", "banyan", "fastify", "node"].map((name) => `http-${name}.bench.ts`);
+    const files = [
+      "../http-load.bench.ts",
+      ...["banyan", "fastify", "node"].map((name) => `http-${name}.bench.ts`),
+    ];
     const subjects = (await Promise.all(files.map(open))).map((subject) => stack.use(subject));
     const [load, ...servers] = subjects;
     if (load === undefined) throw new Error("The load did not start.");

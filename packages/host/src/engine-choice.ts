@@ -1,12 +1,14 @@
 /**
- * Which engine each store and the bus get by configuration, and whether there is one.
+ * Which engine each store and each event gets by configuration, and whether there is one.
  *
- * Durable and ephemeral stores have an engine each; a pin gives a single store another one.
+ * Durable and ephemeral stores have an engine each; a pin gives a single store another one. Durable
+ * and ephemeral events have a bus each.
  */
 
 import type { StoreSpec } from "@banyan/kernel";
 import { nearest } from "@banyan/kernel/internal";
-import type { Offence, StoreEngine } from "@banyan/kernel/internal";
+import type { EventBus, Offence, StoreEngine } from "@banyan/kernel/internal";
+import type { BusProvider } from "@banyan/messaging";
 import type { StateEngineProvider } from "@banyan/state";
 import type { NodeConfig } from "./node-config.ts";
 import type { EngineModule, ResolvedNodeOptions } from "./options.ts";
@@ -18,6 +20,21 @@ export function engineNameFor(
 ): string {
   const pin = config.engines.pins[`${service}.${store}`];
   return pin ?? (spec.durability === "durable" ? config.engines.durable : config.engines.ephemeral);
+}
+
+/** The bus that carries events of a durability. */
+export function busNameFor(config: NodeConfig, durability: "durable" | "ephemeral"): string {
+  return durability === "durable" ? config.engines.bus : config.engines.ephemeralBus;
+}
+
+/** A bus as the plan of the node judges it; one that was not found is an offence already. */
+export function eventBus(
+  name: string,
+  { provider, inMemory }: { provider: BusProvider | undefined; inMemory: boolean },
+): EventBus | undefined {
+  if (provider === undefined) return undefined;
+  const { durability, capabilities } = provider;
+  return { name, capabilities, durability: inMemory ? "durable" : durability };
 }
 
 export interface EngineChoice {
@@ -47,6 +64,7 @@ export async function findEngines(
     ["engines.durable", engines.durable, "state"],
     ["engines.ephemeral", engines.ephemeral, "state"],
     ["engines.bus", engines.bus, "bus"],
+    ["engines.ephemeralBus", engines.ephemeralBus, "bus"],
     ...Object.entries(engines.pins).map(([store, name]): [string, string, "state"] => [
       `engines.pins["${store}"]`,
       name,
@@ -64,7 +82,7 @@ export async function findEngines(
           reason === undefined
             ? `There is no ${kind} engine "${name}".`
             : `The ${kind} engine "${name}" could not be loaded: ${reason}`,
-        fix: `Use ${kind === "bus" ? "memory" : "memory or sqlite"}, or install a package that offers one and name its module.`,
+        fix: "Use memory or sqlite, or install a package that offers one and name its module.",
       });
     }
   }

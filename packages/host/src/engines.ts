@@ -1,24 +1,41 @@
-/** The engines of one node: opened once each, whatever number of stores uses them. */
+/** The engines of one node: opened once each, whatever number of stores and events uses them. */
 
-import type { Clock, InferOutput, Log, Random, Store, StoreSpec } from "@banyan/kernel";
+import type { Clock, Log, Random, Store, StoreSpec } from "@banyan/kernel";
 import { toBanyanError } from "@banyan/kernel/internal";
 import type { Bus } from "@banyan/messaging";
 import { openStore } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
-import { engineNameFor } from "./engine-choice.ts";
+import { busNameFor, engineNameFor } from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
+import { inboxSpec } from "./inbox.ts";
 import type { NodeSetup } from "./setup.ts";
 
+/** A store of this node, for whoever looks at all of them. */
+export interface OpenedStore {
+  readonly service: string;
+  readonly name: string;
+  readonly spec: StoreSpec;
+  readonly engine: StateEngine;
+  readonly store: Store<unknown>;
+}
+
 export interface NodeEngines {
+  /** Carries durable events. */
   readonly bus: Bus;
-  /** Engines opened so far, for health. */
-  readonly state: readonly StateEngine[];
-  /** The store of a service's contract, on the engine that configuration chose. */
-  openStore<S extends StoreSpec>(
-    service: string,
-    store: string,
-    spec: S,
-  ): Promise<Store<InferOutput<S["value"]>>>;
+  /** Carries ephemeral events; the same bus where configuration names one for both. */
+  readonly ephemeralBus: Bus;
+  /** Each bus once, by the name that configuration gives it. */
+  readonly buses: ReadonlyMap<string, Bus>;
+  /** Engines opened so far, by the name that configuration gives them. */
+  readonly state: ReadonlyMap<string, StateEngine>;
+  /** Stores opened so far, by `service.store`. */
+  readonly stores: ReadonlyMap<string, OpenedStore>;
+  /** The engine of durable stores that are not pinned. */
+  durableEngine(): Promise<StateEngine>;
+  /** A store of a service's contract, on the engine that configuration chose. */
+  openStore(service: string, name: string, spec: StoreSpec): Promise<OpenedStore>;
+  /** The node's inbox on this engine. */
+  openInbox(engine: StateEngine): Promise<OpenedStore>;
 }
 
 export interface OpenEnginesOptions {
@@ -34,47 +51,107 @@ export interface OpenEnginesOptions {
 
 /** @throws NODE_START_FAILED when an engine cannot be opened. */
 export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngines> {
-  const { setup, disposables, clock, random, log } = options;
-  const directory = options.directory ?? ".";
+  const { setup, clock, random } = options;
+  const { config } = setup;
   const state = new Map<string, StateEngine>();
-
+  const stores = new Map<string, OpenedStore>();
   const engineOf = async (name: string): Promise<StateEngine> => {
-    const known = state.get(name);
-    if (known !== undefined) return known;
-    const provider = setup.engines.get(name)?.state;
-    if (provider === undefined) throw notOpened("state engine", name, new Error("unknown engine"));
-    const engine = await provider
-      .openState({ directory, clock, log: log.child({ engine: name }) })
-      .catch((cause: unknown) => {
-        throw notOpened("state engine", name, cause);
-      });
-    disposables.use(engine);
+    const engine = state.get(name) ?? (await openEngine(name, options));
     state.set(name, engine);
     return engine;
   };
 
-  const busName = setup.config.engines.bus;
-  const busProvider = setup.engines.get(busName)?.bus;
-  if (busProvider === undefined) throw notOpened("bus", busName, new Error("unknown engine"));
-  const bus = await busProvider
-    .openBus({ directory, clock, random, log: log.child({ engine: busName }) })
-    .catch((cause: unknown) => {
-      throw notOpened("bus", busName, cause);
+  const openOn = async (
+    engine: StateEngine,
+    { service, name, spec }: Omit<OpenedStore, "engine" | "store">,
+  ): Promise<OpenedStore> => {
+    const store = await openStore(engine, {
+      scope: service,
+      name,
+      spec,
+      clock,
+      random,
+      engines: [...state.values()],
     });
-  disposables.use(bus);
+    return { service, name, spec, engine, store };
+  };
 
+  const buses = new Map<string, Bus>();
+  const busOf = async (durability: "durable" | "ephemeral"): Promise<Bus> => {
+    const name = busNameFor(config, durability);
+    const bus = buses.get(name) ?? (await openBus(name, options));
+    buses.set(name, bus);
+    return bus;
+  };
   return {
-    bus,
-    get state() {
-      return [...state.values()];
+    bus: await busOf("durable"),
+    ephemeralBus: await busOf("ephemeral"),
+    buses,
+    state,
+    stores,
+    durableEngine: () => engineOf(config.engines.durable),
+    async openStore(service, name, spec) {
+      const engine = await engineOf(engineNameFor(config, { service, store: name, spec }));
+      const opened = await openOn(engine, { service, name, spec });
+      stores.set(`${service}.${name}`, opened);
+      return opened;
     },
-    async openStore(service, store, spec) {
-      const engine = await engineOf(engineNameFor(setup.config, { service, store, spec }));
-      // A node for tests keeps durable stores in memory too; the store must not insist.
-      const fitted = options.inMemory ? { ...spec, durability: "ephemeral" as const } : spec;
-      return openStore(engine, { scope: service, name: store, spec: fitted, clock, random });
+    async openInbox(engine) {
+      const known = [...stores.values()].find(
+        (each) => each.service === "node" && each.name === "inbox" && each.engine === engine,
+      );
+      if (known !== undefined) return known;
+      const spec = inboxSpec(engine.durability);
+      const opened = await openOn(engine, { service: "node", name: "inbox", spec });
+      // The first is that of the durable engine; any other is told by its engine.
+      stores.set(stores.has("node.inbox") ? `node.inbox@${engine.name}` : "node.inbox", opened);
+      return opened;
     },
   };
+}
+
+async function openEngine(name: string, options: OpenEnginesOptions): Promise<StateEngine> {
+  const { setup, disposables, directory = ".", clock, log } = options;
+  const provider = setup.engines.get(name)?.state;
+  if (provider === undefined) throw notOpened("state engine", name, new Error("unknown engine"));
+  const engine = await provider
+    .openState({ directory, clock, log: log.child({ engine: name }) })
+    .catch((cause: unknown) => {
+      throw notOpened("state engine", name, cause);
+    });
+  disposables.use(engine);
+  return options.inMemory ? standIn(engine) : engine;
+}
+
+/**
+ * A node for tests keeps durable stores in memory too. The engine passes for durable, so that a
+ * store is held to everything else it declared: what a test allows, a real node does.
+ */
+function standIn(engine: StateEngine): StateEngine {
+  const { name, capabilities, medium, transact } = engine;
+  return {
+    name,
+    durability: "durable",
+    capabilities,
+    medium,
+    openStore: (spec) => engine.openStore(spec),
+    ...(transact === undefined ? {} : { transact: transact.bind(engine) }),
+    check: (waiting) => engine.check(waiting),
+    close: () => engine.close(),
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+  };
+}
+
+async function openBus(name: string, options: OpenEnginesOptions): Promise<Bus> {
+  const { setup, disposables, directory = ".", clock, random, log } = options;
+  const provider = setup.engines.get(name)?.bus;
+  if (provider === undefined) throw notOpened("bus", name, new Error("unknown engine"));
+  const bus = await provider
+    .openBus({ directory, clock, random, log: log.child({ engine: name }) })
+    .catch((cause: unknown) => {
+      throw notOpened("bus", name, cause);
+    });
+  return disposables.use(bus);
 }
 
 function notOpened(what: string, name: string, cause: unknown): Error {

@@ -18,6 +18,55 @@ export const hostErrors = defineErrors({
     kind: "unavailable",
     summary: "The node is starting and takes no calls yet. Try again in a moment.",
   },
+  NODE_STORE_UNKNOWN: {
+    kind: "not_found",
+    summary: "This node has no store of that name; the nearest one is named.",
+  },
+  NODE_STORE_READ_ONLY: {
+    kind: "failed_precondition",
+    summary: "The store is the node's own record of what it has done. It can be read, not written.",
+  },
+  NODE_ENTRY_UNKNOWN: {
+    kind: "not_found",
+    summary: "The store has no entry with that key.",
+  },
+  NODE_TOPIC_UNKNOWN: {
+    kind: "not_found",
+    summary: "No service of this node declares an event with that topic; the nearest is named.",
+  },
+  NODE_SUBSCRIPTION_UNKNOWN: {
+    kind: "not_found",
+    summary: "There is no subscription of that name; the nearest one is named.",
+  },
+  NODE_DEAD_LETTER_UNKNOWN: {
+    kind: "not_found",
+    summary:
+      "There is no dead letter with that id: it was redriven or discarded, or never was one.",
+  },
+  NODE_BACKUP_REFUSED: {
+    kind: "failed_precondition",
+    summary:
+      "A backup cannot be written there, or there is nothing to copy. Name an absolute path of a folder that is empty or does not exist.",
+  },
+  NODE_BACKUP_RUNNING: {
+    kind: "aborted",
+    summary: "Another backup of this node is being written. Try again when it has ended.",
+  },
+  NODE_BACKUP_FAILED: {
+    kind: "unavailable",
+    summary:
+      "The backup could not be finished, and what there was of it is removed. The message says why.",
+  },
+  ONCE_INVALID: {
+    kind: "invalid_argument",
+    summary:
+      "`once` needs an event with its id, and a name under which it counts as handled: call it in a subscription's handler, or give `as`.",
+  },
+  TRANSACTION_EVENT_EPHEMERAL: {
+    kind: "failed_precondition",
+    summary:
+      "An ephemeral event cannot be committed with a transaction. Publish it afterwards, or declare it durable.",
+  },
   HTTP_BODY_INVALID: {
     kind: "invalid_argument",
     summary: "The body is not JSON. The message says where the parser stopped.",

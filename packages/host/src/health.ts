@@ -46,8 +46,8 @@ export async function probeReadiness(node: Probed): Promise<Readiness> {
     ),
   );
   const parts = [
-    ...(engines?.state ?? []).map((engine) => [`state:${engine.name}`, engine] as const),
-    ...(engines === undefined ? [] : [[`bus:${engines.bus.name}`, engines.bus] as const]),
+    ...[...(engines?.state ?? [])].map(([name, engine]) => [`state:${name}`, engine] as const),
+    ...[...(engines?.buses ?? [])].map(([name, bus]) => [`bus:${name}`, bus] as const),
   ];
   const probed = await Promise.all(
     parts.map(async ([name, part]) => [name, await probeEngine(part, clock)] as const),

@@ -37,7 +37,7 @@ export const idempotencyRecord = t.Object({
   boot: t.String(),
   response: t.Optional(t.Unknown()),
 });
-type IdempotencyRecord = Static<typeof idempotencyRecord>;
+export type IdempotencyRecord = Static<typeof idempotencyRecord>;
 
 export interface LedgerOptions {
   readonly store: Store<IdempotencyRecord>;

@@ -20,4 +20,6 @@ export { openApiDocument } from "./describe/openapi.ts";
 export { asyncApiDocument } from "./describe/asyncapi.ts";
 export { exampleOf } from "./describe/example.ts";
 export { adminTokenFile } from "./authority.ts";
+export { createBackup } from "./backup.ts";
+export type { BackupManifest, BackupOptions, BackupSource } from "./backup.ts";
 export { hostErrors } from "./errors.ts";

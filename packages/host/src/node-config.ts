@@ -137,7 +137,16 @@ const enginesSchema = t.Object(
       minLength: 1,
       description: "State engine of ephemeral stores.",
     }),
-    bus: t.String({ default: "memory", minLength: 1, description: "Message bus." }),
+    bus: t.String({
+      default: "sqlite",
+      minLength: 1,
+      description: "Bus of durable events: what it accepted survives the process.",
+    }),
+    ephemeralBus: t.String({
+      default: "memory",
+      minLength: 1,
+      description: "Bus of ephemeral events.",
+    }),
     pins: t.Record(t.String(), t.String({ minLength: 1 }), {
       default: {},
       description: 'Engines of single stores: { "greeter.visits": "sqlite" }.',
@@ -164,6 +173,13 @@ const limitsSchema = t.Object(
       default: "full",
       description:
         "Calls between services of this node: validated like any other (full), or only copied, trusting the compiler (edge).",
+    }),
+    inboxRetentionMs: t.Integer({
+      default: 604_800_000,
+      minimum: 60_000,
+      maximum: 315_360_000_000,
+      description:
+        "How long the node remembers that an event was handled once; a duplicate that comes later is handled again. 7 days: longer than dead letters usually wait for somebody to come back.",
     }),
   },
   { description: "Bounds of the node." },

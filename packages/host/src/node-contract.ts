@@ -1,11 +1,15 @@
 /**
- * The node's own service: what runs here, what each operation takes, how it is configured.
+ * The node's own service: what runs here, what each operation takes, how it is configured, what its
+ * stores hold and what its buses carry.
  *
  * It is a service like any other (its operations are internal, so it takes the operator's token),
  * which is how the command line, the console and later nodes ask the same questions.
  */
 
 import { defineContract, t } from "@banyan/kernel";
+import { backupOperations } from "./node-service/backup-operations.ts";
+import { eventOperations } from "./node-service/event-operations.ts";
+import { stateOperations } from "./node-service/state-operations.ts";
 
 const schemaDocument = t.Unknown({ description: "JSON Schema 2020-12." });
 
@@ -48,7 +52,7 @@ const operationRow = t.Object({
 });
 
 export const nodeContract = defineContract("node", {
-  summary: "What runs in this node, and how it is configured.",
+  summary: "What runs in this node, how it is configured, and what it keeps.",
   version: "1.0.0",
   layer: "L0",
   operations: {
@@ -84,9 +88,20 @@ export const nodeContract = defineContract("node", {
           description: t.Optional(t.String()),
           uses: t.Array(t.String()),
           optional: t.Array(t.String()),
-          stores: t.Array(t.Object({ name: t.String(), durability: t.String() })),
+          stores: t.Array(
+            t.Object({
+              name: t.String(),
+              durability: t.String(),
+              capabilities: t.Array(t.String()),
+            }),
+          ),
           events: t.Array(
-            t.Object({ name: t.String(), topic: t.String(), payload: schemaDocument }),
+            t.Object({
+              name: t.String(),
+              topic: t.String(),
+              durability: t.String(),
+              payload: schemaDocument,
+            }),
           ),
           subscriptions: t.Array(
             t.Object({ name: t.String(), topic: t.String(), delivery: t.String() }),
@@ -119,5 +134,8 @@ export const nodeContract = defineContract("node", {
         ),
       }),
     },
+    state: stateOperations,
+    events: eventOperations,
+    backup: backupOperations,
   },
 });

@@ -276,6 +276,7 @@ describe("Stop", () => {
         flags: flagsOf({
           "/http/enabled": false,
           "/engines/durable": "memory",
+          "/engines/bus": "memory",
           "/engines/ephemeral": "hanging",
         }),
       },
@@ -391,6 +392,7 @@ describe("Health", () => {
         flags: flagsOf({
           "/http/port": 0,
           "/engines/durable": "memory",
+          "/engines/bus": "memory",
           "/engines/ephemeral": "ill",
           "/log/level": "silent",
         }),
@@ -398,7 +400,7 @@ describe("Health", () => {
     });
     const ready = await request(node.url ?? "", "/readyz");
     assert.equal(ready.status, 503);
-    assert.match(ready.text, /"state:memory":\{"state":"unhealthy"/);
+    assert.match(ready.text, /"state:ill":\{"state":"unhealthy"/);
     assert.doesNotMatch(ready.text, /hunter2/);
   });
 });

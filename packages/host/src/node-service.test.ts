@@ -31,7 +31,7 @@ describe("The node's own service", () => {
     assert.deepEqual(
       services.map(({ name, state, operations }) => [name, state, operations]),
       [
-        ["node", "running", 3],
+        ["node", "running", 17],
         ["sample", "running", 14],
         ["off", "disabled", 0],
       ],
@@ -122,6 +122,34 @@ describe("The node's own service", () => {
     const described = await post([world.url, "/node/describe"], '{"service":"sample"}', headers);
     assert.equal(described.status, 200, described.text);
   });
+});
+
+test("what an operator publishes over HTTP is seen by who tails, with who it was", async () => {
+  await using directory = await temporaryDirectory("node-service");
+  await using world = await openSample({}, { directory: borrowed(directory.path) });
+  const token = (await readFile(directory.join(adminTokenFile), "utf8")).trim();
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const { body } = await fetch(`${world.url}/node/events/tail`, {
+    method: "POST",
+    headers,
+    body: '{"topic":"sample.#"}',
+  });
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+  const live = await reader?.read();
+  assert.match(live?.value ?? "", /^data: ?\{"kind":"live","pattern":"sample\.#"\}/);
+  const payload = { topic: "sample.greeted", payload: { name: "Ada" } };
+  const sent = await post([world.url, "/node/events/publish"], JSON.stringify(payload), headers);
+  assert.equal(sent.status, 200, sent.text);
+  const frame = await reader?.read();
+  assert.match(frame?.value ?? "", /"source":"sample"[^}]*"principal":"operator"/);
+  assert.match(frame?.value ?? "", /"body":\{"name":"Ada"/);
+  await reader?.cancel();
+  const unknown = await post(
+    [world.url, "/node/events/publish"],
+    '{"topic":"a.b","payload":1}',
+    headers,
+  );
+  assert.equal(unknown.status, 404, unknown.text);
 });
 
 test("an answer that is no JSON is 500, and the node goes on", async () => {

@@ -16,11 +16,14 @@ import { exampleOf } from "./describe/example.ts";
 import { closedSchema } from "./describe/request-schema.ts";
 import { probeService } from "./health.ts";
 import { nodeContract } from "./node-contract.ts";
+import { backupHandlers } from "./node-service/backup-handlers.ts";
+import { eventHandlers } from "./node-service/event-handlers.ts";
+import { stateHandlers } from "./node-service/state-handlers.ts";
 import type { NodeView } from "./node-view.ts";
 import type { ServiceInstance } from "./service-instance.ts";
 import { configRows } from "./setup.ts";
 
-type Answer<K extends keyof Client<typeof nodeContract>> = Awaited<
+type Answer<K extends "services" | "describe"> = Awaited<
   ReturnType<Client<typeof nodeContract>[K]>
 >;
 
@@ -51,6 +54,9 @@ export function defineNodeService(node: NodeView): ServiceDefinition {
         files: node.setup.files.map(({ name }) => name),
         rows: configRows(node.setup).map(({ pointer: _pointer, ...row }) => row),
       }),
+      state: stateHandlers(node),
+      events: eventHandlers(node),
+      backup: backupHandlers(node),
     },
   }));
 }
@@ -124,15 +130,16 @@ function serviceDescription(contract: AnyContract): Answer<"describe">["service"
     ...(description === undefined ? {} : { description }),
     uses: Object.values(spec.uses ?? {}).map(({ name }) => name),
     optional: Object.values(spec.optional ?? {}).map(({ name }) => name),
-    stores: Object.entries(spec.stores ?? {}).map(([name, { durability }]) => ({
+    stores: Object.entries(spec.stores ?? {}).map(([name, store]) => ({
       name,
-      durability,
+      durability: store.durability,
+      capabilities: [...(store.expires === true ? ["expires"] : []), ...(store.capabilities ?? [])],
     })),
-    events: Object.entries(spec.events ?? {}).map(([name, declared]) => ({
-      name,
-      topic: `${contract.name}.${name}`,
-      payload: toJsonSchema(eventSpecOf(declared).payload, "input"),
-    })),
+    events: Object.entries(spec.events ?? {}).map(([name, declared]) => {
+      const { durability = "durable", payload } = eventSpecOf(declared);
+      const topic = `${contract.name}.${name}`;
+      return { name, topic, durability, payload: toJsonSchema(payload, "input") };
+    }),
     subscriptions: Object.entries(spec.subscriptions ?? {}).map(([name, each]) => ({
       name,
       topic: `${each.contract.name}.${each.event}`,

@@ -20,4 +20,6 @@ export interface NodeView {
   readonly directory: string | undefined;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** Aborted when the node begins to stop: what never ends by itself ends then. */
+  readonly stopping: AbortSignal;
 }

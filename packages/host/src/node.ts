@@ -22,12 +22,12 @@
 
 import { createIdSource, isBanyanError, TaskGroup } from "@banyan/kernel";
 import type { AnyContract, Client, Clock, Log, LogFields } from "@banyan/kernel";
-import type { ServiceDefinition } from "@banyan/kernel";
+import type { ServiceDefinition, Store } from "@banyan/kernel";
 import { CallRuntime, kernelErrors } from "@banyan/kernel/internal";
 import { createLocalMesh } from "@banyan/mesh";
 import type { Mesh } from "@banyan/mesh";
 import { subscribeHandlers } from "@banyan/messaging";
-import type { EventHandlers } from "@banyan/messaging";
+import type { Bus, EventHandlers, SubscriptionStatus } from "@banyan/messaging";
 import { createMetrics } from "@banyan/telemetry";
 import { createCallObserver, registerProcessMetrics } from "@banyan/telemetry/internal";
 import { createAdminAuthenticator, createLocalAuthorizer, openAdminToken } from "./authority.ts";
@@ -37,6 +37,8 @@ import { hostErrors } from "./errors.ts";
 import { ExtensionRegistry } from "./extensions.ts";
 import type { NodePhase } from "./health.ts";
 import { createIdempotencyLedger, idempotencyRecord } from "./idempotency.ts";
+import type { IdempotencyRecord } from "./idempotency.ts";
+import { canKeepInbox } from "./inbox.ts";
 import { openHttp } from "./node-http.ts";
 import { openNodeLog } from "./node-log.ts";
 import type { NodeView } from "./node-view.ts";
@@ -88,6 +90,9 @@ export async function openNode(options: NodeOptions): Promise<Node> {
 
 /** How long a part that was told to end may hang when the stop's own time is over. */
 const hangMs = 1000;
+
+/** How often a stop looks whether the buses are quiet. */
+const quietPollMs = 5;
 
 class RunningNode implements Node, NodeView {
   readonly id: string;
@@ -150,6 +155,10 @@ class RunningNode implements Node, NodeView {
     return this.#engines;
   }
 
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
   client<C extends AnyContract>(contract: C): Client<C> {
     return this.#mesh.client(contract, { caller: "program" });
   }
@@ -205,11 +214,7 @@ class RunningNode implements Node, NodeView {
       authenticator: createAdminAuthenticator(token),
       authorizer: createLocalAuthorizer({ everybodyIsOperator: http.authentication === "off" }),
       idempotency: createIdempotencyLedger({
-        store: await engines.openStore("node", "idempotency", {
-          value: idempotencyRecord,
-          durability: this.#ledgerDurability(),
-          expires: true,
-        }),
+        store: await this.#openLedgerStore(engines),
         ids,
         boot: ids.uuid(),
       }),
@@ -225,7 +230,9 @@ class RunningNode implements Node, NodeView {
     const { clock, random } = this.#options;
     const { setup } = this;
     const extensions = new ExtensionRegistry(setup.order, this.#log);
-    const parts = { runtime, mesh: this.#mesh, engines, extensions, clock, random, log: this.#log };
+    const { inboxRetentionMs } = setup.config.limits;
+    const shared = { runtime, mesh: this.#mesh, engines, clock, random, log: this.#log };
+    const parts = { ...shared, extensions, inboxRetentionMs };
     const own = defineNodeService(this);
     const loaded = [{ definition: own, source: ownSource(own) }, ...setup.services];
     for (const contract of setup.order) {
@@ -289,12 +296,15 @@ class RunningNode implements Node, NodeView {
   }
 
   async #subscribe(engines: NodeEngines, runtime: CallRuntime): Promise<void> {
-    const { bus } = engines;
+    const buses = { durable: engines.bus, ephemeral: engines.ephemeralBus };
     for (const { contract, parts } of this.#instances) {
       if (contract.spec.subscriptions === undefined) continue;
       // Each was typed by its own event in defineService; the bus reads it by the same schema.
       const handlers = (parts.subscriptions ?? {}) as EventHandlers;
-      const subscriptions = await subscribeHandlers(contract, handlers, { bus, runtime });
+      const subscriptions = await subscribeHandlers(contract, handlers, {
+        bus: buses,
+        runtime,
+      });
       this.#disposables.use(subscriptions);
     }
   }
@@ -318,7 +328,7 @@ class RunningNode implements Node, NodeView {
     for (const instance of this.#instances) instance.drain();
     this.#runtime?.startDraining();
     await Promise.all([this.#endTasks(leftMs()), this.#drainCalls(leftMs())]);
-    await end("draining the bus", async () => this.#engines?.bus.close({ drainMs: leftMs() }));
+    await end("draining the buses", async () => this.#drainBuses(leftMs));
     for (const instance of this.#instances.toReversed()) {
       await end("stop hook", () => instance.stop(), { service: instance.name });
     }
@@ -346,11 +356,50 @@ class RunningNode implements Node, NodeView {
     this.#log.warn("calls were cut off by the stop", { count });
   }
 
+  /** Handlers of one bus may publish to the other, so neither is closed before both are quiet. */
+  async #drainBuses(leftMs: () => number): Promise<void> {
+    const buses = [...(this.#engines?.buses.values() ?? [])];
+    if (buses.length > 1) {
+      while (leftMs() > 0 && !(await areQuiet(buses))) {
+        await this.clock.sleep(Math.min(quietPollMs, leftMs()));
+      }
+    }
+    await Promise.all(buses.map((bus) => bus.close({ drainMs: leftMs() })));
+  }
+
+  async #openLedgerStore(engines: NodeEngines): Promise<Store<IdempotencyRecord>> {
+    const { store } = await engines.openStore("node", "idempotency", {
+      summary: "Answers of calls that had an idempotency key.",
+      value: idempotencyRecord,
+      durability: this.#ledgerDurability(),
+      expires: true,
+    });
+    const engine = await engines.durableEngine();
+    // Opened at once where it can be, so that an operator finds it before it is used.
+    if (canKeepInbox(engine)) await engines.openInbox(engine);
+    // Opened with the very schema that the type is of.
+    return store as Store<IdempotencyRecord>;
+  }
+
   /** Answers of calls are kept as safely as this node keeps anything. */
   #ledgerDurability(): "durable" | "ephemeral" {
     const { config, engines } = this.setup;
     return engines.get(config.engines.durable)?.state?.kinds.state ?? "durable";
   }
+}
+
+/** Whether no handler of this node runs, and none is about to. */
+async function areQuiet(buses: readonly Bus[]): Promise<boolean> {
+  const statuses = await Promise.allSettled(buses.map((bus) => bus.status()));
+  return statuses.every(
+    // One that cannot say how it is will not become better by waiting.
+    (status) => status.status === "rejected" || status.value.subscriptions.every(isQuiet),
+  );
+}
+
+/** What a group without members holds is for another run, and so is what is delayed. */
+function isQuiet({ members, buffered, running, retrying }: SubscriptionStatus): boolean {
+  return members === 0 || buffered + running + retrying === 0;
 }
 
 function ownSource(definition: ServiceDefinition): ServiceSource {

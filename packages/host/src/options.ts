@@ -47,7 +47,7 @@ export interface NodeOptions {
    */
   readonly findEngine?: (name: string) => Promise<EngineModule | undefined>;
   /**
-   * For tests: every store and the bus in memory, durable ones too; a free port; a silent log.
+   * For tests: every store and event in memory, durable ones too; a free port; a silent log.
    * What configuration says about those is overridden.
    */
   readonly inMemory?: boolean;
@@ -105,6 +105,7 @@ function inMemoryConfig(config: NodeOptions["config"]): NonNullable<NodeOptions[
       ...given,
       ...Object.entries(forced).map(([pointer, value]) => ({ pointer, value, flag })),
       { pointer: "/engines/bus", value: "memory", flag },
+      { pointer: "/engines/ephemeralBus", value: "memory", flag },
       { pointer: "/engines/pins", value: {}, flag },
     ],
   };

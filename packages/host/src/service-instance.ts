@@ -20,6 +20,7 @@ import { toBanyanError } from "@banyan/kernel/internal";
 import type { NamedOperation, OperationRunner } from "@banyan/kernel/internal";
 import { hostErrors } from "./errors.ts";
 import type { ServiceSource } from "./options.ts";
+import type { ServicePublisher } from "./service-publisher.ts";
 import { within } from "./within.ts";
 
 /** What a factory returned, with the types of its contract erased. */
@@ -46,6 +47,8 @@ export class ServiceInstance {
   readonly source: ServiceSource;
   readonly parts: ErasedParts;
   readonly runners: readonly OperationRunner[];
+  /** Publishes as this service. */
+  readonly publisher: ServicePublisher;
   readonly log: Log;
   #state: ServiceState = "starting";
   #fault: string | undefined;
@@ -55,12 +58,14 @@ export class ServiceInstance {
     source: ServiceSource;
     parts: ErasedParts;
     runners: readonly OperationRunner[];
+    publisher: ServicePublisher;
     log: Log;
   }) {
     this.definition = init.definition;
     this.source = init.source;
     this.parts = init.parts;
     this.runners = init.runners;
+    this.publisher = init.publisher;
     this.log = init.log;
   }
 

@@ -10,6 +10,8 @@ import { flagsOf } from "./sample-node.test.ts";
 const summary = "For a test.";
 const version = "1.0.0";
 
+const inMemoryEngines = { "/engines/durable": "memory", "/engines/bus": "memory" };
+
 /** A service that does nothing, whatever its contract. */
 function serviceOf(contract: AnyContract): ServiceDefinition {
   return { kind: "banyan.service", contract, build: () => ({}) };
@@ -117,7 +119,7 @@ describe("A start that is refused", () => {
     });
     const options = {
       services: [serviceOf(kept)],
-      config: { flags: flagsOf({ "/engines/durable": "sqlit" }) },
+      config: { flags: flagsOf({ "/engines/durable": "sqlit", "/engines/bus": "memory" }) },
     };
     const { offences } = await checkNode(options);
     assert.deepEqual(
@@ -128,7 +130,7 @@ describe("A start that is refused", () => {
 
   test("names an engine that cannot be loaded with the reason", async () => {
     const findEngine = (): Promise<never> => Promise.reject(new SyntaxError("Unexpected token"));
-    const flags = flagsOf({ "/engines/durable": "./mine.ts" });
+    const flags = flagsOf({ "/engines/durable": "./mine.ts", "/engines/bus": "memory" });
     const { offences } = await checkNode({ services: [], config: { flags }, findEngine });
     assert.match(offences[0]?.message ?? "", /"\.\/mine\.ts".*Unexpected token/);
   });
@@ -147,7 +149,7 @@ describe("A start that is refused", () => {
       services: [serviceOf(kept), sourceOf("off", () => assert.fail("it is switched off"))],
       config: {
         env: { BANYAN_OFF_ENABLED: "false" },
-        flags: flagsOf({ "/engines/durable": "memory", "/engines/pins": pins }),
+        flags: flagsOf({ ...inMemoryEngines, "/engines/pins": pins }),
       },
     });
     assert.deepEqual(
@@ -174,7 +176,7 @@ describe("A start that is refused", () => {
       version,
       stores: { a: { durability: "durable", value: t.Object({}) } },
     });
-    const flags = flagsOf({ "/engines/durable": "memory" });
+    const flags = flagsOf(inMemoryEngines);
     const { offences } = await checkNode({ services: [serviceOf(kept)], config: { flags } });
     assert.equal(offences[0]?.place, "kept.stores.a");
   });
@@ -195,9 +197,9 @@ describe("A start that is refused", () => {
 });
 
 describe("A setup that fits", () => {
-  test("a node without a durable store needs no durable engine", async () => {
+  test("a node that keeps nothing needs no durable engine and no durable bus", async () => {
     const flags = flagsOf({
-      "/engines/durable": "memory",
+      ...inMemoryEngines,
       "/http/enabled": false,
       "/log/level": "silent",
     });
@@ -276,7 +278,7 @@ const golden = [
   '  Fix: Write "service": "missing" in its package.json.',
   "",
   'engines.bus: There is no bus engine "nats".',
-  "  Fix: Use memory, or install a package that offers one and name its module.",
+  "  Fix: Use memory or sqlite, or install a package that offers one and name its module.",
   "",
   "low.optional.high: low (L0 infrastructure) optionally uses high (L5 extensions); L0 may only reach L0 so.",
   "  Fix: Turn it around: let high subscribe to an event of low, or implement an extension point of it.",
@@ -291,5 +293,5 @@ const golden = [
   '  Fix: Switch "off" on, or switch needy off as well.',
   "",
   'needy.stores.index: It asks for "search", which the engine "memory" does not have.',
-  '  Fix: Pin the store to an engine that has it, or drop "search"; "memory" has: expires.',
+  '  Fix: Pin the store to an engine that has it, or drop "search"; "memory" has: expires, outbox, revisions, transaction.',
 ].join("\n");

@@ -27,7 +27,14 @@ import type {
   Offence,
   ServiceDecision,
 } from "@banyan/kernel/internal";
-import { engineNameFor, findEngines, pinOffences, storeEngine } from "./engine-choice.ts";
+import {
+  busNameFor,
+  engineNameFor,
+  eventBus,
+  findEngines,
+  pinOffences,
+  storeEngine,
+} from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
 import { exposurePlaces, exposureProblems } from "./exposure.ts";
 import type { NodeConfig } from "./node-config.ts";
@@ -235,10 +242,17 @@ function planOrder(
       ...(engines.size === 0
         ? {}
         : {
-            engineFor: (service, store, spec) => {
-              const name = engineNameFor(config, { service, store, spec });
-              const provider = engines.get(name)?.state;
-              return storeEngine(name, { provider, spec, inMemory: options.inMemory });
+            engines: {
+              engineFor: (service, store, spec) => {
+                const name = engineNameFor(config, { service, store, spec });
+                const provider = engines.get(name)?.state;
+                return storeEngine(name, { provider, spec, inMemory: options.inMemory });
+              },
+              busFor: (durability) => {
+                const name = busNameFor(config, durability);
+                const provider = engines.get(name)?.bus;
+                return eventBus(name, { provider, inMemory: options.inMemory });
+              },
             },
           }),
     }).order;
@@ -260,7 +274,8 @@ function wrongPins(
     stores: Object.keys(contract.spec.stores ?? {}),
   }));
   const off = sources.filter(({ name }) => !loaded.some((each) => each.name === name));
-  // The node keeps its idempotency records in a store of its own.
+  // The node keeps its idempotency records in a store of its own; its inbox is where the
+  // transactions are that it belongs to, so it cannot be pinned.
   const own = { name: nodeContract.name, stores: ["idempotency"] };
   return pinOffences(
     engines.pins,

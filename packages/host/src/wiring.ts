@@ -6,39 +6,26 @@
  * clients, topics and extension points are resolved at their first use; calls begin with `start`.
  */
 
-import { createIdSource, t } from "@banyan/kernel";
-import type { AnyContract, Call, Clock, Contribution, Log, Random, Store } from "@banyan/kernel";
-import type { PublishOptions, Published } from "@banyan/kernel";
+import { createIdSource } from "@banyan/kernel";
+import type { AnyContract, Call, Contribution } from "@banyan/kernel";
 import {
   CallContext,
-  Codec,
   currentCallContext,
-  eventSpecOf,
-  kernelErrors,
   listOperations,
   OperationRunner,
-  toJsonSchema,
 } from "@banyan/kernel/internal";
-import type { CallInit, CallRuntime, Handler, NamedOperation } from "@banyan/kernel/internal";
+import type { Handler, NamedOperation } from "@banyan/kernel/internal";
 import type { Mesh } from "@banyan/mesh";
-import { createPublisher } from "@banyan/messaging";
-import type { NodeEngines } from "./engines.ts";
-import type { ExtensionRegistry } from "./extensions.ts";
+import { initFrom } from "./call-init.ts";
+import type { NodeEngines, OpenedStore } from "./engines.ts";
 import { extensionOperation } from "./extensions.ts";
+import type { NodeParts } from "./node-parts.ts";
+import { createOnce } from "./once.ts";
 import { assertFunction, handlerOf, ServiceInstance } from "./service-instance.ts";
 import type { AnyFunction, ErasedParts } from "./service-instance.ts";
+import { createServicePublisher } from "./service-publisher.ts";
 import type { LoadedService } from "./setup.ts";
-
-/** What all services of a node share. */
-export interface NodeParts {
-  readonly runtime: CallRuntime;
-  readonly mesh: Mesh;
-  readonly engines: NodeEngines;
-  readonly extensions: ExtensionRegistry;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-}
+import { createTransactions } from "./transactions.ts";
 
 /** Builds one service. @throws whatever its factory throws, and NODE_START_FAILED */
 export async function buildService(
@@ -49,10 +36,15 @@ export async function buildService(
   const { definition, source } = loaded;
   const { contract } = definition;
   const log = node.log.child({ service: contract.name });
+  const opened = await openStores(contract, node.engines);
+  const publisher = createServicePublisher(contract, node);
+  const transactions = createTransactions(contract, { stores: opened, publisher, node });
   const tools = Object.freeze({
     config,
-    stores: await openStores(contract, node.engines),
-    publish: createPublish(contract, node),
+    stores: Object.freeze(Object.fromEntries(opened.map(({ name, store }) => [name, store]))),
+    publish: publisher.publish,
+    transaction: transactions.run,
+    once: createOnce(contract, { transactions, node }),
     clients: createClients(contract, node.mesh),
     extensionPoints: createPoints(contract, node),
     log,
@@ -67,7 +59,7 @@ export async function buildService(
     return runnerOf(contract, operation, { handler, node });
   });
   registerExtensions(contract, parts, node);
-  return new ServiceInstance({ definition, source, parts, runners, log });
+  return new ServiceInstance({ definition, source, parts, runners, publisher, log });
 }
 
 function runnerOf(
@@ -82,54 +74,12 @@ function runnerOf(
   });
 }
 
-async function openStores(
-  contract: AnyContract,
-  engines: NodeEngines,
-): Promise<Readonly<Record<string, Store<unknown>>>> {
-  const stores: Record<string, Store<unknown>> = {};
+async function openStores(contract: AnyContract, engines: NodeEngines): Promise<OpenedStore[]> {
+  const stores: OpenedStore[] = [];
   for (const [name, spec] of Object.entries(contract.spec.stores ?? {})) {
-    stores[name] = await engines.openStore(contract.name, name, spec);
+    stores.push(await engines.openStore(contract.name, name, spec));
   }
-  return Object.freeze(stores);
-}
-
-type Publish = (event: string, payload: unknown, options?: PublishOptions) => Promise<Published>;
-
-/** Publishes to the bus first; then local listeners are told of what is safe already. */
-function createPublish(contract: AnyContract, node: NodeParts): Publish {
-  const publisher = createPublisher(contract, node.engines.bus, {
-    clock: node.clock,
-    ids: createIdSource(node.clock, node.random),
-  });
-  const { publish } = publisher;
-  // Typed by the contract at the author's side; here the names are data.
-  const send: Publish = publish;
-  const codecs = new Map<string, Codec>();
-  return async (event, payload, options) => {
-    if (!node.extensions.isListened(contract.name, event)) return send(event, payload, options);
-    // Copied now, as the bus does: what the author changes meanwhile is heard by nobody.
-    const codec = codecs.get(event) ?? codecOf(contract, event);
-    codecs.set(event, codec);
-    const copy = codec.parse(payload, "tolerant");
-    const published = await send(event, payload, options);
-    await node.extensions.tell(contract.name, event, {
-      // The contract's check refuses events that are no objects.
-      event: { ...(copy as object), ...published },
-      init: initFrom(contract.name, currentCallContext()),
-    });
-    return published;
-  };
-}
-
-/** For an event that is listened to: its payload as it is published, before any transform. */
-function codecOf({ name, spec }: AnyContract, event: string): Codec {
-  const declared = spec.events?.[event];
-  const schema =
-    declared === undefined ? true : toJsonSchema(eventSpecOf(declared).payload, "input");
-  return new Codec(t.Unsafe(schema), {
-    what: `Event ${name}.${event}`,
-    refuse: kernelErrors.EVENT_INVALID,
-  });
+  return stores;
 }
 
 /** Clients of what the contract uses; those of what is optional are looked up at every read. */
@@ -178,17 +128,4 @@ function registerExtensions(contract: AnyContract, parts: ErasedParts, node: Nod
     const runner = runnerOf(contract, extensionOperation(name, extension), { handler, node });
     node.extensions.add({ owner: extension.contract.name, point: extension.point, runner });
   }
-}
-
-function initFrom(caller: string, parent: CallContext | undefined): CallInit {
-  return {
-    mode: "tolerant",
-    principal: parent?.principal ?? { kind: "service", id: caller },
-    caller,
-    parent,
-    timeoutMs: undefined,
-    signal: undefined,
-    trace: undefined,
-    idempotencyKey: undefined,
-  };
 }

@@ -25,6 +25,8 @@ const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 /** A source of ids on a clock and a source of randomness. */
 export function createIdSource(clock: Clock, random: Random): IdSource {
   let lastMs = 0;
+  /** `lastMs` as an id begins with it: ids come many to a millisecond. */
+  let time = timeText(lastMs);
   let counter = 0;
   let pool: Uint8Array = new Uint8Array(0);
   let offset = 0;
@@ -36,25 +38,32 @@ export function createIdSource(clock: Clock, random: Random): IdSource {
       const now = Math.floor(clock.nowMs());
       if (now > lastMs) {
         lastMs = now;
+        time = timeText(lastMs);
         counter = 0;
       } else if (counter < counterMax) counter += 1;
       else {
         lastMs += 1;
+        time = timeText(lastMs);
         counter = 0;
       }
       if (offset + 8 > pool.length) {
         pool = random.bytes(poolSize);
         offset = 0;
       }
-      const time = lastMs.toString(16).padStart(12, "0");
-      const count = counter.toString(16).padStart(3, "0");
+      const count = `${(counter >> 8).toString(16)}${hex[counter & 0xff]}`;
       const variant = hex[((pool[offset] ?? 0) & 0x3f) | 0x80] ?? "80";
       const tail = draw(2) + draw(3) + draw(4) + draw(5) + draw(6) + draw(7);
-      const id = `${time.slice(0, 8)}-${time.slice(8)}-7${count}-${variant}${draw(1)}-${tail}`;
+      const id = `${time}-7${count}-${variant}${draw(1)}-${tail}`;
       offset += 8;
       return id;
     },
   };
+}
+
+/** Milliseconds as the first two fields of an id. */
+function timeText(ms: number): string {
+  const digits = ms.toString(16).padStart(12, "0");
+  return `${digits.slice(0, 8)}-${digits.slice(8)}`;
 }
 
 /** Ids of the real clock and the real source of randomness. */

@@ -31,10 +31,14 @@ export { Layer } from "./contract/layers.ts";
 export { defineService, isServiceDefinition } from "./service/service.ts";
 export type {
   Health,
+  OnceOptions,
+  OnceOutcome,
   ServiceDefinition,
   ServiceFactory,
   ServiceParts,
   ServiceTools,
+  Transact,
+  Transaction,
 } from "./service/service.ts";
 export type {
   Client,
@@ -43,7 +47,9 @@ export type {
   Contribution,
   EventsOf,
   HttpExchangeInput,
+  StoreOf,
   StoresOf,
+  TransactionStoresOf,
 } from "./service/inference.ts";
 
 export { currentCall } from "./call/call.ts";
@@ -62,8 +68,12 @@ export type {
   Entry,
   Etag,
   Page,
+  RevisedEntry,
+  RevisedStore,
+  Revision,
   ScanOptions,
   Store,
+  TransactionStore,
   Waiting,
   WriteOptions,
 } from "./ports/store.ts";

@@ -10,7 +10,8 @@ export { checkContract, offencesError } from "./contract/check.ts";
 export type { Offence } from "./contract/check.ts";
 export { eventSpecOf } from "./contract/event-spec.ts";
 export { planNode } from "./contract/plan.ts";
-export type { NodePlan, PlanInput, StoreEngine } from "./contract/plan.ts";
+export type { NodePlan, PlanInput } from "./contract/plan.ts";
+export type { ChosenEngines, EventBus, StoreEngine } from "./contract/plan-engines.ts";
 export { isEdgeAllowed, isLayer, layers } from "./contract/layers.ts";
 export { isOperationSpec, listOperations } from "./contract/operation.ts";
 export type { NamedOperation } from "./contract/operation.ts";
@@ -19,6 +20,7 @@ export {
   abortReasonOf,
   CallContext,
   currentCallContext,
+  runHandler,
   runInCall,
   runOutsideCalls,
 } from "./call/call.ts";

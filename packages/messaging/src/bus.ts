@@ -14,10 +14,19 @@
  * - **Backpressure**: a subscription holds at most `bufferMax` messages. While one that wants the
  *   message is full, `publish` waits; it rejects with MESSAGING_BUFFER_FULL at its timeout. Nothing
  *   is ever dropped in silence.
+ * - **Lease**: a delivery is its handler's for `leaseMs`. A handler that has not ended by then is
+ *   aborted by its signal and counts as failed; its late end changes nothing. A message that was
+ *   being handled when the process died is delivered again, and one that dies with its process ten
+ *   times is a dead letter.
+ * - **Ordered**: messages with one `orderingKey` are handled one at a time, in the order of their
+ *   publication, retries included; a retry holds up its own key only.
+ * - **Delays**: a message with `deliverAtMs` counts as held from its publication on, and joins the
+ *   end of the queue when the wall clock gets there.
  * - **No shared objects**: a delivered body belongs to the handler alone.
  */
 
 import type { BackoffOptions, ErrorKind } from "@banyan/kernel";
+import type { CommitRider } from "@banyan/state";
 
 /** Whether what `publish` accepted survives `kill -9`. */
 export type BusDurability = "durable" | "ephemeral";
@@ -33,8 +42,10 @@ export const BusCapability = {
   Ordered: "ordered",
   /** `deliverAtMs`: a message that waits until then. */
   Delays: "delays",
-  /** `retention` of what a group without members is kept. */
+  /** `retentionMs`: how long a group without members keeps what comes. */
   Retention: "retention",
+  /** `stage`: a publish that is committed with a transaction of a state engine. */
+  Transactions: "transactions",
 } as const;
 export type BusCapability = (typeof BusCapability)[keyof typeof BusCapability];
 
@@ -79,8 +90,8 @@ export interface BusPublishOptions {
   /** How long to wait for room. Default: the bus's `publishTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
   /**
-   * The bodies were built for this publish and nobody keeps them: the bus may take them without a
-   * copy. Default false.
+   * The messages and their bodies were built for this publish and nobody keeps them: the bus may
+   * take them without a copy. Default false.
    */
   readonly owned?: boolean | undefined;
 }
@@ -106,6 +117,13 @@ export interface SubscribeSpec {
   readonly bufferMax?: number | undefined;
   /** Capability `ordered`. */
   readonly ordered?: boolean | undefined;
+  /** Milliseconds a handler may take, 1 … 86 400 000. Default 900 000 (15 minutes). */
+  readonly leaseMs?: number | undefined;
+  /**
+   * Capability `retention`, groups only: while the group has no member, what is older than this
+   * many milliseconds is dropped, logged and counted. 1000 or more. Default: nothing is dropped.
+   */
+  readonly retentionMs?: number | undefined;
   /**
    * Makes the delivered body from the one in the bus, which it must neither keep nor change: the
    * schema-made copy of a typed subscription. What it throws makes the message a dead letter at
@@ -121,7 +139,10 @@ export interface Delivery {
   readonly attempt: number;
   /** Name of the subscription. */
   readonly subscription: string;
-  /** Aborted when the subscription is closed and its patience is over. */
+  /**
+   * Aborted when the subscription is closed and its patience is over, or when the lease is. Made
+   * when it is read; it is the delivery's own.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -154,7 +175,9 @@ export type DeadLetterReason =
   /** The handler's error said that trying again is no use. */
   | "final-error"
   /** The body did not fit what the subscription reads. */
-  | "unreadable";
+  | "unreadable"
+  /** The process died ten times while it was handled. */
+  | "lease-lost";
 
 /** A message that one subscription gave up. */
 export interface DeadLetter {
@@ -216,6 +239,8 @@ export interface SubscriptionStatus {
   readonly running: number;
   /** Waiting for their next attempt. */
   readonly retrying: number;
+  /** Waiting for their `deliverAtMs`. */
+  readonly delayed: number;
   /** Age of the oldest buffered message in milliseconds: how far behind it is. */
   readonly lagMs: number;
 }
@@ -231,6 +256,8 @@ export interface BusStatus {
   readonly deadLettered: number;
   /** Dead letters pushed out because there were too many. */
   readonly deadLettersDropped: number;
+  /** Messages dropped because a group without members was past its `retentionMs`. */
+  readonly expired: number;
   /** Publishes waiting for room. */
   readonly publishesWaiting: number;
   readonly subscriptions: readonly SubscriptionStatus[];
@@ -254,12 +281,21 @@ export interface Bus extends AsyncDisposable {
    * the order given; all are checked before the first is accepted. When room runs out on the way,
    * `details.accepted` of the error says how many were accepted.
    * @throws MESSAGING_MESSAGE_INVALID, MESSAGING_BODY_TOO_LARGE, MESSAGING_BUFFER_FULL,
-   *   MESSAGING_CAPABILITY_MISSING, CALL_CANCELLED
+   *   MESSAGING_CAPABILITY_MISSING, MESSAGING_OUTCOME_UNKNOWN, CALL_CANCELLED
    */
   publish(
     messages: OutgoingMessage | readonly OutgoingMessage[],
     options?: BusPublishOptions,
   ): Promise<void>;
+  /** What `stage` makes riders for: an object that a state engine on the same file shares. */
+  readonly medium?: object | undefined;
+  /**
+   * Capability `transactions`: prepares a publish that a transaction of an engine on the same
+   * `medium` commits; room is taken at once and given back when the rider is dropped. Does not
+   * wait.
+   * @throws what `publish` throws; MESSAGING_BUFFER_FULL where there is no room now
+   */
+  stage?(messages: readonly OutgoingMessage[]): CommitRider;
   /**
    * Live when it resolves. The handler is never called from inside `publish` or `subscribe`.
    * @throws MESSAGING_SUBSCRIPTION_INVALID, MESSAGING_SUBSCRIPTION_CONFLICT,

@@ -1,5 +1,5 @@
 /**
- * Dead letters of a bus without files.
+ * Dead letters in memory.
  *
  * I1. At most `max` are kept; the oldest goes first, and that is logged and counted.
  * I2. Ids ascend, so the order of the map is the order of the pages.
@@ -7,8 +7,20 @@
 
 import type { Log } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
+import type { JournalPlace } from "./burials.ts";
 import type { DeadLetter, DeadLetterPage, DeadLetterQuery, DeadLetters } from "./bus.ts";
 import { copyJson } from "./json-value.ts";
+
+/** Dead letters, and how the bus adds to them. */
+export interface LetterKeep extends DeadLetters {
+  /** How many were pushed out because there were too many. */
+  readonly dropped: number;
+  /**
+   * Keeps a letter; with a journal the message is taken out of its queue with it. `undefined`: it
+   * is kept. Otherwise it is once the promise resolved.
+   */
+  keep(letter: DeadLetter, from: JournalPlace | undefined): Promise<void> | undefined;
+}
 
 export interface DeadLetterBoxOptions {
   readonly max: number;
@@ -19,7 +31,7 @@ export interface DeadLetterBoxOptions {
   readonly assertOpen: () => void;
 }
 
-export class DeadLetterBox implements DeadLetters {
+export class DeadLetterBox implements LetterKeep {
   readonly #options: DeadLetterBoxOptions;
   readonly #letters = new Map<string, DeadLetter>();
   #dropped = 0;
@@ -28,12 +40,11 @@ export class DeadLetterBox implements DeadLetters {
     this.#options = options;
   }
 
-  /** How many were pushed out (I1). */
   get dropped(): number {
     return this.#dropped;
   }
 
-  add(letter: DeadLetter): void {
+  keep(letter: DeadLetter): undefined {
     this.#letters.set(letter.id, letter);
     if (this.#letters.size <= this.#options.max) return;
     const [oldest] = this.#letters.values();
@@ -49,10 +60,7 @@ export class DeadLetterBox implements DeadLetters {
 
   async list(query: DeadLetterQuery = {}): Promise<DeadLetterPage> {
     this.#options.assertOpen();
-    const { subscription, after, limit = 100 } = query;
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
-      throw kernelErrors.REQUEST_INVALID(`A page has 1 to 1000 dead letters, not ${limit}.`);
-    }
+    const { subscription, after, limit } = checkQuery(query);
     const found: DeadLetter[] = [];
     for (const letter of this.#letters.values()) {
       if (after !== undefined && letter.id <= after) continue;
@@ -89,6 +97,13 @@ export class DeadLetterBox implements DeadLetters {
     }
     return taken;
   }
+}
+
+/** The query with its limit in place. @throws REQUEST_INVALID */
+export function checkQuery(query: DeadLetterQuery): DeadLetterQuery & { readonly limit: number } {
+  const { limit = 100 } = query;
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return { ...query, limit };
+  throw kernelErrors.REQUEST_INVALID(`A page has 1 to 1000 dead letters, not ${limit}.`);
 }
 
 /** The reader owns what it gets: nothing it does to the body reaches the letter. */

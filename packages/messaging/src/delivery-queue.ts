@@ -1,98 +1,100 @@
 /**
  * What one group, or one broadcast subscription, still has to handle, and who handles it.
  *
- * What it owns: the buffer, the retries on the bus's timing wheel, the members and their workers.
- * What may interrupt it: a publish, a handler's end, a retry falling due, a member that joins or
- * leaves; each only changes the queue and then lets `#deliverAll` run.
+ * What it owns: the buffer, what waits for a retry or for its time, the lanes of ordered messages,
+ * the members. With a journal, its window onto that.
+ * What may interrupt it: a publish, a handler's end, a wait that is over, a page of the journal, a
+ * member that joins or leaves; each only changes the queue and then lets `#deliverAll` run.
  *
- * I1. A held message is in exactly one place: the buffer, the retries, or one worker. `held` counts
- *     all three, and `hasRoom` compares that with `bufferMax`.
- * I2. A message leaves only when it is acknowledged or buried, or when the queue is ended.
- * I3. A member never runs more than `concurrency` handlers, and starts none once it is closing.
- * I4. A worker whose message was given back to the queue ignores the late end of its handler.
- * I5. Handlers start from a microtask, never inside `publish`, and at most `turnMax` of them before
- *     the event loop gets a turn: a flood of messages must not starve timers and sockets.
+ * I1. A held message is in exactly one place (`HeldPlace`), or left behind in the journal. `held`
+ *     counts all of them and those on their way in; `hasRoom` compares that with `bufferMax`.
+ * I2. A message leaves only when it is acknowledged, buried or expired, or when the queue is ended.
+ *     Buried means that its letter is as safe as the message was.
+ * I3. Handlers start from a microtask, never inside `publish`, and only so many of them in one turn
+ *     of the event loop (`turn-limit.ts`).
  *
- * No timer, closure or promise of our own per message: workers are reused and carry their two
- * callbacks, retries share the wheel, and a publish that needs no wait shares one promise.
+ * No timer, closure or promise of our own per message: see `queue-member.ts` and
+ * `held-delivery.ts`; a publish that needs no wait shares one promise.
  */
 
 import { backoffMs, isBanyanError } from "@banyan/kernel";
 import type { Clock, Log, Random } from "@banyan/kernel";
-import { kernelErrors, runOutsideCalls } from "@banyan/kernel/internal";
-import type { TimingWheel, WheelEntry } from "@banyan/kernel/internal";
-import type { CloseOptions, DeadLetterReason, DeliveryHandler, Message } from "./bus.ts";
-import type { SubscriptionStatus } from "./bus.ts";
+import { currentCallContext, runOutsideCalls } from "@banyan/kernel/internal";
+import { Burials, ownBackoff } from "./burials.ts";
+import type { Burial, BurialHost, BurialQueue, JournalPlace } from "./burials.ts";
+import type { DeadLetter, DeliveryHandler, OutgoingMessage, SubscriptionStatus } from "./bus.ts";
+import { messagingErrors } from "./errors.ts";
 import { isFinal } from "./failure.ts";
 import { Fifo } from "./fifo.ts";
-import { copyJson } from "./json-value.ts";
+import { HeldDelivery } from "./held-delivery.ts";
+import type { BusWheel, HeldOwner, Timed } from "./held-delivery.ts";
+import { JournalWindow } from "./journal-window.ts";
+import type { WindowInit, WindowQueue } from "./journal-window.ts";
+import type { JournalEntry } from "./journal.ts";
+import { KeyLanes } from "./key-lanes.ts";
 import type { ResolvedSubscribeSpec } from "./options.ts";
+import { QueueLog } from "./queue-log.ts";
+import { QueueMember } from "./queue-member.ts";
+import type { MemberQueue } from "./queue-member.ts";
+import { QueueWaits } from "./queue-waits.ts";
+import { StartRecords } from "./start-records.ts";
+import { TurnLimit } from "./turn-limit.ts";
 
-const turnMax = 256;
-const drainMsDefault = 10_000;
-
-/** What waits on the bus's wheel. */
-export interface Timed extends WheelEntry {
-  onDue(): void;
-}
-
+/** Messages of a journal that are in memory and ready; at half of it the next page is read. */
+const readyMax = 1000;
+/** Those that wait for a retry, or for the one before them. */
+const waitingMax = 10_000;
+/** So many processes may die of a message. */
+const lostMax = 10;
 /** What a queue needs of its bus. */
-export interface QueueHost {
+export interface QueueHost extends BurialHost {
+  readonly wheel: BusWheel;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly wheel: TimingWheel<Timed>;
-  readonly counters: { handled: number; retried: number };
-  /** The queue gives a message up. */
-  bury(queue: DeliveryQueue, held: HeldDelivery, burial: Burial): void;
-  /** A message left, a member left: whoever waits for that may look again. */
+  readonly counters: { handled: number; retried: number; deadLettered: number };
+  /** Numbers below it were given out by an earlier run. */
+  readonly firstSeq: number;
+  letterOf(queue: DeliveryQueue, held: HeldDelivery, burial: Burial): DeadLetter;
+  /** A message left, a member came or left: whoever waits for that may look again. */
   changed(queue: DeliveryQueue): void;
 }
 
-export interface Burial {
-  readonly reason: DeadLetterReason;
-  readonly error: unknown;
-}
-
-/** One message on its way to one subscription. */
-export class HeldDelivery implements Timed {
-  readonly message: Message;
-  readonly #queue: DeliveryQueue;
-  /** Deliveries so far. */
-  attempt = 0;
-  /** Failed ones among them; what a leaving member gave back did not fail. */
-  failures = 0;
-  deadlineMs = 0;
-  slot = -1;
-  next: WheelEntry | undefined = undefined;
-  previous: WheelEntry | undefined = undefined;
-
-  constructor(message: Message, queue: DeliveryQueue) {
-    this.message = message;
-    this.#queue = queue;
-  }
-
-  onDue(): void {
-    this.#queue.retryNow(this);
-  }
-}
-
-export class DeliveryQueue {
+export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, WindowQueue {
+  /** Of a group on a bus with a journal. */
+  readonly window: JournalWindow | undefined;
   readonly #host: QueueHost;
   readonly #buffer = new Fifo<HeldDelivery>();
-  readonly #retrying = new Set<HeldDelivery>();
+  readonly #waits: QueueWaits;
+  readonly #log: QueueLog;
   readonly #members: QueueMember[] = [];
+  readonly #burials: Burials;
+  readonly #turn: TurnLimit;
+  readonly #records: StartRecords | undefined;
   /** Of the newest member: a rolling upgrade brings new limits. */
   #spec: ResolvedSubscribeSpec;
+  #lanes: KeyLanes | undefined = undefined;
+  /** Of those that a process died with, the one that is handled; and who waits for its end. */
+  #held = 0;
   #running = 0;
   #cursor = 0;
-  #turn = 0;
   #isScheduled = false;
   #isDelivering = false;
+  #isEnded = false;
 
-  constructor(spec: ResolvedSubscribeSpec, host: QueueHost) {
+  constructor(spec: ResolvedSubscribeSpec, host: QueueHost, kept?: WindowInit) {
     this.#spec = spec;
     this.#host = host;
+    this.#waits = new QueueWaits(host);
+    this.#log = new QueueLog(host.log, spec.name);
+    this.#held = kept === undefined ? 0 : kept.behind + kept.sleeping;
+    this.window = kept === undefined ? undefined : new JournalWindow(this, kept);
+    this.#records =
+      this.window === undefined ? undefined : new StartRecords(this.window, this.#buffer);
+    this.#burials = new Burials(host, this);
+    this.#turn = new TurnLimit(host.clock, () => {
+      if (this.#buffer.size > 0) this.#schedule();
+    });
   }
 
   get spec(): ResolvedSubscribeSpec {
@@ -100,97 +102,180 @@ export class DeliveryQueue {
   }
 
   get held(): number {
-    return this.#buffer.size + this.#retrying.size + this.#running;
+    return this.#held;
+  }
+
+  /** What a member could handle now or soon: delayed messages are not. */
+  get unfinished(): number {
+    return this.#held - this.#waits.delayed - (this.window?.sleeping ?? 0);
   }
 
   get hasRoom(): boolean {
-    return this.held < this.#spec.bufferMax;
+    return this.#held < this.#spec.bufferMax;
   }
 
   get members(): readonly QueueMember[] {
     return this.#members;
   }
 
-  /** Takes a message in; the caller has seen `hasRoom`. */
-  accept(message: Message): void {
-    this.#buffer.push(new HeldDelivery(message, this));
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** Nothing is on its way in or out: what is counted is what is kept. */
+  get isQuiet(): boolean {
+    return this.#burials.underWay === 0 && (this.window?.isQuiet ?? true);
+  }
+
+  get wantsMore(): boolean {
+    return (
+      this.#members.length > 0 &&
+      this.#buffer.size < readyMax &&
+      this.#waits.tried + (this.#lanes?.waiting ?? 0) < waitingMax
+    );
+  }
+
+  /** Takes room for a message; the caller has seen `hasRoom`. */
+  reserve(): void {
+    this.#held += 1;
+  }
+
+  /** Gives the room back. */
+  release(): void {
+    if (this.#isEnded) return;
+    this.#held -= 1;
+    this.#host.changed(this);
+  }
+
+  /** Takes in a message that has its room and is safe. */
+  arrive(message: OutgoingMessage, seq: number): void {
+    if (this.#isEnded) return;
+    const { window } = this;
+    if (message.deliverAtMs !== undefined) {
+      if (window === undefined) this.#waits.delay(new HeldDelivery(message, this, seq));
+      else window.slept();
+      return;
+    }
+    if (window !== undefined && !window.admits(seq)) {
+      window.refill();
+      return;
+    }
+    this.#buffer.push(new HeldDelivery(message, this, seq));
     this.#schedule();
   }
 
+  /** @throws MESSAGING_SUBSCRIPTION_CONFLICT where the members do not agree on `ordered` */
   join(spec: ResolvedSubscribeSpec, handler: DeliveryHandler): QueueMember {
-    const member = new QueueMember(this, { spec, handler, clock: this.#host.clock });
+    if (this.#members.length > 0 && spec.ordered !== this.#spec.ordered) {
+      throw messagingErrors.MESSAGING_SUBSCRIPTION_CONFLICT(
+        `Group "${spec.name}" has members that are ${this.#spec.ordered ? "" : "not "}ordered; all ` +
+          `must agree, or there is no order. Close them first.`,
+      );
+    }
     this.#spec = spec;
+    if (spec.ordered) this.#startOrder();
+    else this.#endOrder();
+    const member = new QueueMember(this, { spec, handler, clock: this.#host.clock });
     this.#members.push(member);
+    // More room than before, perhaps.
+    this.#host.changed(this);
     this.#schedule();
     return member;
   }
 
   /** Forgets everything held; how much that was. The queue is not used any more. */
   end(): number {
-    const dropped = this.held;
-    for (const held of this.#retrying) this.#host.wheel.remove(held);
-    this.#retrying.clear();
+    const dropped = this.#held;
+    for (const held of this.#records?.ahead() ?? []) this.#takeBack(held);
+    if (this.window !== undefined) this.#host.wheel.remove(this.window);
+    this.#waits.clear();
     this.#buffer.clear();
+    this.#isEnded = true;
     return dropped;
   }
 
-  status(): SubscriptionStatus {
+  async status(): Promise<SubscriptionStatus> {
     const { name, topic, delivery } = this.#spec;
-    const oldest = this.#buffer.peek();
-    return {
-      name,
-      topic,
-      delivery,
+    const counts = {
       members: this.#members.length,
-      buffered: this.#buffer.size,
+      buffered: this.#buffer.size + (this.#lanes?.waiting ?? 0) + (this.window?.behind ?? 0),
       running: this.#running,
-      retrying: this.#retrying.size,
-      lagMs:
-        oldest === undefined
-          ? 0
-          : Math.max(0, this.#host.clock.nowMs() - oldest.message.timestampMs),
+      retrying: this.#waits.retrying,
+      delayed: this.#waits.delayed + (this.window?.sleeping ?? 0),
     };
+    const oldest =
+      this.#buffer.peek()?.message ?? (await this.window?.oldestBehind().catch(unknown));
+    const lagMs = oldest === undefined ? 0 : this.#host.clock.nowMs() - oldest.timestampMs;
+    return { name, topic, delivery, ...counts, lagMs: Math.max(0, lagMs) };
   }
 
-  /** A retry is due. */
-  retryNow(held: HeldDelivery): void {
-    this.#retrying.delete(held);
-    this.#buffer.push(held);
-    this.#schedule();
+  /** A wait on the wheel is over. */
+  due(held: HeldDelivery): void {
+    if (held.place === "running") this.#leaseOver(held);
+    else if (!this.#waits.isOver(held)) return;
+    else if (held.place === "burying") this.#burials.tryAgain(held);
+    else this.#ready(held);
   }
 
-  /** A worker took a message. */
-  started(): void {
-    this.#running += 1;
+  /** The handler has not ended yet; it is given this long. */
+  lend(held: HeldDelivery, leaseMs: number): void {
+    this.#waits.lend(held, leaseMs);
   }
 
-  acknowledged(): void {
+  /** Puts on record that a message which an earlier run kept is delivered once more. */
+  async recordStart(held: HeldDelivery): Promise<void> {
+    await this.#records?.record(held);
+  }
+
+  /** The handler of such a message has ended, or will not be heard any more. */
+  ended(held: HeldDelivery): void {
+    this.#records?.ended(held);
+  }
+
+  /** That could not be recorded, so its handler was not called. */
+  notStarted(held: HeldDelivery, error: unknown): void {
+    this.#running -= 1;
+    held.attempt -= 1;
+    this.#log.warn("a delivery could not be recorded and is tried again", held, error);
+    this.#waits.retry(held, backoffMs(1, this.#host.random, ownBackoff));
+    this.#settled();
+  }
+
+  acknowledged(held: HeldDelivery): void {
+    this.#waits.settle(held);
     this.#running -= 1;
     this.#host.counters.handled += 1;
+    if (this.window !== undefined) this.window.acknowledge(held).catch(this.#log.ackFailed);
+    this.#leave(held);
     this.#settled();
   }
 
   failed(held: HeldDelivery, error: unknown): void {
+    this.#waits.settle(held);
     this.#running -= 1;
     held.failures += 1;
-    const { retriesMax } = this.#spec;
-    if (isFinal(error)) this.#host.bury(this, held, { reason: "final-error", error });
-    else if (held.failures > retriesMax) {
-      this.#host.bury(this, held, { reason: "retries-exhausted", error });
+    if (isFinal(error)) this.#giveUp(held, { reason: "final-error", error });
+    else if (held.failures > this.#spec.retriesMax) {
+      this.#giveUp(held, { reason: "retries-exhausted", error });
     } else this.#retryLater(held, error);
     this.#settled();
   }
 
   unreadable(held: HeldDelivery, error: unknown): void {
     this.#running -= 1;
-    this.#host.bury(this, held, { reason: "unreadable", error });
+    this.#giveUp(held, { reason: "unreadable", error });
     this.#settled();
   }
 
-  /** A member leaves without having finished this one: it goes first among those that wait. */
-  givenBack(held: HeldDelivery): void {
-    this.#running -= 1;
-    this.#buffer.unshift(held);
+  /** What a leaving member did not finish: it goes first among those that wait. */
+  givenBack(given: readonly HeldDelivery[]): void {
+    for (const held of given.toSorted((a, b) => b.seq - a.seq)) {
+      this.#waits.settle(held);
+      this.#running -= 1;
+      held.place = "ready";
+      this.#buffer.unshift(held);
+      if (held.lost !== -1) this.#takeBack(held);
+    }
   }
 
   left(member: QueueMember): void {
@@ -200,24 +285,148 @@ export class DeliveryQueue {
     this.#schedule();
   }
 
+  /** Drops what waits here in memory and is older (wall clock); how many. */
+  dropOlder(beforeMs: number): number {
+    const isOld = ({ message }: HeldDelivery): boolean =>
+      Math.max(message.timestampMs, message.deliverAtMs ?? 0) < beforeMs;
+    const dropped = this.#lanes?.takeWaiting(isOld) ?? [];
+    this.#buffer.removeAll((held) => isOld(held) && dropped.push(held) > 0);
+    dropped.push(...this.#waits.takeRetrying(isOld));
+    for (const held of dropped) this.#leave(held);
+    this.#host.changed(this);
+    return dropped.length;
+  }
+
+  // What the burials tell.
+
+  placeOf({ seq }: HeldDelivery): JournalPlace | undefined {
+    return this.window === undefined ? undefined : { group: this.window.group, seq };
+  }
+
+  buried(held: HeldDelivery): void {
+    this.#host.counters.deadLettered += 1;
+    this.#leave(held);
+    this.#settled();
+  }
+
+  /** The letter is not safe, so the message is not forgotten (I2). */
+  unburied(held: HeldDelivery, waitMs: number, error: unknown): void {
+    this.#log.error("a dead letter was not kept and is tried again", held, error);
+    this.#waits.bury(held, waitMs);
+  }
+
+  // What the window tells.
+
+  load(entry: JournalEntry): void {
+    Object.freeze(entry.message.headers); // every attempt is given the same
+    const held = new HeldDelivery(entry.message, this, entry.seq);
+    held.attempt = entry.attempt;
+    held.failures = entry.failures;
+    if (entry.seq < this.#host.firstSeq) held.lost = Math.max(0, entry.attempt - entry.failures);
+    if (entry.damage !== undefined) {
+      this.#giveUp(held, { reason: "unreadable", error: entry.damage });
+      return;
+    }
+    if (held.lost >= lostMax) {
+      const error = messagingErrors.MESSAGING_LEASE_LOST(
+        `The process died ${held.lost} times while it handled message ${entry.message.id}.`,
+      );
+      this.#giveUp(held, { reason: "lease-lost", error });
+      return;
+    }
+    const waitMs = (entry.retryAtMs ?? 0) - this.#host.clock.nowMs();
+    if (waitMs <= 0) this.#buffer.push(held);
+    else if (this.#lanes?.enter(held) !== false) {
+      // The wall clock may have jumped: no wait is longer than a backoff.
+      this.#waits.retry(held, Math.min(waitMs, this.#spec.backoff.maxMs ?? 30_000));
+    }
+  }
+
+  loaded(): void {
+    this.#schedule();
+    this.#host.changed(this);
+  }
+
+  lostCount(count: number): void {
+    this.#held -= count;
+    this.#host.changed(this);
+  }
+
+  readFailed(error: unknown): void {
+    this.#log.readFailed(error);
+  }
+
+  readAgain(timed: Timed): void {
+    if (this.#isEnded) return;
+    timed.deadlineMs += this.#host.clock.monotonicMs();
+    this.#host.wheel.add(timed);
+  }
+
+  #ready(held: HeldDelivery): void {
+    held.place = "ready";
+    this.#buffer.push(held);
+    this.#schedule();
+  }
+
+  #leaseOver(held: HeldDelivery): void {
+    const { worker } = held;
+    if (worker === undefined) return;
+    const error = messagingErrors.MESSAGING_LEASE_EXPIRED(
+      `A handler of "${this.#spec.name}" did not end within ${this.#spec.leaseMs} ms.`,
+      { details: { subscription: this.#spec.name, leaseMs: this.#spec.leaseMs } },
+    );
+    worker.expire(error);
+    this.failed(held, error);
+  }
+
+  /** From now on messages with one key go one after the other (`key-lanes.ts`). */
+  #startOrder(): void {
+    if (this.#lanes !== undefined) return;
+    this.#lanes = new KeyLanes();
+    // What waits for a retry holds its key; those behind it must find that.
+    const waiting = this.#waits.takeRetrying(() => true);
+    for (const held of waiting.toSorted((a, b) => b.seq - a.seq)) {
+      held.place = "ready";
+      this.#buffer.unshift(held);
+    }
+  }
+
+  #endOrder(): void {
+    const waiting = this.#lanes?.takeWaiting(() => true) ?? [];
+    this.#lanes = undefined;
+    for (const held of waiting.toSorted((a, b) => b.seq - a.seq)) this.#buffer.unshift(held);
+  }
+
+  /** It is gone for good: room for another, and its key is free. */
+  #leave(held: HeldDelivery): void {
+    this.#held -= 1;
+    const next = this.#lanes?.leave(held);
+    if (next !== undefined) this.#buffer.unshift(next);
+  }
+
   #retryLater(held: HeldDelivery, error: unknown): void {
-    const { backoff, name } = this.#spec;
-    const { clock, random, log, wheel, counters } = this.#host;
+    const { backoff } = this.#spec;
+    const { clock, random, counters } = this.#host;
     const maxMs = backoff.maxMs ?? 30_000;
     const asked = isBanyanError(error) ? Math.min(error.retryAfterMs ?? 0, maxMs) : 0;
     const ownMs = backoffMs(held.failures, random, backoff);
     const waitMs = asked > ownMs ? asked : ownMs; // an error may ask for NaN; no timer takes that
     counters.retried += 1;
-    log.warn("a message was not handled and will be delivered again", {
-      subscription: name,
-      messageId: held.message.id,
-      attempt: held.attempt,
-      retryInMs: Math.round(waitMs),
-      error,
-    });
-    held.deadlineMs = clock.monotonicMs() + waitMs;
-    this.#retrying.add(held);
-    wheel.add(held);
+    this.#log.warn("a message was not handled and will be delivered again", held, error);
+    this.#waits.retry(held, waitMs);
+    if (this.window === undefined) return;
+    const retryAtMs = clock.nowMs() + waitMs;
+    this.window.record(held, { begun: 0, retryAtMs }).catch(this.#log.recordFailed);
+  }
+
+  #giveUp(held: HeldDelivery, burial: Burial): void {
+    this.#log.error("a message is given up and becomes a dead letter", held, burial.error);
+    this.#burials.bury(held, this.#host.letterOf(this, held, burial));
+  }
+
+  /** It was recorded as begun and is not. */
+  #takeBack(held: HeldDelivery): void {
+    this.#records?.takeBack(held).catch(this.#log.recordFailed);
   }
 
   #settled(): void {
@@ -234,27 +443,25 @@ export class DeliveryQueue {
   readonly #pump = (): void => {
     this.#isScheduled = false;
     // The microtask inherited the publisher's call; a handler must not run on its behalf.
-    runOutsideCalls(this.#deliverAll);
+    if (currentCallContext() === undefined) this.#deliverAll();
+    else runOutsideCalls(this.#deliverAll);
   };
 
   readonly #deliverAll = (): void => {
-    if (this.#isDelivering) return;
+    if (this.#isDelivering || this.#isEnded) return;
     this.#isDelivering = true;
-    while (this.#buffer.size > 0 && this.#turn < turnMax) {
+    while (this.#buffer.size > 0) {
       const member = this.#freeMember();
-      if (member === undefined) break;
+      if (member === undefined || !this.#turn.take()) break;
       const held = this.#buffer.shift();
       if (held === undefined) break;
-      if (this.#turn === 0) setImmediate(this.#nextTurn);
-      this.#turn += 1;
+      if (this.#lanes !== undefined && !this.#lanes.enter(held)) continue;
+      this.#running += 1;
+      held.place = "running";
       member.take(held);
     }
     this.#isDelivering = false;
-  };
-
-  readonly #nextTurn = (): void => {
-    this.#turn = 0;
-    if (this.#buffer.size > 0) this.#schedule();
+    if (this.window !== undefined && this.#buffer.size < readyMax / 2) this.window.refill();
   };
 
   /** Members take turns. */
@@ -272,158 +479,7 @@ export class DeliveryQueue {
   }
 }
 
-interface QueueMemberInit {
-  readonly spec: ResolvedSubscribeSpec;
-  readonly handler: DeliveryHandler;
-  readonly clock: Clock;
-}
-
-/** One live subscription: its handler and the workers that run it. */
-export class QueueMember {
-  readonly queue: DeliveryQueue;
-  readonly #init: QueueMemberInit;
-  readonly #controller = new AbortController();
-  readonly #workers: Worker[] = [];
-  readonly #idle: Worker[] = [];
-  #isOpen = true;
-  #closing: Promise<void> | undefined = undefined;
-  /** Set while `close` waits for handlers: ends that wait. */
-  #stopWaiting: (() => void) | undefined = undefined;
-
-  constructor(queue: DeliveryQueue, init: QueueMemberInit) {
-    this.queue = queue;
-    this.#init = init;
-  }
-
-  get isFree(): boolean {
-    return this.#isOpen && this.#busy < this.#init.spec.concurrency;
-  }
-
-  get #busy(): number {
-    return this.#workers.length - this.#idle.length;
-  }
-
-  take(held: HeldDelivery): void {
-    let worker = this.#idle.pop();
-    if (worker === undefined) {
-      worker = new Worker(this);
-      this.#workers.push(worker);
-    }
-    held.attempt += 1;
-    this.queue.started();
-    worker.start(held);
-  }
-
-  /** The message as the handler gets it. @throws what `decode` throws */
-  read(message: Message): Message {
-    const { decode } = this.#init.spec;
-    const { id, topic, timestampMs, headers, orderingKey } = message;
-    const body = decode === undefined ? copyJson(message.body) : decode(message);
-    return { id, topic, timestampMs, body, headers, orderingKey };
-  }
-
-  handle(message: Message, attempt: number): Promise<void> | void {
-    const { spec, handler } = this.#init;
-    return handler({ message, attempt, subscription: spec.name, signal: this.#controller.signal });
-  }
-
-  freed(worker: Worker): void {
-    this.#idle.push(worker);
-    if (!this.#isOpen && this.#busy === 0) this.#stopWaiting?.();
-  }
-
-  /** A later call with less patience shortens the first one's wait. */
-  close(options: CloseOptions = {}): Promise<void> {
-    const { drainMs = drainMsDefault } = options;
-    this.#isOpen = false;
-    if (drainMs <= 0) this.#stopWaiting?.();
-    this.#closing ??= this.#close(drainMs);
-    return this.#closing;
-  }
-
-  async #close(drainMs: number): Promise<void> {
-    if (this.#busy > 0 && drainMs > 0) await this.#drained(drainMs);
-    const error = kernelErrors.CLOSED(
-      `Subscription "${this.#init.spec.name}" was closed before the handler finished.`,
-    );
-    this.#controller.abort(error);
-    for (const worker of this.#workers) {
-      const held = worker.abandon();
-      if (held !== undefined) this.queue.givenBack(held);
-    }
-    this.queue.left(this);
-  }
-
-  #drained(drainMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#init.clock.setTimer(drainMs, () => this.#stopWaiting?.(), {
-        keepAlive: true,
-      });
-      this.#stopWaiting = () => {
-        this.#stopWaiting = undefined;
-        cancel();
-        resolve();
-      };
-    });
-  }
-}
-
-/** Runs one handler at a time; reused, so that a message costs no closure. */
-class Worker {
-  readonly #member: QueueMember;
-  #held: HeldDelivery | undefined = undefined;
-
-  constructor(member: QueueMember) {
-    this.#member = member;
-  }
-
-  start(held: HeldDelivery): void {
-    this.#held = held;
-    const member = this.#member;
-    let message: Message;
-    try {
-      message = member.read(held.message);
-    } catch (error) {
-      if (this.#free() !== undefined) member.queue.unreadable(held, error);
-      return;
-    }
-    try {
-      const answer = member.handle(message, held.attempt);
-      if (isThenable(answer)) {
-        answer.then(this.#onDone, this.#onFailed);
-        return;
-      }
-    } catch (error) {
-      this.#onFailed(error);
-      return;
-    }
-    this.#onDone();
-  }
-
-  /** What it was busy with; the handler's end is ignored from now on (I4). */
-  abandon(): HeldDelivery | undefined {
-    const held = this.#held;
-    this.#held = undefined;
-    return held;
-  }
-
-  readonly #onDone = (): void => {
-    if (this.#free() !== undefined) this.#member.queue.acknowledged();
-  };
-
-  readonly #onFailed = (error: unknown): void => {
-    const held = this.#free();
-    if (held !== undefined) this.#member.queue.failed(held, error);
-  };
-
-  #free(): HeldDelivery | undefined {
-    const held = this.abandon();
-    if (held !== undefined) this.#member.freed(this);
-    return held;
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<void> {
-  if (typeof value !== "object" || value === null || !("then" in value)) return false;
-  return typeof value.then === "function";
+/** A report must come also while the journal cannot be read. */
+function unknown(): undefined {
+  return undefined;
 }

@@ -44,6 +44,26 @@ export const messagingErrors = defineErrors({
     summary:
       "A handler gave the message up for good; it became a dead letter without more retries.",
   },
+  MESSAGING_LEASE_EXPIRED: {
+    kind: "deadline_exceeded",
+    summary:
+      "A handler did not end within its subscription's `leaseMs`; it was aborted and the message counts as failed. Do less in one delivery, or raise `leaseMs`.",
+  },
+  MESSAGING_LEASE_LOST: {
+    kind: "aborted",
+    summary:
+      "The process died ten times while it handled the message; it became a dead letter so that the others are handled. Find out why, then redrive it.",
+  },
+  MESSAGING_UNAVAILABLE: {
+    kind: "unavailable",
+    summary:
+      "The bus cannot keep messages now, so none was accepted; the cause is in the node's log. Try again later.",
+  },
+  MESSAGING_OUTCOME_UNKNOWN: {
+    kind: "unknown",
+    summary:
+      "The bus failed while it wrote: whether the change took effect is not known. Publish again under the same event id if handlers deduplicate.",
+  },
   MESSAGING_OPTIONS_INVALID: {
     kind: "failed_precondition",
     summary:

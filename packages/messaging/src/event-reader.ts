@@ -32,22 +32,43 @@ export function createEventReader(contract: AnyContract, event: string): EventRe
     what: `Event ${topic}`,
     refuse: messagingErrors.MESSAGING_EVENT_UNREADABLE,
   });
+  const dropsOurs = dropsUnknownFields(payload);
   return (message) => {
     const { id, body, headers, timestampMs } = message;
     if (!isFields(body)) throw unreadable(topic, "its body is not an object");
-    const { eventId: _id, timestamp, ...fields } = body;
+    const { timestamp } = body;
     const written = versionOf(headers.schemaVersion, topic);
     const lifted =
       written < version
-        ? lift(copyJson(fields), { from: written, to: version, upgrade, topic })
-        : fields;
+        ? lift(copyJson(withoutOurs(body)), { from: written, to: version, upgrade, topic })
+        : dropsOurs
+          ? body
+          : withoutOurs(body);
     const read = codec.parse(lifted, "tolerant");
     if (!isFields(read)) throw unreadable(topic, "its payload is not an object");
-    return Object.assign(read, {
-      eventId: id,
-      timestamp: typeof timestamp === "string" ? timestamp : new Date(timestampMs).toISOString(),
-    });
+    read["eventId"] = id;
+    read["timestamp"] =
+      typeof timestamp === "string" ? timestamp : new Date(timestampMs).toISOString();
+    // The fields of the payload with ours beside them.
+    return read as ReturnType<EventReader>;
   };
+}
+
+/** Words of a schema that say nothing about fields it does not name. */
+const plainWords = new Set(["type", "properties", "required", "title", "description", "$id"]);
+
+/** True where the tolerant reader drops our own fields unseen: then no copy without is needed. */
+function dropsUnknownFields(payload: unknown): boolean {
+  if (typeof payload !== "object" || payload === null || !("properties" in payload)) return false;
+  return Object.keys(payload).every((word) => plainWords.has(word));
+}
+
+function withoutOurs({
+  eventId: _id,
+  timestamp: _timestamp,
+  ...fields
+}: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return fields;
 }
 
 interface Lift {
@@ -74,6 +95,7 @@ function lift(payload: unknown, { from, to, upgrade, topic }: Lift): unknown {
 }
 
 function versionOf(text: string | undefined, topic: string): number {
+  if (text === "1") return 1;
   const version = text === undefined ? 1 : Number(text);
   if (Number.isInteger(version) && version >= 1) return version;
   throw unreadable(topic, `its schema version "${text}" is not a whole number from 1`);

@@ -369,19 +369,23 @@ describe("subscribing a service", () => {
     const bus = openMemoryBus();
     const runtime = new CallRuntime();
     const both = defineContract("both", {
-      summary: "Wants an order that the memory bus does not offer.",
+      summary: "Has a second subscription that the group's old topic is in the way of.",
       version: "1.0.0",
       subscriptions: { first: on(greeter, "greeted"), second: on(greeter, "lined") },
     });
+    const spec = { name: "both.second", topic: "elsewhere", delivery: "group" } as const;
+    await (await bus.subscribe(spec, () => undefined)).close();
     const handlers = { first: () => undefined, second: () => undefined };
     await assert.rejects(subscribeHandlers(both, handlers, { bus, runtime }), {
-      code: "MESSAGING_CAPABILITY_MISSING",
-      message: /both\.second.*ordered/,
+      code: "MESSAGING_SUBSCRIPTION_CONFLICT",
     });
     const { subscriptions } = await bus.status();
     assert.deepEqual(
       subscriptions.map(({ name, members }) => [name, members]),
-      [["both.first", 0]],
+      [
+        ["both.second", 0],
+        ["both.first", 0],
+      ],
     );
     await bus.close();
   });

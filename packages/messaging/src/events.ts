@@ -8,20 +8,25 @@
  *     with the retry of its own event.
  */
 
-import type { AnyContract, Call, SubscriptionSpec } from "@banyan/kernel";
+import type { AnyContract, BanyanError, Call, Principal, SubscriptionSpec } from "@banyan/kernel";
 import {
   CallContext,
   eventSpecOf,
   nearest,
-  runInCall,
+  runHandler,
   toBanyanError,
 } from "@banyan/kernel/internal";
-import type { CallRuntime } from "@banyan/kernel/internal";
+import type { CallInit, CallRuntime } from "@banyan/kernel/internal";
 import { parseTraceparent } from "@banyan/telemetry";
 import type { Bus, CloseOptions, Delivery, Subscription } from "./bus.ts";
 import { messagingErrors } from "./errors.ts";
+import { busOf } from "./event-buses.ts";
+import type { EventBuses } from "./event-buses.ts";
 import { createEventReader } from "./event-reader.ts";
+import { leaseMaxMs } from "./options.ts";
 import { topicOf } from "./publisher.ts";
+import { isThenable, LocalDelivery } from "./queue-member.ts";
+import type { Abortable } from "./queue-member.ts";
 
 /** Handlers by subscription name, their event types erased: what `defineService` typed before. */
 export type EventHandlers = Readonly<
@@ -29,7 +34,8 @@ export type EventHandlers = Readonly<
 >;
 
 export interface SubscribeHandlersOptions {
-  readonly bus: Bus;
+  /** One for all events, or one for durable and one for ephemeral ones. */
+  readonly bus: Bus | EventBuses;
   /** Deadlines (its `defaultTimeoutMs`), limits and telemetry of the handlers' calls. */
   readonly runtime: CallRuntime;
 }
@@ -78,15 +84,26 @@ interface Wiring {
   readonly handler: EventHandlers[string];
 }
 
+/** Longer than a call's deadline by this much, so that the deadline comes first. */
+const leaseMarginMs = 5000;
+
 function subscribeOne(wiring: Wiring, options: SubscribeHandlersOptions): Promise<Subscription> {
   const { contract, name, spec, handler } = wiring;
-  const { bus, runtime } = options;
+  const { runtime } = options;
   const identity = `${contract.name}.${name}`;
   const decode = createEventReader(spec.contract, spec.event);
-  const target = { service: contract.name, name: identity, timeoutMs: runtime.defaultTimeoutMs };
-  const source = spec.contract.name;
+  const timeoutMs = runtime.defaultTimeoutMs;
   const declared = spec.contract.spec.events?.[spec.event];
-  const isOrdered = declared !== undefined && eventSpecOf(declared).orderedBy !== undefined;
+  const event = declared === undefined ? undefined : eventSpecOf(declared);
+  const bus = busOf(options.bus, event?.durability);
+  const run: HandlerRun = {
+    target: { service: contract.name, name: identity, timeoutMs },
+    source: spec.contract.name,
+    principal: Object.freeze({ kind: "service", id: contract.name }),
+    // The reader made the event from the very schema the handler was typed by.
+    handler: (input, call) => handler(input as never, call),
+    runtime,
+  };
   return bus.subscribe(
     {
       name: identity,
@@ -94,10 +111,11 @@ function subscribeOne(wiring: Wiring, options: SubscribeHandlersOptions): Promis
       delivery: spec.delivery,
       concurrency: spec.concurrency,
       retriesMax: spec.retriesMax,
-      ordered: isOrdered,
+      ordered: event?.orderedBy !== undefined,
+      leaseMs: Math.min(timeoutMs + leaseMarginMs, leaseMaxMs),
       decode,
     },
-    (delivery) => handleDelivery(delivery, { target, source, handler, runtime }),
+    (delivery) => handleDelivery(delivery, run),
   );
 }
 
@@ -105,45 +123,118 @@ interface HandlerRun {
   readonly target: { readonly service: string; readonly name: string; readonly timeoutMs: number };
   /** The service whose event it is: the edge this call came in by. */
   readonly source: string;
-  readonly handler: EventHandlers[string];
+  readonly principal: Principal;
+  readonly handler: (event: unknown, call: Call) => Promise<void> | void;
   readonly runtime: CallRuntime;
 }
 
-function handleDelivery(delivery: Delivery, run: HandlerRun): Promise<void> {
-  const { target, source, handler, runtime } = run;
-  const { traceparent, tracestate } = delivery.message.headers;
-  const call = new CallContext(target, runtime, {
-    mode: "tolerant",
-    principal: { kind: "service", id: target.service },
-    caller: source,
-    signal: delivery.signal,
-    trace: parseTraceparent(traceparent, tracestate),
-  });
-  return new Promise((resolve, reject) => {
-    let cause: unknown;
-    const isLive = call.open((error) => {
-      runtime.observer?.ended(call, error, runtime.clock.monotonicMs() - call.startedMs);
-      if (error === undefined) resolve();
-      // The bus keeps the original for the dead letter; only an abort has no other error.
-      else reject(call.abortReason ?? cause);
-    });
-    if (!isLive) return;
-    const fail = (error: unknown): void => {
-      cause = error;
-      call.end(toBanyanError(error), undefined);
-    };
-    try {
-      runtime.enter(call);
-    } catch (error) {
-      fail(error);
-      return;
-    }
-    // The reader made the event from the very schema the handler was typed by.
-    const event = delivery.message.body as never;
-    Promise.try(() => runInCall(call, handler, event, call))
-      .then(() => call.end(undefined, undefined), fail)
-      .finally(() => runtime.leave(call));
-  });
+/** Answers at once where the handler does: no promise for a handler that needs none. */
+function handleDelivery(delivery: Delivery, run: HandlerRun): Promise<void> | void {
+  const { runtime, handler } = run;
+  const handled = new HandledDelivery(delivery, run);
+  const { call } = handled;
+  handled.open();
+  try {
+    runtime.enter(call);
+  } catch (error) {
+    return handled.fail(error);
+  }
+  let answer: unknown;
+  try {
+    answer = runHandler(call, handler, delivery.message.body);
+  } catch (error) {
+    runtime.leave(call);
+    return handled.fail(error);
+  }
+  if (isThenable(answer)) return handled.after(answer);
+  runtime.leave(call);
+  return handled.succeed();
+}
+
+/** One delivery as a call: how it came in, and how it ended or will. */
+class HandledDelivery implements CallInit, Abortable {
+  readonly mode = "tolerant";
+  readonly principal: Principal;
+  readonly caller: string;
+  /** Only of a bus whose deliveries cannot be linked to without a signal. */
+  readonly signal: AbortSignal | undefined;
+  readonly call: CallContext;
+  readonly #delivery: Delivery;
+  readonly #runtime: CallRuntime;
+  #cause: unknown = undefined;
+  #isEnded = false;
+  #isFailed = false;
+  #settle: PromiseWithResolvers<void> | undefined = undefined;
+
+  constructor(delivery: Delivery, { target, principal, source, runtime }: HandlerRun) {
+    this.principal = principal;
+    this.caller = source;
+    this.signal = delivery instanceof LocalDelivery ? undefined : delivery.signal;
+    this.#delivery = delivery;
+    this.#runtime = runtime;
+    this.call = new CallContext(target, runtime, this);
+  }
+
+  /** Read from the headers only if somebody asks. */
+  get trace(): CallInit["trace"] {
+    const { traceparent, tracestate } = this.#delivery.message.headers;
+    return parseTraceparent(traceparent, tracestate);
+  }
+
+  /** @throws why the call ended before it began */
+  open(): void {
+    if (!this.call.open(this.#onEnd)) throw this.#failure;
+    if (this.#delivery instanceof LocalDelivery) this.#delivery.linkAbort(this);
+  }
+
+  abort(reason: Error): void {
+    this.call.abort(this.#runtime.cancelled(reason));
+  }
+
+  /** @throws the failure, its own or that of an abort that came before */
+  fail(error: unknown): never {
+    this.#cause = error;
+    this.call.end(toBanyanError(error), undefined);
+    throw this.#failure;
+  }
+
+  succeed(): void {
+    this.call.end(undefined, undefined);
+    if (this.#isFailed) throw this.#failure;
+  }
+
+  /** The handler goes on; the delivery ends with the call, the handler is counted until its end. */
+  after(answer: PromiseLike<unknown>): Promise<void> {
+    const settle = Promise.withResolvers<void>();
+    this.#settle = settle;
+    if (this.#isEnded) settle.reject(this.#failure); // aborted by its own handler
+    answer.then(
+      () => {
+        this.#runtime.leave(this.call);
+        this.call.end(undefined, undefined);
+      },
+      (error: unknown) => {
+        this.#runtime.leave(this.call);
+        this.#cause = error;
+        this.call.end(toBanyanError(error), undefined);
+      },
+    );
+    return settle.promise;
+  }
+
+  /** The bus keeps the original for the dead letter; only an abort has no other error. */
+  get #failure(): unknown {
+    return this.call.abortReason ?? this.#cause;
+  }
+
+  readonly #onEnd = (error: BanyanError | undefined): void => {
+    const { observer, clock } = this.#runtime;
+    observer?.ended(this.call, error, clock.monotonicMs() - this.call.startedMs);
+    this.#isEnded = true;
+    this.#isFailed = error !== undefined;
+    if (this.#isFailed) this.#settle?.reject(this.#failure);
+    else this.#settle?.resolve();
+  };
 }
 
 /** A handler per declared subscription, and none that nobody declared. */

@@ -38,6 +38,12 @@ export class Fifo<T> {
     return this.#size === 0 ? undefined : this.#ring[this.#head];
   }
 
+  /** The item so many places behind the first. */
+  at(place: number): T | undefined {
+    if (place >= this.#size) return undefined;
+    return this.#ring[(this.#head + place) & (this.#ring.length - 1)];
+  }
+
   /** Takes out all that fit, wherever they stand. Walks the queue. */
   removeAll(isGone: (item: T) => boolean): void {
     for (let left = this.#size; left > 0; left -= 1) {

@@ -5,6 +5,30 @@ export type { EventReader } from "./event-reader.ts";
 export { describeFailure, isFinal } from "./failure.ts";
 export { checkMessage } from "./message-check.ts";
 export type { MessageChecks } from "./message-check.ts";
-export { isTopic, isWildcard, resolveSubscribeSpec } from "./options.ts";
-export type { ResolvedSubscribeSpec } from "./options.ts";
+export type {
+  BusJournal,
+  JournalAppend,
+  JournalEntry,
+  JournalGroup,
+  JournalProgress,
+  JournalWoken,
+} from "./journal.ts";
+export { LocalDelivery } from "./queue-member.ts";
+export { localBusCapabilities, openLocalBus } from "./local-bus.ts";
+export type { LocalBusPorts } from "./local-bus.ts";
+export {
+  isTopic,
+  isWildcard,
+  journalDefaults,
+  memoryDefaults,
+  resolveLocalBusOptions,
+  resolveSubscribeSpec,
+} from "./options.ts";
+export type {
+  LocalBusDefaults,
+  LocalBusOptions,
+  ResolvedLocalBusOptions,
+  ResolvedSubscribeSpec,
+} from "./options.ts";
 export { topicOf } from "./publisher.ts";
+export { matchesTopic } from "./topic-index.ts";

@@ -3,102 +3,21 @@
  * real bus could get wrong unseen. Each is a thin wrapper around an honest bus.
  */
 
-import type {
-  Bus,
-  DeadLetters,
-  Delivery,
-  DeliveryHandler,
-  Message,
-  OutgoingMessage,
-  SubscribeSpec,
-  Subscription,
-} from "./bus.ts";
+import type { Message, OutgoingMessage, Subscription } from "./bus.ts";
+import { keepingLiars } from "./liars/keeping-liars.ts";
+import type { BusLiar } from "./liars/lying-bus.ts";
+import {
+  changed,
+  deliveryWith,
+  handlerLiar,
+  leavingLiar,
+  letterLiar,
+  list,
+  lyingBus,
+  specLiar,
+} from "./liars/lying-bus.ts";
 
-export interface BusLiar {
-  /** What it does wrong. */
-  readonly name: string;
-  wrap(honest: Bus): Bus;
-}
-
-/** Replaces some methods of an honest bus; the others reach it untouched. */
-function lyingBus(honest: Bus, lies: Partial<Bus>): Bus {
-  return {
-    name: honest.name,
-    durability: honest.durability,
-    capabilities: honest.capabilities,
-    deadLetters: honest.deadLetters,
-    publish: (messages, options) => honest.publish(messages, options),
-    subscribe: (spec, handler) => honest.subscribe(spec, handler),
-    removeGroup: (name) => honest.removeGroup(name),
-    status: () => honest.status(),
-    check: (options) => honest.check(options),
-    close: (options) => honest.close(options),
-    [Symbol.asyncDispose]: () => honest[Symbol.asyncDispose](),
-    ...lies,
-  };
-}
-
-type HandlerLie = (handler: DeliveryHandler, delivery: Delivery) => Promise<void> | void;
-
-/** A liar that calls the handler in its own way. */
-function handlerLiar(name: string, lie: HandlerLie): BusLiar {
-  return {
-    name,
-    wrap: (honest) =>
-      lyingBus(honest, {
-        subscribe: (spec, handler) => honest.subscribe(spec, (delivery) => lie(handler, delivery)),
-      }),
-  };
-}
-
-/** A liar that subscribes for something else than it was asked. */
-function specLiar(name: string, lie: (spec: SubscribeSpec) => SubscribeSpec): BusLiar {
-  return {
-    name,
-    wrap: (honest) =>
-      lyingBus(honest, { subscribe: (spec, handler) => honest.subscribe(lie(spec), handler) }),
-  };
-}
-
-/** A liar about dead letters. */
-function letterLiar(name: string, lie: (honest: DeadLetters) => Partial<DeadLetters>): BusLiar {
-  return {
-    name,
-    wrap: (honest) => {
-      const { deadLetters } = honest;
-      const all: DeadLetters = {
-        list: (query) => deadLetters.list(query),
-        get: (id) => deadLetters.get(id),
-        redrive: (ids) => deadLetters.redrive(ids),
-        discard: (ids) => deadLetters.discard(ids),
-        ...lie(deadLetters),
-      };
-      return lyingBus(honest, { deadLetters: all });
-    },
-  };
-}
-
-/** A liar about the end of a subscription. */
-function leavingLiar(name: string, close: (honest: Subscription) => Promise<void>): BusLiar {
-  return {
-    name,
-    wrap: (honest) =>
-      lyingBus(honest, {
-        subscribe: async (spec, handler) => {
-          const subscription = await honest.subscribe(spec, handler);
-          return { ...subscription, close: () => close(subscription) };
-        },
-      }),
-  };
-}
-
-const changed = (delivery: Delivery, message: Partial<Message>): Delivery => ({
-  ...delivery,
-  message: { ...delivery.message, ...message },
-});
-
-const list = (messages: OutgoingMessage | readonly OutgoingMessage[]): OutgoingMessage[] =>
-  [messages].flat();
+export type { BusLiar } from "./liars/lying-bus.ts";
 
 const deliveryLiars: readonly BusLiar[] = [
   specLiar("delivers to every member of a group", (spec) => ({ ...spec, delivery: "broadcast" })),
@@ -250,10 +169,10 @@ const retryLiars: readonly BusLiar[] = [
     await Promise.try(handler, delivery).catch(() => undefined);
   }),
   handlerLiar("always says it is the first attempt", (handler, delivery) =>
-    handler({ ...delivery, attempt: 1 }),
+    handler(deliveryWith(delivery, { attempt: 1 })),
   ),
   handlerLiar("counts attempts from zero", (handler, delivery) =>
-    handler({ ...delivery, attempt: delivery.attempt - 1 }),
+    handler(deliveryWith(delivery, { attempt: delivery.attempt - 1 })),
   ),
   handlerLiar("gives a redelivery a new id", (handler, delivery) => {
     const { id } = delivery.message;
@@ -413,4 +332,5 @@ export const busLiars: readonly BusLiar[] = [
   ...retryLiars,
   ...letterLiars,
   ...endLiars,
+  ...keepingLiars,
 ];

@@ -4,17 +4,22 @@ import { kernelErrors } from "@banyan/kernel/internal";
 import { FakeClock } from "@banyan/testbed";
 import type { Bus, DeliveryHandler, OutgoingMessage, SubscribeSpec } from "./bus.ts";
 import { describeBus } from "./conformance.ts";
+import { localBusCapabilities } from "./local-bus.ts";
 import { openMemoryBus } from "./memory.ts";
 
 describeBus({
   name: "memory bus",
-  capabilities: [],
+  capabilities: [...localBusCapabilities],
   open: async () => {
     const clock = new FakeClock();
     return {
       bus: openMemoryBus({ clock }),
       nowMs: () => clock.monotonicMs(),
+      wallMs: () => clock.nowMs(),
       advance: (ms) => clock.advance(ms),
+      commit: async (riders) => {
+        for (const rider of riders) rider.committed();
+      },
     };
   },
 });

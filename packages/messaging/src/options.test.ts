@@ -4,7 +4,7 @@ import { FakeClock, createRecordingLog } from "@banyan/testbed";
 import { systemIds } from "@banyan/kernel";
 import type { OutgoingMessage } from "./bus.ts";
 import { memoryBus, openMemoryBus } from "./memory.ts";
-import { isTopic, isWildcard, resolveMemoryBusOptions } from "./options.ts";
+import { isTopic, isWildcard, resolveLocalBusOptions } from "./options.ts";
 
 const message = (body: unknown = {}): OutgoingMessage => ({
   id: systemIds.uuid(),
@@ -16,7 +16,7 @@ const message = (body: unknown = {}): OutgoingMessage => ({
 
 describe("the options of the memory bus", () => {
   test("have defaults and are frozen", () => {
-    const resolved = resolveMemoryBusOptions();
+    const resolved = resolveLocalBusOptions();
     assert.deepEqual(resolved, {
       bufferMax: 10_000,
       bodySizeMax: 1_048_576,
@@ -27,7 +27,7 @@ describe("the options of the memory bus", () => {
   });
 
   test("name the nearest known one when one is unknown", () => {
-    assert.throws(() => resolveMemoryBusOptions({ buferMax: 1 }), {
+    assert.throws(() => resolveLocalBusOptions({ buferMax: 1 }), {
       code: "MESSAGING_OPTIONS_INVALID",
       message: /buferMax.*did you mean "bufferMax"/,
     });
@@ -35,7 +35,7 @@ describe("the options of the memory bus", () => {
 
   test("are refused out of bounds, also through the provider", async () => {
     for (const value of [0, -1, 1.5, "10", 2_000_000]) {
-      assert.throws(() => resolveMemoryBusOptions({ bufferMax: value }), {
+      assert.throws(() => resolveLocalBusOptions({ bufferMax: value }), {
         code: "MESSAGING_OPTIONS_INVALID",
       });
     }

@@ -1,4 +1,4 @@
-/** Options of the memory bus, and the bounds every bus holds a subscription to. */
+/** Options of the local bus, and the bounds every bus holds a subscription to. */
 
 import type { BackoffOptions } from "@banyan/kernel";
 import { nearest } from "@banyan/kernel/internal";
@@ -6,10 +6,11 @@ import type { DeliveryMode, SubscribeSpec } from "./bus.ts";
 import { messagingErrors } from "./errors.ts";
 
 /** What people write. */
-export interface MemoryBusOptions {
+export interface LocalBusOptions {
   /**
    * Messages a subscription holds, in handlers and in retries included, 1 … 1 000 000. Default
-   * 10 000: seconds of a busy topic, and a few megabytes.
+   * 10 000: seconds of a busy topic, and a few megabytes. With a journal 1 000 000 for groups: most
+   * of them are on disk.
    */
   readonly bufferMax?: number | undefined;
   /**
@@ -24,13 +25,17 @@ export interface MemoryBusOptions {
   readonly publishTimeoutMs?: number | undefined;
   /**
    * Dead letters kept, 1 … 1 000 000; past it the oldest is dropped, logged and counted. Default
-   * 10 000: memory must end somewhere, and an operator reads the newest first.
+   * 10 000: memory must end somewhere, and an operator reads the newest first. With a journal
+   * 1 000 000.
    */
   readonly deadLettersMax?: number | undefined;
 }
 
+/** The same; its name from when there was only the one. */
+export type MemoryBusOptions = LocalBusOptions;
+
 /** What code uses: complete and frozen. */
-export interface ResolvedMemoryBusOptions {
+export interface ResolvedLocalBusOptions {
   readonly bufferMax: number;
   readonly bodySizeMax: number;
   readonly publishTimeoutMs: number;
@@ -40,35 +45,57 @@ export interface ResolvedMemoryBusOptions {
 interface Bound {
   readonly min: number;
   readonly max: number;
-  readonly byDefault: number;
 }
 
-const bounds: Readonly<Record<keyof ResolvedMemoryBusOptions, Bound>> = {
-  bufferMax: { min: 1, max: 1_000_000, byDefault: 10_000 },
-  bodySizeMax: { min: 1, max: 64 * 1024 * 1024, byDefault: 1024 * 1024 },
-  publishTimeoutMs: { min: 0, max: 3_600_000, byDefault: 5_000 },
-  deadLettersMax: { min: 1, max: 1_000_000, byDefault: 10_000 },
+const bounds: Readonly<Record<keyof ResolvedLocalBusOptions, Bound>> = {
+  bufferMax: { min: 1, max: 1_000_000 },
+  bodySizeMax: { min: 1, max: 64 * 1024 * 1024 },
+  publishTimeoutMs: { min: 0, max: 3_600_000 },
+  deadLettersMax: { min: 1, max: 1_000_000 },
 };
 
+/** What a bus without files uses where nothing is said. */
+export const memoryDefaults: ResolvedLocalBusOptions = Object.freeze({
+  bufferMax: 10_000,
+  bodySizeMax: 1024 * 1024,
+  publishTimeoutMs: 5_000,
+  deadLettersMax: 10_000,
+});
+
+/** What a bus with a journal uses where nothing is said. */
+export const journalDefaults: ResolvedLocalBusOptions = Object.freeze({
+  ...memoryDefaults,
+  bufferMax: 1_000_000,
+  deadLettersMax: 1_000_000,
+});
+
+/** Who is asked for options, and what it uses where none is given. */
+export interface LocalBusDefaults {
+  /** Of the bus, for messages: `memory`. */
+  readonly name: string;
+  readonly defaults: ResolvedLocalBusOptions;
+}
+
 /** @throws MESSAGING_OPTIONS_INVALID for an unknown option or one out of bounds. */
-export function resolveMemoryBusOptions(
-  options: MemoryBusOptions | Readonly<Record<string, unknown>> = {},
-): ResolvedMemoryBusOptions {
+export function resolveLocalBusOptions(
+  options: LocalBusOptions | Readonly<Record<string, unknown>> = {},
+  { name: bus, defaults }: LocalBusDefaults = { name: "memory", defaults: memoryDefaults },
+): ResolvedLocalBusOptions {
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(bounds, name)) continue;
     const known = nearest(name, Object.keys(bounds));
     const hint = known === undefined ? "" : `; did you mean "${known}"?`;
     throw messagingErrors.MESSAGING_OPTIONS_INVALID(
-      `The memory bus has no option "${name}"${hint || "."}`,
+      `The ${bus} bus has no option "${name}"${hint || "."}`,
     );
   }
   const given = new Map<string, unknown>(Object.entries(options));
-  const read = (name: keyof ResolvedMemoryBusOptions): number => {
-    const { min, max, byDefault } = bounds[name];
-    const value = given.get(name) ?? byDefault;
+  const read = (name: keyof ResolvedLocalBusOptions): number => {
+    const { min, max } = bounds[name];
+    const value = given.get(name) ?? defaults[name];
     if (isIntegerIn(value, min, max)) return value;
     throw messagingErrors.MESSAGING_OPTIONS_INVALID(
-      `Option "${name}" of the memory bus must be a whole number from ${min} to ${max}.`,
+      `Option "${name}" of the ${bus} bus must be a whole number from ${min} to ${max}.`,
     );
   };
   return Object.freeze({
@@ -89,8 +116,17 @@ export interface ResolvedSubscribeSpec {
   readonly backoff: BackoffOptions;
   readonly bufferMax: number;
   readonly ordered: boolean;
+  readonly leaseMs: number;
+  readonly retentionMs: number | undefined;
   readonly decode: SubscribeSpec["decode"];
 }
+
+/** As long as a lease may be: a day. */
+export const leaseMaxMs = 86_400_000;
+const leaseDefaultMs = 900_000;
+
+/** Ten years: past any plan, within what a date and a timer can carry. */
+export const delayMaxMs = 315_576_000_000;
 
 const wordsPattern = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 const wildcardPattern = /^(?:[A-Za-z0-9_-]+|\*|#)(?:\.(?:[A-Za-z0-9_-]+|\*|#))*$/;
@@ -115,6 +151,7 @@ export function resolveSubscribeSpec(
 ): ResolvedSubscribeSpec {
   const { name, topic, delivery } = spec;
   const { concurrency = 16, retriesMax = 5, bufferMax = defaults.bufferMax } = spec;
+  const { leaseMs = leaseDefaultMs, retentionMs } = spec;
   const refuse = (why: string): Error =>
     messagingErrors.MESSAGING_SUBSCRIPTION_INVALID(`Subscription "${name}": ${why}`);
   if (!isTopic(name)) {
@@ -129,6 +166,13 @@ export function resolveSubscribeSpec(
   if (!isIntegerIn(concurrency, 1, 10_000)) throw refuse("concurrency must be 1 to 10 000.");
   if (!isIntegerIn(retriesMax, 0, 1000)) throw refuse("retriesMax must be 0 to 1000.");
   if (!isIntegerIn(bufferMax, 1, 1_000_000)) throw refuse("bufferMax must be 1 to 1 000 000.");
+  if (!isNumberIn(leaseMs, 1, leaseMaxMs)) throw refuse("leaseMs must be 1 to 86 400 000.");
+  if (retentionMs !== undefined) {
+    if (delivery !== "group") throw refuse("retentionMs is for groups; a broadcast keeps nothing.");
+    if (!isNumberIn(retentionMs, 1000, delayMaxMs)) {
+      throw refuse("retentionMs must be 1000 (a second) to 315 576 000 000 (ten years).");
+    }
+  }
   const { initialMs = 0, maxMs = 0, factor = 1 } = spec.backoff ?? {};
   if (![initialMs, maxMs, factor].every((value) => Number.isFinite(value) && value >= 0)) {
     throw refuse("backoff takes initialMs, maxMs and factor as numbers from 0.");
@@ -142,10 +186,16 @@ export function resolveSubscribeSpec(
     backoff: spec.backoff ?? {},
     bufferMax,
     ordered: spec.ordered === true,
+    leaseMs,
+    retentionMs,
     decode: spec.decode,
   });
 }
 
 function isIntegerIn(value: unknown, min: number, max: number): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= min && value <= max;
+}
+
+function isNumberIn(value: unknown, min: number, max: number): value is number {
+  return typeof value === "number" && value >= min && value <= max;
 }

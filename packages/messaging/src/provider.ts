@@ -1,7 +1,7 @@
 /** How a node opens a bus: what a backend exports and configuration names. */
 
 import type { Clock, Log, Random } from "@banyan/kernel";
-import type { Bus, BusDurability } from "./bus.ts";
+import type { Bus, BusCapability, BusDurability } from "./bus.ts";
 
 export interface BusOpenOptions {
   /** Data directory of the node; a bus without files ignores it. */
@@ -17,5 +17,7 @@ export interface BusProvider {
   /** The name configuration uses: `memory`. */
   readonly name: string;
   readonly durability: BusDurability;
+  /** What its buses declare, so that a node can refuse what they lack before it opens one. */
+  readonly capabilities?: ReadonlySet<BusCapability> | undefined;
   openBus(options: BusOpenOptions): Promise<Bus>;
 }

@@ -24,7 +24,10 @@ import {
   principalKey,
 } from "@banyan/kernel/internal";
 import { formatTraceparent } from "@banyan/telemetry";
-import type { Bus, MessageHeaders } from "./bus.ts";
+import type { Bus, MessageHeaders, OutgoingMessage } from "./bus.ts";
+import { busOf } from "./event-buses.ts";
+import type { EventBuses } from "./event-buses.ts";
+import { delayMaxMs } from "./options.ts";
 
 export interface PublisherOptions {
   readonly clock?: Clock | undefined;
@@ -42,10 +45,27 @@ export interface Publisher<C extends AnyContract> {
     payload: EventsOf<C>[E],
     options?: PublishOptions,
   ): Promise<Published>;
+  /**
+   * Checks an event and makes its message, for whoever hands it to the bus later: a transaction.
+   * @throws EVENT_INVALID
+   */
+  prepare<E extends keyof EventsOf<C> & string>(
+    event: E,
+    payload: EventsOf<C>[E],
+    options?: Omit<PublishOptions, "signal">,
+  ): PreparedEvent;
+}
+
+/** An event that is checked and not published yet. */
+export interface PreparedEvent {
+  /** Its body is the bus's to keep. */
+  readonly message: OutgoingMessage;
+  readonly published: Published;
 }
 
 interface Outlet {
   readonly topic: string;
+  readonly bus: Bus;
   readonly codec: Codec;
   /** Pointer to the field whose value keeps events in order. */
   readonly orderedBy: string | undefined;
@@ -56,46 +76,58 @@ interface Outlet {
 const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Makes the publisher of one contract's events on one bus.
+ * Makes the publisher of one contract's events. Each goes to the bus that its durability chooses;
+ * given one bus, all go there.
  * @throws CONTRACT_INVALID when an event's payload has a field of ours
  */
 export function createPublisher<C extends AnyContract>(
   contract: C,
-  bus: Bus,
+  bus: Bus | EventBuses,
   options: PublisherOptions = {},
 ): Publisher<C> {
   const { clock = systemClock, ids = systemIds } = options;
-  const outlets = outletsOf(contract);
+  const outlets = outletsOf(contract, bus);
   const isoOf = createIsoCache();
+
+  const outletOf = (event: string): Outlet => {
+    const outlet = outlets.get(event);
+    if (outlet === undefined) throw unknownEvent(contract, event);
+    return outlet;
+  };
+  const prepare = (outlet: Outlet, payload: unknown, given: PublishOptions): PreparedEvent => {
+    const { topic } = outlet;
+    const { eventId, delayMs = 0 } = given;
+    const body = outlet.codec.parse(payload, "tolerant");
+    if (!isFields(body)) throw notFields(topic);
+    const id = eventId === undefined ? ids.uuid() : checkedId(eventId, topic);
+    const timestampMs = Math.floor(clock.nowMs());
+    const timestamp = isoOf(timestampMs);
+    const orderingKey = orderingKeyOf(body, outlet.orderedBy);
+    // The codec just made this object for us alone, so it may be added to and given away.
+    body["eventId"] = id;
+    body["timestamp"] = timestamp;
+    const deliverAtMs = delayMs === 0 ? undefined : timestampMs + checkedDelay(delayMs, topic);
+    const headers = headersOf(outlet);
+    return {
+      message: { id, topic, timestampMs, body, headers, orderingKey, deliverAtMs },
+      published: { eventId: id, timestamp },
+    };
+  };
+
   return {
-    async publish(event, payload, { eventId, signal } = {}) {
-      const outlet = outlets.get(event);
-      if (outlet === undefined) throw unknownEvent(contract, event);
-      const fields = outlet.codec.parse(payload, "tolerant");
-      if (!isFields(fields)) throw notFields(outlet.topic);
-      const id = eventId === undefined ? ids.uuid() : checkedId(eventId, outlet.topic);
-      const timestampMs = Math.floor(clock.nowMs());
-      // The codec just made this object for us alone, so it may be added to and given away.
-      fields["eventId"] = id;
-      const timestamp = isoOf(timestampMs);
-      fields["timestamp"] = timestamp;
-      const message = {
-        id,
-        topic: outlet.topic,
-        timestampMs,
-        body: fields,
-        headers: headersOf(outlet),
-        orderingKey: orderingKeyOf(fields, outlet.orderedBy),
-      };
-      await bus.publish(message, { signal, owned: true });
-      return { eventId: id, timestamp };
+    prepare: (event, payload, given = {}) => prepare(outletOf(event), payload, given),
+    async publish(event, payload, given = {}) {
+      const outlet = outletOf(event);
+      const { message, published } = prepare(outlet, payload, given);
+      await outlet.bus.publish(message, { signal: given.signal, owned: true });
+      return published;
     },
   };
 }
 
-function outletsOf(contract: AnyContract): ReadonlyMap<string, Outlet> {
+function outletsOf(contract: AnyContract, buses: Bus | EventBuses): ReadonlyMap<string, Outlet> {
   const entries = Object.entries(contract.spec.events ?? {}).map(([event, declared]) => {
-    const { payload, version = 1, orderedBy } = eventSpecOf(declared);
+    const { payload, version = 1, orderedBy, durability } = eventSpecOf(declared);
     const topic = topicOf(contract, event);
     const codec = new Codec(payload, {
       what: `Event ${topic}`,
@@ -103,7 +135,7 @@ function outletsOf(contract: AnyContract): ReadonlyMap<string, Outlet> {
     });
     const headers = Object.freeze({ source: contract.name, schemaVersion: String(version) });
     assertFieldsFree(topic, payload);
-    return [event, { topic, codec, orderedBy, headers }] as const;
+    return [event, { topic, bus: busOf(buses, durability), codec, orderedBy, headers }] as const;
   });
   return new Map(entries);
 }
@@ -165,6 +197,14 @@ function checkedId(eventId: string, topic: string): string {
   throw kernelErrors.EVENT_INVALID(`The eventId given for ${topic} is not a UUID.`, {
     details: { issues: [{ pointer: "/eventId", expected: "a UUID" }] },
   });
+}
+
+function checkedDelay(delayMs: number, topic: string): number {
+  if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= delayMaxMs) return delayMs;
+  throw kernelErrors.EVENT_INVALID(
+    `The delayMs given for ${topic} is ${String(delayMs)}; it is 0 to 315 576 000 000 (ten years).`,
+    { details: { issues: [{ pointer: "/delayMs", expected: "milliseconds from 0" }] } },
+  );
 }
 
 function unknownEvent(contract: AnyContract, event: string): Error {

@@ -4,7 +4,7 @@
  */
 
 import { t } from "@banyan/kernel";
-import { openMemoryEngine, openStore } from "@banyan/state";
+import { createTransactor, openMemoryEngine, openStore } from "@banyan/state";
 
 const KEYS = 10_000;
 const ROUNDS = 9;
@@ -15,8 +15,9 @@ const keys = Array.from({ length: KEYS }, (_, index) => `user-${index}`);
 const keyAt = (index: number): string => keys[(index * 31) % KEYS] ?? "";
 
 const engine = openMemoryEngine();
-const spec = { value: schema, durability: "ephemeral" } as const;
+const spec = { value: schema, durability: "ephemeral", capabilities: ["transaction"] } as const;
 const store = await openStore(engine, { scope: "bench", name: "users", spec });
+const transact = createTransactor({ engine, stores: { store } });
 const map = new Map(keys.map((key) => [key, structuredClone(value)]));
 await Promise.all(keys.map((key) => store.set(key, value)));
 
@@ -28,6 +29,10 @@ const cases: readonly (readonly [string, (index: number) => unknown])[] = [
   ["store.set", (index) => store.set(keyAt(index), value)],
   ["store.set with ttl", (index) => store.set(keyAt(index), value, { ttlMs: 60_000 })],
   ["store.update", (index) => store.update(keyAt(index), (v) => v ?? value)],
+  [
+    "transaction of one update",
+    (index) => transact((tx) => tx.stores.store.update(keyAt(index), (v) => v ?? value)),
+  ],
 ];
 
 const rates = new Map<string, number[]>(cases.map(([name]) => [name, []]));

@@ -18,6 +18,10 @@ import { Subject } from "./conformance/harness.ts";
 import type { StateCheck, StateHarness, StateSuite } from "./conformance/harness.ts";
 import { keyChecks } from "./conformance/key-checks.ts";
 import { modelChecks } from "./conformance/model-checks.ts";
+import { orderChecks } from "./conformance/order-checks.ts";
+import { revisionChecks } from "./conformance/revision-checks.ts";
+import { riderChecks } from "./conformance/rider-checks.ts";
+import { transactionChecks } from "./conformance/transaction-checks.ts";
 
 export type { StateCheck, StateHarness, StateSuite } from "./conformance/harness.ts";
 export type { Subject, SubjectStore } from "./conformance/harness.ts";
@@ -28,7 +32,11 @@ export const stateChecks: readonly StateCheck[] = Object.freeze([
   ...conditionChecks,
   ...keyChecks,
   ...batchChecks,
+  ...orderChecks,
   ...expiryChecks,
+  ...revisionChecks,
+  ...transactionChecks,
+  ...riderChecks,
   ...engineChecks,
   ...durableChecks,
   ...modelChecks,

@@ -14,17 +14,21 @@
  * E6. A value given to an engine is its own to keep, and what it returned never changes later.
  *     The same object may be returned twice: the store above copies before anybody can change it.
  * E7. `durable`: what was acknowledged survives `kill -9`, with etag, version and expiry.
- * E8. A closed engine answers everything with CLOSED; `close` is idempotent.
+ * E8. Writes of one process take effect in the order in which they were handed over, whether or
+ *     not anybody waited for the one before.
+ * E9. A transaction's checks, changes and riders are one step: all of it or none, and nobody sees
+ *     half.
+ * E10. A closed engine answers everything with CLOSED; `close` is idempotent.
  */
 
-import type { Clock, Etag, Log, Waiting } from "@banyan/kernel";
+import type { Clock, Etag, Log, Revision, Waiting } from "@banyan/kernel";
 
 /** `durable`: acknowledged writes survive `kill -9`. `ephemeral`: they may go with the process. */
 export type Durability = "durable" | "ephemeral";
 
 /**
- * What an engine can do beyond the base law. Only `expires` is there today; the other names are
- * reserved, so that a contract can ask for them and be refused by name.
+ * What an engine can do beyond the base law. Names that no engine declares yet are reserved, so
+ * that a contract can ask for them and be refused by name.
  */
 export const StateCapability = {
   /** Entries with a time to live. */
@@ -37,7 +41,9 @@ export const StateCapability = {
   Query: "query",
   Search: "search",
   Collections: "collections",
+  /** `transact`: checks and changes of several keys and stores as one step. */
   Transaction: "transaction",
+  /** Riders: what a bus on the same medium commits together with a transaction. */
   Outbox: "outbox",
 } as const;
 export type StateCapability = (typeof StateCapability)[keyof typeof StateCapability];
@@ -67,6 +73,25 @@ export interface EngineEntry {
   readonly etag: Etag;
   /** Version of the value's schema at the time of the write, 1 or more. */
   readonly version: number;
+  /**
+   * Where the store asked for `revisions`. Left out on an entry from before it asked, which counts
+   * as the first of an unknown time (`nextRevision`).
+   */
+  readonly revision?: Revision | undefined;
+}
+
+/** What is said of an entry that was written before its store asked for `revisions`. */
+export const unknownRevision: Revision = Object.freeze({
+  revision: 1,
+  createdAtMs: 0,
+  updatedAtMs: 0,
+});
+
+/** The revision that a write at `nowMs` makes of what was there. */
+export function nextRevision(previous: EngineEntry | undefined, nowMs: number): Revision {
+  if (previous === undefined) return { revision: 1, createdAtMs: nowMs, updatedAtMs: nowMs };
+  const { revision, createdAtMs } = previous.revision ?? unknownRevision;
+  return { revision: revision + 1, createdAtMs, updatedAtMs: nowMs };
 }
 
 /** What becomes of an entry's time to live: none, the one it has, or this many ms from now. */
@@ -111,6 +136,14 @@ export interface EngineScan {
  * handed to the database is not called back.
  */
 export interface EngineStore {
+  /**
+   * The entry as the next write will find it: with the writes of this process that were handed over
+   * and are not acknowledged yet. They may still fail, so only a write with a condition may build
+   * on it, and what is concluded from it must be checked. A write whose condition does not hold is
+   * not shown; a transaction that will conflict may be, until it is answered. Only with the
+   * capability `transaction`; left out where `get` is just that, or writes have no such order (E8).
+   */
+  latest?(key: string, options?: Waiting): Awaitable<EngineEntry | undefined>;
   get(key: string, options?: Waiting): Awaitable<EngineEntry | undefined>;
   /** One place for each key, in their order. */
   getMany(
@@ -130,6 +163,52 @@ export interface EngineStore {
   scan(scan: EngineScan, options?: Waiting): Awaitable<readonly EngineEntry[]>;
 }
 
+/** What a transaction has read and insists on. */
+export interface EngineCheck {
+  readonly store: EngineStore;
+  readonly key: string;
+  /** `undefined`: the key was not there. */
+  readonly etag: Etag | undefined;
+}
+
+/** What a transaction changes; at most once for each key. */
+export type EngineChange =
+  | { readonly kind: "set"; readonly store: EngineStore; readonly write: EngineWrite }
+  | { readonly kind: "delete"; readonly store: EngineStore; readonly key: string };
+
+/**
+ * Something that is committed with a transaction or not at all, such as a publish to a bus on the
+ * same file. Exactly one of its two methods is called, once, whatever becomes of the transaction;
+ * neither may throw or wait.
+ */
+export interface CommitRider {
+  /** What it can ride on: the `medium` of the engine it was made for. */
+  readonly medium: object;
+  /** What the engine writes for it, in terms of the medium; `undefined`: nothing. */
+  readonly load: unknown;
+  /** It is as safe as the engine's durability says. */
+  committed(): void;
+  /** It was not written, or whether it was is not known (the transaction's error says so). */
+  dropped(): void;
+}
+
+/** At most 1000 checks and 1000 changes, on stores of this very engine. */
+export interface EngineTransaction {
+  readonly checks: readonly EngineCheck[];
+  readonly changes: readonly EngineChange[];
+  /** Only with the capability `outbox`, and only for this engine's medium. */
+  readonly riders: readonly CommitRider[];
+}
+
+/** `conflict`: a check does not hold; nothing was written, the riders were dropped. */
+export type TransactionOutcome = { readonly kind: "committed" } | { readonly kind: "conflict" };
+
+/** A file that a backup is made of. */
+export interface BackupFile {
+  /** Path below the backup's folder. */
+  readonly path: string;
+}
+
 /** A database that keeps stores. */
 export interface StateEngine extends AsyncDisposable {
   /** `memory`, `sqlite`: for messages and health reports. */
@@ -138,6 +217,19 @@ export interface StateEngine extends AsyncDisposable {
   readonly capabilities: ReadonlySet<StateCapability>;
   /** Opening a store twice gives two views of the same entries. */
   openStore(spec: EngineStoreSpec): Awaitable<EngineStore>;
+  /**
+   * With the capability `transaction`. Tells every rider how it ended before it answers or throws.
+   * @throws STATE_RIDER_FOREIGN, STATE_TRANSACTION_MIXED when a rider or a store is not of this
+   *   engine; nothing was written
+   */
+  transact?(transaction: EngineTransaction, options?: Waiting): Awaitable<TransactionOutcome>;
+  /** What riders can be made for: an object that a bus on the same file or connection shares. */
+  readonly medium?: object | undefined;
+  /**
+   * Writes a consistent copy of everything the medium keeps into a folder, while the engine works
+   * on; the files are on disk when it resolves. Left out where nothing outlives the process.
+   */
+  backup?(folder: string, options?: Waiting): Promise<readonly BackupFile[]>;
   /**
    * Resolves when the engine answers; a full disk may show at a write only.
    * @throws STATE_ENGINE_UNAVAILABLE or its like.

@@ -62,6 +62,26 @@ export const stateErrors = defineErrors({
     summary:
       "A store asks for what its engine cannot do; the engines that can are named. Choose another engine in the configuration.",
   },
+  STATE_TRANSACTION_MIXED: {
+    kind: "failed_precondition",
+    summary:
+      "A transaction's stores are kept by different engines. Put them on one engine in the configuration.",
+  },
+  STATE_TRANSACTION_UNFINISHED: {
+    kind: "failed_precondition",
+    summary:
+      "A transaction's function ended before what it had begun; nothing was written. Await everything inside it.",
+  },
+  STATE_RIDER_FOREIGN: {
+    kind: "failed_precondition",
+    summary:
+      "What should be committed with a transaction belongs to another file or process than its stores. Put bus and stores on one engine.",
+  },
+  STATE_OUTCOME_UNKNOWN: {
+    kind: "unknown",
+    summary:
+      "The write was handed to the engine, and whether it was done is not known. Read before you repeat it.",
+  },
   STATE_ENTRIES_FULL: {
     kind: "resource_exhausted",
     summary:

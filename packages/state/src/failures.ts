@@ -1,9 +1,10 @@
 /** Turns what others throw into errors that may leave a store. */
 
 import { isBanyanError } from "@banyan/kernel";
-import type { BanyanError } from "@banyan/kernel";
-import { kernelErrors } from "@banyan/kernel/internal";
+import type { BanyanError, Waiting } from "@banyan/kernel";
+import { abortReasonOf, kernelErrors } from "@banyan/kernel/internal";
 import { stateErrors } from "./errors.ts";
+import { showKey } from "./keys.ts";
 
 /** What an aborted signal means. Its reason passes when it is an error of ours. */
 export function abortError(reason: unknown): BanyanError {
@@ -20,6 +21,12 @@ export function abortError(reason: unknown): BanyanError {
   );
 }
 
+/** @throws what `abortError` makes of the reason, once the caller wants no more. */
+export function assertNotAborted(waiting: Waiting): void {
+  const reason = abortReasonOf(waiting);
+  if (reason !== undefined) throw abortError(reason);
+}
+
 /**
  * What an engine threw. The law's own words pass; anything else is a failed engine. Its reason may
  * name files and hosts, which are no caller's business: it is the cause, for the log alone.
@@ -32,7 +39,15 @@ export function engineFailure(error: unknown, engine: string, store: string): Ba
   );
 }
 
-/** The answer of everything after `close` (E8). */
+/** The end of somebody who lost to other writers too often. */
+export function contendedError(store: string, key: string, why: string): BanyanError {
+  return stateErrors.STATE_UPDATE_CONTENDED(
+    `Key ${showKey(key)} of store ${store} could not be updated: ${why}. Try again later.`,
+    { details: { store, key }, retryAfterMs: 100 },
+  );
+}
+
+/** The answer of everything after `close` (E10). */
 export function closedError(engine: string): BanyanError {
   return kernelErrors.CLOSED(`The ${engine} engine is closed; open a new one.`);
 }

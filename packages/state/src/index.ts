@@ -2,7 +2,14 @@
 
 export { openStore } from "./open-store.ts";
 export type { EngineProfile, OpenStoreOptions } from "./open-store.ts";
-export { memoryState, openMemoryEngine } from "./memory.ts";
+export { memoryState, openMemoryEngine, processMedium } from "./memory.ts";
+export { createTransactor } from "./transaction.ts";
+export type {
+  OpenTransaction,
+  Transactor,
+  TransactorOptions,
+  TransactorStores,
+} from "./transaction.ts";
 export { stateErrors } from "./errors.ts";
 export {
   assertKnownOptions,
@@ -19,22 +26,28 @@ export type {
   StoreLimits,
 } from "./options.ts";
 
-export { StateCapability } from "./engine.ts";
+export { nextRevision, StateCapability, unknownRevision } from "./engine.ts";
 export type {
   Awaitable,
+  BackupFile,
+  CommitRider,
   Condition,
   DeleteOutcome,
   Durability,
+  EngineChange,
+  EngineCheck,
   EngineEntry,
   EngineScan,
   EngineStore,
   EngineStoreSpec,
+  EngineTransaction,
   EngineWrite,
   Expiry,
   OpenStateOptions,
   StateEngine,
   StateEngineProvider,
   StoreName,
+  TransactionOutcome,
   WriteOutcome,
 } from "./engine.ts";
 export { closedError } from "./failures.ts";

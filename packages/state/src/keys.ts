@@ -6,6 +6,7 @@
  */
 
 import { stateErrors } from "./errors.ts";
+import { isStorableText } from "./storable-text.ts";
 
 /** Most bytes a key may have. */
 export const KEY_BYTES_MAX = 512; // fits the indexed key of every engine planned
@@ -71,9 +72,8 @@ function flawOf(key: unknown): string | undefined {
     const bytes = key.length > KEY_BYTES_MAX ? key.length : Buffer.byteLength(key);
     if (bytes > KEY_BYTES_MAX) return "is too long";
   }
-  if (key.includes("\0")) return "contains U+0000";
-  if (!key.isWellFormed()) return "contains a lone surrogate";
-  return undefined;
+  if (isStorableText(key)) return undefined;
+  return key.includes("\0") ? "contains U+0000" : "contains a lone surrogate";
 }
 
 /** A key for a message: quoted, escaped, shortened. */

@@ -5,10 +5,11 @@ import { FakeClock } from "@banyan/testbed";
 import { describeStateEngine } from "./conformance.ts";
 import { memoryState, openMemoryEngine } from "./memory.ts";
 import { openStore } from "./open-store.ts";
+import { createTransactor } from "./transaction.ts";
 
 describeStateEngine({
   name: "memory",
-  capabilities: ["expires"],
+  capabilities: ["expires", "revisions", "transaction", "outbox"],
   open: () => {
     const clock = new FakeClock();
     const engine = openMemoryEngine({ clock });
@@ -55,6 +56,31 @@ test("a full engine refuses new entries by name and still takes changes", async 
   await store.set("d", 1);
   const other = await openStore(engine, { scope: "a", name: "other", spec });
   await assert.rejects(other.set("a", 1), isFull);
+});
+
+test("a transaction that does not fit leaves nothing; one that makes room fits", async () => {
+  const clock = new FakeClock();
+  const engine = openMemoryEngine({ clock, entriesMax: 3 });
+  const transactional = { ...spec, capabilities: ["transaction"] } as const;
+  const store = await openStore(engine, { scope: "a", name: "b", spec: transactional });
+  const transact = createTransactor({ engine, stores: { store } });
+  await store.setMany([
+    ["a", 1],
+    ["b", 1],
+  ]);
+  const tooMuch = transact((tx) => {
+    for (const key of ["a", "c", "d"]) tx.stores.store.set(key, 2);
+  });
+  await assert.rejects(tooMuch, isFull);
+  assert.deepEqual([await store.get("a"), await store.has("c")], [1, false]);
+  await transact((tx) => {
+    for (const key of ["c", "d"]) tx.stores.store.set(key, 2);
+    tx.stores.store.delete("a");
+  });
+  assert.deepEqual(
+    (await store.scan()).entries.map(({ key }) => key),
+    ["b", "c", "d"],
+  );
 });
 
 test("what is expired makes room for what is new", async () => {

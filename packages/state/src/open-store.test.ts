@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { BanyanError, isBanyanError, t } from "@banyan/kernel";
-import type { Store, StoreSpec } from "@banyan/kernel";
+import type { RevisedStore, Store, StoreSpec } from "@banyan/kernel";
 import { FakeClock } from "@banyan/testbed";
 import type { EngineStore, StateEngine } from "./engine.ts";
 import { openMemoryEngine } from "./memory.ts";
@@ -39,6 +39,19 @@ test("a store is typed by its schema", async () => {
     count: (v?.count ?? 0) + 1,
   }));
   assert.deepEqual(value, { count: 1 });
+});
+
+test("a store that asks for revisions is typed by it, and no other is", async () => {
+  const engine = openMemoryEngine();
+  const revised = { ...spec, capabilities: ["revisions"] } as const;
+  const store: RevisedStore<{ count: number }> = await open(engine, revised);
+  await store.set("Ada", { count: 1 });
+  const [entry] = (await store.scan()).entries;
+  const revision: number | undefined = entry?.revision;
+  assert.equal(revision, 1);
+  const plain = await open(engine, { ...spec, capabilities: ["transaction"] as string[] });
+  // @ts-expect-error a list of just any names says nothing about revisions
+  assert.equal((await plain.getEntry("Ada"))?.revision, undefined);
 });
 
 test("a value that does not fit is refused with its place, and nothing is written", async () => {

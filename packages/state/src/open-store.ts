@@ -1,12 +1,14 @@
 /** Opens a store on an engine, refusing by name what the engine cannot do. */
 
 import { systemClock, systemRandom } from "@banyan/kernel";
-import type { Clock, InferOutput, Random, Store, StoreSpec } from "@banyan/kernel";
+import type { Clock, InferOutput, Random, StoreOf, StoreSpec } from "@banyan/kernel";
 import { Codec, nearest } from "@banyan/kernel/internal";
 import { StateCapability } from "./engine.ts";
 import type { Durability, StateEngine, StoreName } from "./engine.ts";
+import { EntryCodec } from "./entry-codec.ts";
 import { stateErrors } from "./errors.ts";
 import { engineFailure } from "./failures.ts";
+import { KeyLanes } from "./key-lanes.ts";
 import { assertStoreName } from "./keys.ts";
 import { resolveStoreLimits } from "./options.ts";
 import type { StoreLimits } from "./options.ts";
@@ -39,7 +41,7 @@ export interface OpenStoreOptions<S extends StoreSpec> extends StoreName {
 export async function openStore<S extends StoreSpec>(
   engine: StateEngine,
   options: OpenStoreOptions<S>,
-): Promise<Store<InferOutput<S["value"]>>> {
+): Promise<StoreOf<S>> {
   const { scope, name, spec, clock = systemClock, random = systemRandom } = options;
   assertStoreName("scope", scope);
   assertStoreName("name", name);
@@ -57,19 +59,31 @@ export async function openStore<S extends StoreSpec>(
     throw engineFailure(error, engine.name, label);
   }
   const refuse = stateErrors.STATE_VALUE_INVALID;
-  return new TypedStore<InferOutput<S["value"]>>({
+  const codec = new EntryCodec<InferOutput<S["value"]>>({
     label,
-    engine: engine.name,
-    entries,
     input: new Codec(spec.value, { what: `The value for store ${label}`, refuse }),
     output: new Codec(spec.value, { what: "The stored value", refuse, side: "output" }),
     version,
     upgrades: spec.upgrade ?? {},
     ttlRefusal: ttlRefusalOf({ label, spec, engine, engines }),
+    valueBytesMax: limits.valueBytesMax,
+    revised: capabilities.has(StateCapability.Revisions),
+  });
+  const store = new TypedStore({
+    label,
+    scope,
+    name,
+    engine,
+    entries,
+    capabilities,
+    codec,
+    lanes: new KeyLanes(),
     limits,
     clock,
     random,
   });
+  // The codec puts a revision on the entries of just those stores whose type has it.
+  return store as unknown as StoreOf<S>;
 }
 
 function versionOf(spec: StoreSpec, label: string): number {

@@ -7,6 +7,7 @@
  */
 
 import type { Issue } from "@banyan/kernel";
+import { isStorableText } from "./storable-text.ts";
 
 export interface StoredValue {
   /** The value, normalised as JSON would: no -0, no property that is `undefined`. */
@@ -74,7 +75,10 @@ class Examination {
       this.flawed = true;
       return;
     }
-    for (const [name, member] of Object.entries(value)) {
+    // Not Object.entries, which would make a list of lists of every object that is written.
+    const members = value as Readonly<Record<string, unknown>>; // a plain object is just that
+    for (const name in members) {
+      const member = members[name];
       if (member === undefined) {
         this.unlikeJson = true;
         continue;
@@ -84,10 +88,6 @@ class Examination {
       this.visit(member);
     }
   }
-}
-
-function isStorableText(text: string): boolean {
-  return text.isWellFormed() && !text.includes("\0");
 }
 
 function isPlain(value: object): boolean {

@@ -23,3 +23,7 @@ export type { RecordedLine, RecordingLog } from "./recording-log.ts";
 export { RawHttp } from "./raw-http.ts";
 export type { RawAnswer } from "./raw-http.ts";
 export { atProcessEnd } from "./process-end.ts";
+export { openRedisServer, RedisServer } from "./redis-server.ts";
+export type { RedisAddress, RedisServerOptions } from "./redis-server.ts";
+export type { RedisAnswer } from "./redis-command.ts";
+export { ensureRedisProgram, findRedisProgram } from "./redis-program.ts";

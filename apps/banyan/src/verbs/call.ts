@@ -14,7 +14,8 @@ import type { NodeAddress } from "../node-address.ts";
 import { operationRows } from "../node-answers.ts";
 import type { OperationRow } from "../node-answers.ts";
 import { askNode, callNode } from "../node-client.ts";
-import { parseDuration } from "../duration.ts";
+import { callTimeMax, parseDuration } from "../duration.ts";
+import { readInput } from "../input-words.ts";
 import { requestFromPairs } from "../schema-fields.ts";
 import { curlText } from "../try-it.ts";
 
@@ -22,7 +23,8 @@ export async function run(command: Command): Promise<void> {
   const { terminal, flags } = command;
   const [service = "", operation = "", ...rest] = command.args;
   const timeout = flags.text("timeout");
-  const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout, "--timeout");
+  const timeoutMs =
+    timeout === undefined ? undefined : parseDuration(timeout, "--timeout", callTimeMax);
   const input = await readInput(rest);
   const node = await findNode(command);
   const described = await describeOperation(node, service, operation);
@@ -38,40 +40,6 @@ export async function run(command: Command): Promise<void> {
   } else if (answer.kind === "frames") {
     for await (const frame of answer.frames) terminal.print(JSON.stringify(frame));
   } else if (terminal.json) terminal.print("null");
-}
-
-type Input =
-  | { readonly kind: "value"; readonly value: unknown }
-  | { readonly kind: "pairs"; readonly pairs: readonly string[] };
-
-async function readInput(words: readonly string[]): Promise<Input> {
-  const [first, ...more] = words;
-  if (first === "-" && more.length === 0) {
-    return { kind: "value", value: parseRequest(await readStandardInput(), "standard input") };
-  }
-  if (first !== undefined && /^\s*[{[]/.test(first) && more.length === 0) {
-    return { kind: "value", value: parseRequest(first, "the request") };
-  }
-  return { kind: "pairs", pairs: words };
-}
-
-async function readStandardInput(): Promise<string> {
-  process.stdin.setEncoding("utf8");
-  let text = "";
-  for await (const chunk of process.stdin) text += String(chunk);
-  return text;
-}
-
-function parseRequest(text: string, what: string): unknown {
-  try {
-    return text.trim() === "" ? {} : JSON.parse(text);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw cliErrors.CLI_USAGE(`JSON was expected in ${what}: ${reason}.`, {
-      details: { fix: `Write it as '{"name":"Ada"}', or as name=Ada.` },
-      cause,
-    });
-  }
 }
 
 /** `undefined` where the node does not tell this caller. */

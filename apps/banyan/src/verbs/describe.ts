@@ -4,7 +4,7 @@ import { cliCallText, curlText } from "../try-it.ts";
 import type { Command } from "../command.ts";
 import { findNode } from "../node-address.ts";
 import type { NodeAddress } from "../node-address.ts";
-import { operationRows, recordOf, recordsOf, textOf } from "../node-answers.ts";
+import { listOf, operationRows, recordOf, recordsOf, textOf } from "../node-answers.ts";
 import type { OperationRow } from "../node-answers.ts";
 import { askNode } from "../node-client.ts";
 import { fieldRows } from "../schema-fields.ts";
@@ -57,8 +57,15 @@ export function serviceText(
       oneLine(row.summary),
     ]),
   );
-  section("STORES", listed("stores", "name", "durability"));
-  section("EVENTS", listed("events", "name", "topic"));
+  section(
+    "STORES",
+    recordsOf(service["stores"]).map((row) => [
+      oneLine(textOf(row["name"])),
+      textOf(row["durability"]),
+      oneLine(listOf(row["capabilities"]).map(textOf).join(", ")),
+    ]),
+  );
+  section("EVENTS", listed("events", "name", "topic", "durability"));
   section("SUBSCRIPTIONS", listed("subscriptions", "name", "topic", "delivery"));
   section("EXTENSION POINTS", listed("extensionPoints", "name", "kind", "summary"));
   section("USES", names("uses"));

@@ -4,7 +4,7 @@ import { nearest } from "@banyan/kernel/internal";
 import type { Command } from "../command.ts";
 import { cliErrors } from "../errors.ts";
 import { renderHelpFor, renderOverview } from "../help.ts";
-import { verbs } from "../verb-table.ts";
+import { shownVerbs } from "../verb-table.ts";
 
 export async function run({ args, terminal }: Command): Promise<void> {
   const words = args.join(" ");
@@ -16,7 +16,7 @@ export async function run({ args, terminal }: Command): Promise<void> {
   if (help === undefined) {
     const near = nearest(
       words,
-      verbs.map(({ name }) => name),
+      shownVerbs.map(({ name }) => name),
     );
     throw cliErrors.CLI_USAGE(`There is no verb "${words}".`, {
       details: {

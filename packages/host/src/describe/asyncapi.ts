@@ -26,7 +26,13 @@ export function asyncApiDocument(
 
 function channelsOf({ name, spec }: AnyContract): [string, Json][] {
   return Object.entries(spec.events ?? {}).map(([event, declared]) => {
-    const { payload, summary, version = 1 } = eventSpecOf(declared);
+    const {
+      payload,
+      summary,
+      version = 1,
+      durability = "durable",
+      orderedBy,
+    } = eventSpecOf(declared);
     const topic = `${name}.${event}`;
     const message = {
       name: topic,
@@ -34,6 +40,8 @@ function channelsOf({ name, spec }: AnyContract): [string, Json][] {
       headers: headersSchema,
       payload: deliveredSchema(payload),
       "x-schema-version": version,
+      "x-durability": durability,
+      ...(orderedBy === undefined ? {} : { "x-ordered-by": orderedBy }),
     };
     return [topic, { address: topic, messages: { [event]: message } }];
   });

@@ -135,6 +135,20 @@ describe("AsyncAPI", () => {
     }
   });
 
+  test("says of each event whether it is durable, and what orders it", () => {
+    const told = defineContract("told", {
+      summary,
+      version,
+      events: {
+        plain: t.Object({}),
+        quick: { payload: t.Object({ id: t.String() }), durability: "ephemeral", orderedBy: "/id" },
+      },
+    });
+    const text = JSON.stringify(asyncApiDocument([told], { version }));
+    assert.match(text, /"x-schema-version":1,"x-durability":"durable"\}/);
+    assert.match(text, /"x-durability":"ephemeral","x-ordered-by":"\/id"/);
+  });
+
   test("a payload that takes no other fields still fits its message", () => {
     const document = asyncApiDocument([various], { version });
     const channels = document["channels"] as Record<

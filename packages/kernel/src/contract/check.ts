@@ -310,13 +310,7 @@ function checkStore(key: string, store: StoreSpec, report: Report): void {
   checkKeys(place, ["store", store], report);
   checkSchema(`${place}.value`, store.value, report);
   checkVersions(place, store, report);
-  if (store.durability !== "durable" && store.durability !== "ephemeral") {
-    report(
-      `${place}.durability`,
-      `"${String(store.durability)}" is not a durability.`,
-      'Say "durable" (survives kill -9) or "ephemeral".',
-    );
-  }
+  checkDurability(place, store, report);
 }
 
 function checkEvent(key: string, event: EventSpec, report: Report): void {
@@ -324,6 +318,7 @@ function checkEvent(key: string, event: EventSpec, report: Report): void {
   checkKeys(place, ["event", event], report);
   checkSchema(`${place}.payload`, event.payload, report);
   checkVersions(place, event, report);
+  checkDurability(place, event, report);
   const schema = jsonSchemaOf(event.payload);
   if (schema === undefined) return;
   if (!describesObject(schema)) {
@@ -349,6 +344,18 @@ function checkEvent(key: string, event: EventSpec, report: Report): void {
       "Point at a field of the payload.",
     );
   }
+}
+
+/** An event may leave it out: then it is durable. */
+function checkDurability(place: string, spec: StoreSpec | EventSpec, report: Report): void {
+  const { durability } = spec;
+  if (durability === "durable" || durability === "ephemeral") return;
+  if (durability === undefined && "payload" in spec) return;
+  report(
+    `${place}.durability`,
+    `"${String(durability)}" is not a durability.`,
+    'Say "durable" (survives kill -9) or "ephemeral".',
+  );
 }
 
 function checkVersions(

@@ -30,6 +30,11 @@ export type Upgrades = Readonly<Record<number, (old: unknown) => unknown>>;
 export interface EventSpec {
   readonly payload: Schema;
   readonly summary?: string;
+  /**
+   * `durable` (default): what `publish` accepted survives `kill -9`. `ephemeral`: it may go with
+   * the process, and is many times as fast.
+   */
+  readonly durability?: "durable" | "ephemeral";
   readonly version?: number;
   readonly upgrade?: Upgrades;
   /** JSON pointer into the payload: events with the same value there are handled in order. */

@@ -61,6 +61,7 @@ const store: KeysOf<StoreSpec> = {
 const event: KeysOf<EventSpec> = {
   payload: true,
   summary: true,
+  durability: true,
   version: true,
   upgrade: true,
   orderedBy: true,

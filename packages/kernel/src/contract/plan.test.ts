@@ -8,8 +8,9 @@ import { t } from "../schema/t.ts";
 import { defineContract, extend, on } from "./contract.ts";
 import type { AnyContract, ContractSpec } from "./contract.ts";
 import type { Layer } from "./layers.ts";
-import type { PlanInput, StoreEngine } from "./plan.ts";
+import type { PlanInput } from "./plan.ts";
 import { planNode } from "./plan.ts";
+import type { StoreEngine } from "./plan-engines.ts";
 
 const goldenUrl = new URL("./golden/plan-report.txt", import.meta.url);
 const head = { summary: "A service.", version: "1.0.0" };
@@ -114,7 +115,7 @@ test("every kind of offence is found, all in one report, each with its place and
   const report = reportOf({
     contracts: [clock, desk, hen, egg, make("twin"), make("twin"), make("fig", { layer: "L3" })],
     disabled: new Map([["sleeping", "BANYAN_SLEEPING_ENABLED=false"]]),
-    engineFor: (_service, store) => (store === "notes" ? engine : undefined),
+    engines: { engineFor: (_service, store) => (store === "notes" ? engine : undefined) },
   });
   assert.equal(report, readFileSync(goldenUrl, "utf8").trimEnd());
 });

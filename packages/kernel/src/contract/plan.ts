@@ -9,16 +9,11 @@ import { compareText } from "../config/problems.ts";
 import { nearest } from "../schema/nearest.ts";
 import type { Offence } from "./check.ts";
 import { offencesError } from "./check.ts";
-import type { AnyContract, StoreSpec } from "./contract-spec.ts";
+import type { AnyContract } from "./contract-spec.ts";
 import { isEdgeAllowed, layers } from "./layers.ts";
 import { listOperations } from "./operation.ts";
-
-/** The engine that configuration chose for a store. */
-export interface StoreEngine {
-  readonly name: string;
-  readonly durability: "durable" | "ephemeral";
-  readonly capabilities: ReadonlySet<string>;
-}
+import { engineOffences } from "./plan-engines.ts";
+import type { ChosenEngines } from "./plan-engines.ts";
 
 export interface PlanInput {
   readonly contracts: readonly AnyContract[];
@@ -26,8 +21,8 @@ export interface PlanInput {
   readonly disabled?: ReadonlyMap<string, string>;
   /** Contracts that other nodes provide. */
   readonly remote?: readonly AnyContract[];
-  /** Which engine a store gets; `undefined` when nothing is configured for it. */
-  readonly engineFor?: (service: string, store: string, spec: StoreSpec) => StoreEngine | undefined;
+  /** Left out: stores and events are not judged. */
+  readonly engines?: ChosenEngines;
 }
 
 export interface NodePlan {
@@ -57,7 +52,7 @@ export function planNode(input: PlanInput): NodePlan {
     ...edges.flatMap(missingMember),
     ...hardCycles(input.contracts, edges),
     ...duplicateRoutes(input.contracts),
-    ...input.contracts.flatMap((contract) => unfitStores(contract, input)),
+    ...(input.engines === undefined ? [] : engineOffences(input.contracts, input.engines)),
   ];
   if (offences.length > 0) throw offencesError("NODE_PLAN_INVALID", "The node's plan", offences);
   return { order: startOrder(input.contracts, edges) };
@@ -258,45 +253,6 @@ function jsonRoutes(contracts: readonly AnyContract[]): Map<string, string> {
         ]),
     ),
   );
-}
-
-function unfitStores(contract: AnyContract, input: PlanInput): Offence[] {
-  const { engineFor } = input;
-  if (engineFor === undefined) return [];
-  return Object.entries(contract.spec.stores ?? {}).flatMap(([key, spec]) => {
-    const place = `${contract.name}.stores.${key}`;
-    const engine = engineFor(contract.name, key, spec);
-    if (engine === undefined) {
-      return [
-        {
-          place,
-          message: `No engine is configured for ${spec.durability} stores.`,
-          fix: `Set engines.${spec.durability} in banyan.yaml.`,
-        },
-      ];
-    }
-    return unfitFor(place, spec, engine);
-  });
-}
-
-function unfitFor(place: string, spec: StoreSpec, engine: StoreEngine): Offence[] {
-  const needs = [...(spec.capabilities ?? []), ...(spec.expires === true ? ["expires"] : [])];
-  const lacking = needs.filter((need) => !engine.capabilities.has(need));
-  const offences = lacking.map((need) => ({
-    place,
-    message: `It asks for "${need}", which the engine "${engine.name}" does not have.`,
-    fix: `Pin the store to an engine that has it, or drop "${need}"; "${engine.name}" has: ${
-      [...engine.capabilities].sort().join(", ") || "no capability"
-    }.`,
-  }));
-  if (spec.durability === "durable" && engine.durability !== "durable") {
-    offences.push({
-      place,
-      message: `It must be durable, but the engine "${engine.name}" forgets with the process.`,
-      fix: "Set engines.durable to a durable engine, such as sqlite.",
-    });
-  }
-  return offences;
 }
 
 function startOrder(contracts: readonly AnyContract[], edges: readonly Edge[]): AnyContract[] {

@@ -10,6 +10,8 @@ export type EventOf<P> = P & {
 export interface PublishOptions {
   /** Id to publish under instead of a fresh one: a repeat with the same id is the same event. */
   readonly eventId?: string;
+  /** Milliseconds until it is delivered, 0 … 10 years. Default 0. The wall clock decides. */
+  readonly delayMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

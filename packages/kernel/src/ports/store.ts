@@ -13,6 +13,19 @@ export interface Entry<V> {
   readonly etag: Etag;
 }
 
+/** How often and when an entry was written: the capability `revisions`. */
+export interface Revision {
+  /** 1 for the write that made the entry, then 2, …; from 1 again after delete-and-create. */
+  readonly revision: number;
+  /** Wall clock of the write that made it, milliseconds since 1970. */
+  readonly createdAtMs: number;
+  /** Wall clock of the last write. */
+  readonly updatedAtMs: number;
+}
+
+/** An entry of a store that declared `revisions`. */
+export type RevisedEntry<V> = Entry<V> & Revision;
+
 /** Anything that waits can be told to stop; a `Call` fits. */
 export interface Waiting {
   readonly signal?: AbortSignal | undefined;
@@ -41,8 +54,8 @@ export interface ScanOptions extends Waiting {
   readonly limit?: number | undefined;
 }
 
-export interface Page<V> {
-  readonly entries: readonly Entry<V>[];
+export interface Page<V, E extends Entry<V> = Entry<V>> {
+  readonly entries: readonly E[];
   /** Pass as `after` for the next page; `undefined` on the last one. */
   readonly next: string | undefined;
 }
@@ -77,4 +90,26 @@ export interface Store<V> {
    * pure. Keeps an entry's time to live. @throws STATE_UPDATE_CONTENDED after too many conflicts.
    */
   update(key: string, change: (current: V | undefined) => V, options?: Waiting): Promise<V>;
+}
+
+/** A store that declared the capability `revisions`: its entries say how often and when. */
+export interface RevisedStore<V> extends Store<V> {
+  getEntry(key: string, options?: Waiting): Promise<RevisedEntry<V> | undefined>;
+  getMany(keys: readonly string[], options?: Waiting): Promise<RevisedEntry<V>[]>;
+  scan(options?: ScanOptions): Promise<Page<V, RevisedEntry<V>>>;
+}
+
+/**
+ * One store inside a transaction. Reads see what the transaction wrote before; writes wait for its
+ * commit. Methods may throw what those of `Store` throw, and CLOSED once the transaction ended.
+ */
+export interface TransactionStore<V> {
+  get(key: string): Promise<V | undefined>;
+  has(key: string): Promise<boolean>;
+  /** @throws STATE_VALUE_INVALID and its like at once, not at the commit. */
+  set(key: string, value: V, options?: { readonly ttlMs?: number | undefined }): void;
+  /** Nothing happens where nothing is. */
+  delete(key: string): void;
+  /** `get`, then `set` with what `change` answers; answers that too. Keeps the time to live. */
+  update(key: string, change: (current: V | undefined) => V): Promise<V>;
 }

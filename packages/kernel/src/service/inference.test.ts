@@ -14,10 +14,16 @@ const clockwork = defineContract("clockwork", {
   config: t.Object({ step: t.Integer({ default: 1 }), label: t.Optional(t.String()) }),
   stores: {
     counts: { durability: "durable", value: t.Object({ count: t.Integer() }) },
+    springs: {
+      durability: "durable",
+      value: t.Object({ tension: t.Number() }),
+      capabilities: ["transaction", "outbox", "revisions"],
+    },
+    wheels: { durability: "durable", value: t.Integer(), capabilities: ["transaction"] },
   },
   events: {
     ticked: t.Object({ name: t.String(), count: t.Integer() }),
-    stopped: { payload: t.Object({ reason: t.String() }), version: 1 },
+    stopped: { payload: t.Object({ reason: t.String() }), version: 1, durability: "ephemeral" },
   },
   extensionPoints: {
     names: {
@@ -49,7 +55,7 @@ const clockwork = defineContract("clockwork", {
 
 const clockworkService = defineService(
   clockwork,
-  ({ stores, publish, config, extensionPoints }) => ({
+  ({ stores, publish, config, extensionPoints, transaction }) => ({
     operations: {
       async tick({ name, by }, call) {
         const step: number = by ?? config.step;
@@ -81,8 +87,27 @@ const clockworkService = defineService(
         yield { count: name.length };
       },
       admin: {
-        stop({ reason }) {
+        async stop({ reason }, call) {
           assert.ok(reason.length);
+          const left: number = await transaction(async (tx) => {
+            const spring = await tx.stores.springs.get("main");
+            tx.stores.springs.set("main", { tension: (spring?.tension ?? 1) / 2 });
+            tx.publish("stopped", { reason }, { delayMs: 5 });
+            // @ts-expect-error the payload lacks its reason
+            tx.publish("stopped", {});
+            // @ts-expect-error it has not asked for transactions
+            assert.ok(tx.stores.counts);
+            // @ts-expect-error the store holds numbers
+            tx.stores.wheels.set("one", "1");
+            return tx.stores.wheels.update("one", (turns) => (turns ?? 0) + 1);
+          }, call);
+          assert.ok(left);
+          const entry = await stores.springs.getEntry("main");
+          const times: number[] = [entry?.revision ?? 0, entry?.createdAtMs ?? 0];
+          const [first] = (await stores.springs.scan()).entries;
+          times.push(first?.updatedAtMs ?? 0, ...times);
+          // @ts-expect-error it has not asked for revisions
+          assert.ok((await stores.wheels.getEntry("one"))?.revision);
         },
       },
       page: ({ request, params }) => new Response(`${request.url} ${params["name"]}`),
@@ -99,9 +124,13 @@ const diary = defineContract("diary", {
   extensions: { names: extend(clockwork, "names"), onTick: extend(clockwork, "onTick") },
 });
 
-const diaryService = defineService(diary, ({ clients }) => ({
+const diaryService = defineService(diary, ({ clients, once }) => ({
   subscriptions: {
     async ticks(event, call) {
+      const outcome: "done" | "duplicate" = await once(event, () => undefined, { as: "diary" });
+      assert.ok(outcome);
+      // @ts-expect-error without an id nothing can be told apart
+      await once({}, () => undefined);
       const id: string = event.eventId + event.timestamp;
       const { count } = await clients.clockwork.tick({ name: event.name + id }, call);
       assert.ok(count);

@@ -12,7 +12,7 @@ import type {
 } from "../contract/contract.ts";
 import type { OperationSpec, OperationTree } from "../contract/operation.ts";
 import type { EventOf } from "../ports/event.ts";
-import type { Store } from "../ports/store.ts";
+import type { RevisedStore, Store, TransactionStore } from "../ports/store.ts";
 import type { InferInput, InferOutput, Schema } from "../schema/standard.ts";
 
 type Nothing = Record<never, never>;
@@ -28,8 +28,33 @@ export type ConfigOf<C extends AnyContract> = C["spec"]["config"] extends TObjec
 
 /** Typed stores by name. */
 export type StoresOf<C extends AnyContract> = {
-  readonly [K in keyof Part<C, "stores">]: Part<C, "stores">[K] extends StoreSpec
-    ? Store<InferOutput<Part<C, "stores">[K]["value"]>>
+  readonly [K in keyof Part<C, "stores">]: StoreOf<Part<C, "stores">[K]>;
+};
+
+/** The store that a declaration makes: its entries have a revision if it asked for `revisions`. */
+export type StoreOf<S> = S extends StoreSpec
+  ? Asks<S, "revisions"> extends true
+    ? RevisedStore<InferOutput<S["value"]>>
+    : Store<InferOutput<S["value"]>>
+  : never;
+
+/** Whether a declaration names a capability; a list of just any strings names none. */
+type Asks<S, N extends string> = S extends { readonly capabilities: readonly (infer A)[] }
+  ? string extends A
+    ? false
+    : N extends A
+      ? true
+      : false
+  : false;
+
+/** The stores that declared `transaction`, as a transaction sees them. */
+export type TransactionStoresOf<C extends AnyContract> = {
+  readonly [
+    K in keyof Part<C, "stores"> as Asks<Part<C, "stores">[K], "transaction"> extends true
+      ? K
+      : never
+  ]: Part<C, "stores">[K] extends StoreSpec
+    ? TransactionStore<InferOutput<Part<C, "stores">[K]["value"]>>
     : never;
 };
 
@@ -111,13 +136,13 @@ export type ClientsOf<C extends AnyContract> = {
     : never;
 };
 
-/** Handlers of the declared subscriptions. */
+/** Handlers of the declared subscriptions; what they answer is waited for and not looked at. */
 export type SubscribersOf<C extends AnyContract> = {
   readonly [K in keyof Part<C, "subscriptions">]: Part<
     C,
     "subscriptions"
   >[K] extends SubscriptionSpec<infer D, infer E>
-    ? (event: EventOf<EventsOf<D>[E & keyof EventsOf<D>]>, call: Call) => Promise<void> | void
+    ? (event: EventOf<EventsOf<D>[E & keyof EventsOf<D>]>, call: Call) => unknown
     : never;
 };
 

@@ -2,7 +2,8 @@
 
 import type { AnyContract, Contract, ContractSpec } from "../contract/contract.ts";
 import type { IdSource } from "../ids.ts";
-import type { PublishOptions, Published } from "../ports/event.ts";
+import type { EventOf, PublishOptions, Published } from "../ports/event.ts";
+import type { Waiting } from "../ports/store.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../random.ts";
 import type { Clock } from "../time/clock.ts";
@@ -16,7 +17,42 @@ import type {
   PointsOf,
   StoresOf,
   SubscribersOf,
+  TransactionStoresOf,
 } from "./inference.ts";
+
+/** Several reads and writes, and the events that tell of them, as one step. */
+export interface Transaction<C extends AnyContract> {
+  /** The contract's stores that declared the capability `transaction`. */
+  readonly stores: TransactionStoresOf<C>;
+  /**
+   * Publishes one of the contract's events with the commit: either both are there or neither. The
+   * stores must have declared `outbox`. Answers the id under which it will be published.
+   * @throws EVENT_INVALID and STATE_CAPABILITY_MISSING at once, TRANSACTION_EVENT_EPHEMERAL for an
+   *   event that is not durable, MESSAGING_BUFFER_FULL at the commit
+   */
+  readonly publish: <E extends keyof EventsOf<C> & string>(
+    event: E,
+    payload: EventsOf<C>[E],
+    options?: Omit<PublishOptions, "signal">,
+  ) => Published;
+}
+
+/** How a service does several things as one. */
+export type Transact<C extends AnyContract> = <R>(
+  run: (tx: Transaction<C>) => Promise<R> | R,
+  options?: Waiting,
+) => Promise<R>;
+
+export interface OnceOptions extends Waiting {
+  /**
+   * Under which name the event counts as handled. Default: the subscription whose handler runs;
+   * outside of one it must be given.
+   */
+  readonly as?: string | undefined;
+}
+
+/** What became of an event that is to be handled once. */
+export type OnceOutcome = "done" | "duplicate";
 
 /** What a service is handed when it is built. Everything it may touch is in here. */
 export interface ServiceTools<C extends AnyContract> {
@@ -31,6 +67,25 @@ export interface ServiceTools<C extends AnyContract> {
     payload: EventsOf<C>[E],
     options?: PublishOptions,
   ) => Promise<Published>;
+  /**
+   * Reads and writes several keys of several stores as if alone. `run` may run more than once when
+   * others write the same keys, so it must do nothing but use `tx`; what it answers is answered
+   * once it is committed. A transaction that threw wrote nothing.
+   * @throws STATE_UPDATE_CONTENDED after too many conflicts, and what `run` throws
+   */
+  readonly transaction: Transact<C>;
+  /**
+   * Handles an event exactly once, however often it is delivered: in one transaction with the
+   * record that it was handled. `duplicate`: it was handled before, and `run` did not run.
+   *
+   * @example
+   * onPlaced: (event) => once(event, (tx) => tx.stores.stock.update(event.item, take(event.count)))
+   */
+  readonly once: (
+    event: Pick<EventOf<object>, "eventId">,
+    run: (tx: Transaction<C>) => unknown,
+    options?: OnceOptions,
+  ) => Promise<OnceOutcome>;
   /** Clients of `uses`, and of `optional` (read those at the time of use: they come and go). */
   readonly clients: ClientsOf<C>;
   /** The contract's own `provider` points. */

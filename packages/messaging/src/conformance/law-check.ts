@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { systemClock, systemIds } from "@banyan/kernel";
 import type { BackoffOptions } from "@banyan/kernel";
+import type { CommitRider } from "@banyan/state";
 import type {
   Bus,
   BusCapability,
@@ -17,8 +18,20 @@ import type {
 /** A freshly opened bus with the time it lives in. */
 export interface BusHarness {
   readonly bus: Bus;
+  /**
+   * Of a durable bus: closes this one and opens another on what it kept. Left out where nothing
+   * outlives the bus.
+   */
+  restart?(): Promise<BusHarness>;
+  /**
+   * Capability `transactions`: commits riders as an engine on the bus's `medium` does, which writes
+   * their loads and tells each that it is committed.
+   */
+  commit?(riders: readonly CommitRider[]): Promise<void>;
   /** Monotonic milliseconds of the bus's clock. */
   nowMs(): number;
+  /** Wall clock of the bus. Default: the system's. */
+  wallMs?(): number;
   /** Lets that much of the bus's time pass, and everything that is due happen. */
   advance(ms: number): Promise<void>;
 }
@@ -31,12 +44,24 @@ export interface BusSubject {
   open(): Promise<BusHarness>;
   /** What the bus declares; what it does not must fail in the named way. */
   readonly capabilities: readonly BusCapability[];
+  /** Its harnesses have `restart`: a durable bus must. Default false. */
+  readonly restarts?: boolean | undefined;
 }
 
 /** One sentence of the law. */
 export interface BusCheck {
   readonly name: string;
+  /** Asked only of a bus that declares it, or whose harness restarts. */
+  readonly needs?: BusCapability | "restart" | undefined;
   run(law: LawRun): Promise<void>;
+}
+
+/** The checks as they are asked of buses with a capability. */
+export function checksFor(
+  needs: BusCapability | "restart",
+  checks: readonly BusCheck[],
+): readonly BusCheck[] {
+  return checks.map((check) => ({ ...check, needs }));
 }
 
 /** The same wait every time, and short: for checks that are not about waiting. */
@@ -52,19 +77,46 @@ export interface Seen {
 
 /** A running check: a bus, names nobody else uses, and patience with an end. */
 export class LawRun {
-  readonly bus: Bus;
   readonly capabilities: ReadonlySet<BusCapability>;
   readonly topic: string;
-  readonly #harness: BusHarness;
+  #harness: BusHarness;
   readonly #prefix: string;
 
   constructor(harness: BusHarness, capabilities: readonly BusCapability[]) {
     this.#harness = harness;
-    this.bus = harness.bus;
     this.capabilities = new Set(capabilities);
     // A broker may keep what an earlier run left behind: names are fresh each time.
     this.#prefix = `law-${systemIds.uuid()}`;
     this.topic = this.name("topic");
+  }
+
+  get bus(): Bus {
+    return this.#harness.bus;
+  }
+
+  /** The same bus in its next run. */
+  async restart(): Promise<void> {
+    const { restart } = this.#harness;
+    assert(restart !== undefined, "its harness has no restart");
+    this.#harness = await this.soon(restart.call(this.#harness), "the restart");
+  }
+
+  /** Commits staged publishes, as a transaction of an engine would. */
+  async commit(...riders: readonly CommitRider[]): Promise<void> {
+    const { commit } = this.#harness;
+    assert(commit !== undefined, "its harness has no commit");
+    await this.soon(commit.call(this.#harness, riders), "the commit");
+  }
+
+  stage(...messages: readonly OutgoingMessage[]): CommitRider {
+    const rider = this.bus.stage?.(messages);
+    assert(rider !== undefined, "it declares transactions but has no stage");
+    return rider;
+  }
+
+  /** Closes the bus, whatever the check left running. */
+  async end(): Promise<void> {
+    await this.soon(this.bus.close({ drainMs: 0 }), "the end");
   }
 
   name(word: string): string {
@@ -75,17 +127,28 @@ export class LawRun {
     return this.#harness.nowMs();
   }
 
+  wallMs(): number {
+    return this.#harness.wallMs?.() ?? systemClock.nowMs();
+  }
+
   advance(ms: number): Promise<void> {
     return this.#harness.advance(ms);
   }
 
   message(body: unknown = { n: 1 }, topic: string = this.topic): OutgoingMessage {
     const headers = { source: "law" };
-    return { id: systemIds.uuid(), topic, timestampMs: systemClock.nowMs(), body, headers };
+    return { id: systemIds.uuid(), topic, timestampMs: this.wallMs(), body, headers };
   }
 
   messages(count: number): OutgoingMessage[] {
     return Array.from({ length: count }, (_, n) => this.message({ n }));
+  }
+
+  /** Messages in order: `a` and `b` alternate for `["a", "b"]`. */
+  keyed(keys: readonly string[], count: number): OutgoingMessage[] {
+    return Array.from({ length: count }, (_, n) => {
+      return { ...this.message({ n }), orderingKey: keys[n % keys.length] };
+    });
   }
 
   /** Subscribes with a recorder around the handler. */

@@ -1,7 +1,6 @@
 /** What cannot be asked for, and what can be asked about. */
 
 import assert from "node:assert/strict";
-import { systemClock } from "@banyan/kernel";
 import { BusCapability } from "../bus.ts";
 import type { SubscribeSpec } from "../bus.ts";
 import type { BusCheck } from "./law-check.ts";
@@ -33,10 +32,18 @@ export const refusalLaw: readonly BusCheck[] = [
         const details = await law.rejects(refused, missing);
         assert.equal(details["capability"], BusCapability.Ordered);
       }
+      if (!law.capabilities.has(BusCapability.Retention)) {
+        const refused = law.bus.subscribe({ ...spec, retentionMs: 60_000 }, nothing);
+        const details = await law.rejects(refused, missing);
+        assert.equal(details["capability"], BusCapability.Retention);
+      }
+      if (!law.capabilities.has(BusCapability.Transactions)) {
+        assert.equal(law.bus.stage, undefined);
+      }
       if (!law.capabilities.has(BusCapability.Delays)) {
         const refused = law.bus.publish({
           ...law.message(),
-          deliverAtMs: systemClock.nowMs() + 1000,
+          deliverAtMs: law.wallMs() + 1000,
         });
         const details = await law.rejects(refused, missing);
         assert.equal(details["capability"], BusCapability.Delays);
@@ -57,6 +64,10 @@ export const refusalLaw: readonly BusCheck[] = [
         { ...good, retriesMax: -1 },
         { ...good, bufferMax: 0 },
         { ...good, backoff: { initialMs: Number.NaN } },
+        { ...good, leaseMs: 0 },
+        { ...good, leaseMs: 86_400_001 },
+        { ...good, retentionMs: 999 },
+        { ...good, retentionMs: 60_000, delivery: "broadcast" },
       ];
       for (const spec of wrong) {
         // Wrong on purpose: what an untyped caller may send.
@@ -107,6 +118,7 @@ export const refusalLaw: readonly BusCheck[] = [
         retried: 1,
         deadLettered: 1,
         deadLettersDropped: 0,
+        expired: 0,
         publishesWaiting: 0,
       });
       const [own] = subscriptions.filter((subscription) => subscription.name === name);
@@ -119,6 +131,7 @@ export const refusalLaw: readonly BusCheck[] = [
         buffered: 1,
         running: 2,
         retrying: 0,
+        delayed: 0,
         lagMs: own.lagMs,
       });
     },

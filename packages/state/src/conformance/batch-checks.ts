@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Entry } from "@banyan/kernel";
 import type { StateCheck } from "./harness.ts";
-import { rejectsWith } from "./harness.ts";
+import { readDuring, rejectsWith } from "./harness.ts";
 
 const keysOf = (length: number): string[] => Array.from({ length }, (_, index) => `k${index}`);
 
@@ -64,12 +64,8 @@ export const batchChecks: readonly StateCheck[] = [
       const keys = keysOf(50);
       const write = (value: number) => store.setMany(keys.map((key) => [key, value] as const));
       await write(0);
-      const readWhile = async (work: Promise<unknown>): Promise<Entry<unknown>[][]> => {
-        const reads = Array.from({ length: 10 }, () => store.getMany(keys));
-        // The work is awaited first, so that a broken reading leaves nothing running behind.
-        await work;
-        return Promise.all(reads);
-      };
+      const readWhile = (work: Promise<unknown>): Promise<Entry<unknown>[][]> =>
+        readDuring(work, () => store.getMany(keys));
       for (let round = 1; round <= 5; round += 1) {
         for (const found of await readWhile(write(round))) {
           assert.equal(found.length, keys.length);

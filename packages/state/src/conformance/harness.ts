@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { isBanyanError, t } from "@banyan/kernel";
-import type { Store, StoreSpec } from "@banyan/kernel";
+import type { RevisedStore, Store, StoreSpec } from "@banyan/kernel";
 import { StateCapability } from "../engine.ts";
-import type { EngineStore, StateEngine } from "../engine.ts";
+import type { EngineStore, EngineTransaction, StateEngine, TransactionOutcome } from "../engine.ts";
 import { openStore } from "../open-store.ts";
 import type { StoreLimits } from "../options.ts";
+import { createTransactor } from "../transaction.ts";
+import type { Transactor, TransactorStores } from "../transaction.ts";
 
 /** One engine under test, fresh and empty. */
 export interface StateHarness {
@@ -71,7 +73,11 @@ export class Subject {
   }
 
   get expires(): boolean {
-    return this.#engine.capabilities.has(StateCapability.Expires);
+    return this.has(StateCapability.Expires);
+  }
+
+  has(capability: StateCapability): boolean {
+    return this.#engine.capabilities.has(capability);
   }
 
   /** A store of any JSON, with a time to live where the engine can. */
@@ -93,16 +99,36 @@ export class Subject {
     });
   }
 
+  /** The same, counting revisions. */
+  async revisedStore(options: SubjectStore = {}): Promise<RevisedStore<unknown>> {
+    const asked = [...(options.capabilities ?? []), StateCapability.Revisions];
+    const store = await this.store({ ...options, capabilities: asked });
+    // It asked for revisions, so its entries have them; the type cannot see what the list holds.
+    return store as RevisedStore<unknown>;
+  }
+
   /** The same entries, seen as the engine gives them. */
-  async entries(options: { readonly scope?: string; readonly name?: string } = {}) {
+  async entries(options: Pick<SubjectStore, "scope" | "name" | "capabilities"> = {}) {
     const { scope = "law", name = "store" } = options;
+    const wanted: readonly string[] = [StateCapability.Expires, ...(options.capabilities ?? [])];
     const entries: EngineStore = await this.#engine.openStore({
       scope,
       name,
       durability: this.#engine.durability,
-      capabilities: new Set(this.expires ? [StateCapability.Expires] : []),
+      capabilities: new Set([...this.#engine.capabilities].filter((each) => wanted.includes(each))),
     });
     return entries;
+  }
+
+  /** A transaction as the engine is asked for it; what is left out is empty. */
+  async transact(transaction: Partial<EngineTransaction>): Promise<TransactionOutcome> {
+    assert(this.#engine.transact !== undefined, "the engine declares transactions and has none");
+    return this.#engine.transact({ checks: [], changes: [], riders: [], ...transaction });
+  }
+
+  /** Transactions as authors have them. */
+  transactor<S extends TransactorStores>(stores: S): Transactor<S> {
+    return createTransactor({ engine: this.#engine, stores, limits: { updateTriesMax: 1000 } });
   }
 
   async restart(): Promise<void> {
@@ -125,6 +151,21 @@ export async function rejectsWith(code: string, promise: Promise<unknown>): Prom
 function describe(error: unknown): string {
   if (isBanyanError(error)) return `${error.code}: ${error.message}`;
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
+/** Reads as often as it can until the work has ended, and once more. */
+export async function readDuring<T>(work: Promise<unknown>, read: () => Promise<T>): Promise<T[]> {
+  const found: T[] = [];
+  const running = new Set([work]);
+  const end = Promise.allSettled([work]).then(() => running.clear());
+  while (running.size > 0) {
+    for (let times = 0; times < 30; times += 1) found.push(await read());
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  await Promise.all([end, work]);
+  return [...found, await read()];
 }
 
 /** Every key of a store, page by page. */

@@ -7,6 +7,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isBanyanError } from "@banyan/kernel";
 import type { Store } from "@banyan/kernel";
+import { StateCapability } from "../engine.ts";
+import type { Transactor } from "../transaction.ts";
 import type { StateCheck, Subject } from "./harness.ts";
 import { allKeys, byBytes } from "./harness.ts";
 
@@ -14,6 +16,7 @@ interface Kept {
   readonly value: unknown;
   readonly etag: string;
   readonly expiresAt: number;
+  readonly revision: number;
 }
 
 /** What the engine should be: a map, a clock, and the etags that were ever given out. */
@@ -30,7 +33,8 @@ class Model {
   keep(key: string, value: unknown, written: { etag: string; expiresAt: number }): void {
     assert(!this.etags.has(written.etag), `the etag ${written.etag} was used before`);
     this.etags.add(written.etag);
-    this.entries.set(key, { value, ...written });
+    const revision = (this.live(key)?.revision ?? 0) + 1;
+    this.entries.set(key, { value, revision, ...written });
   }
 
   keys(prefix: string): string[] {
@@ -41,6 +45,8 @@ class Model {
 
 interface World {
   readonly store: Store<unknown>;
+  /** Where the engine has transactions. */
+  readonly transact: Transactor<{ readonly store: Store<unknown> }> | undefined;
   readonly model: Model;
   readonly subject: Subject;
 }
@@ -135,17 +141,108 @@ const deleteManys = fc
     for (const key of list) model.entries.delete(key);
   });
 
-const reads = fc.array(keys, { maxLength: 5 }).map((list): Command => async ({ store, model }) => {
+const reads = fc.array(keys, { maxLength: 5 }).map((list): Command => async (world) => {
+  const { store, model, subject } = world;
   const expected = list.flatMap((key) => {
     const live = model.live(key);
-    return live === undefined ? [] : [{ key, value: live.value, etag: live.etag }];
+    if (live === undefined) return [];
+    const { value, etag, revision } = live;
+    return [{ key, value, etag, revision: subject.has("revisions") ? revision : undefined }];
   });
-  assert.deepEqual(await store.getMany(list), expected);
+  const found = (await store.getMany(list)).map(({ key, value, etag, ...rest }) => {
+    return { key, value, etag, revision: "revision" in rest ? rest.revision : undefined };
+  });
+  assert.deepEqual(found, expected);
   for (const key of list) {
     assert.deepEqual(await store.get(key), model.live(key)?.value);
     assert.equal(await store.has(key), model.live(key) !== undefined);
   }
 });
+
+type Step =
+  | { readonly kind: "get"; readonly key: string }
+  | { readonly kind: "delete"; readonly key: string }
+  | { readonly kind: "update"; readonly key: string; readonly value: unknown }
+  | {
+      readonly kind: "set";
+      readonly key: string;
+      readonly value: unknown;
+      readonly ttlMs: number | undefined;
+    };
+
+/** What one run has read and written, as the model sees it; a key that it deleted has no value. */
+type Draft = Map<string, { readonly value: unknown; readonly expiresAt: number } | undefined>;
+
+async function take(step: Step, draft: Draft, world: World & { tx: RunStore }): Promise<void> {
+  const { tx, model, subject } = world;
+  const { key } = step;
+  const seen = draft.has(key) ? draft.get(key) : model.live(key);
+  const kept = seen?.expiresAt ?? Infinity;
+  if (step.kind === "get") {
+    assert.deepEqual(await tx.get(key), seen?.value);
+    assert.equal(await tx.has(key), seen !== undefined);
+    draft.set(key, seen);
+  } else if (step.kind === "delete") {
+    tx.delete(key);
+    draft.set(key, undefined);
+  } else if (step.kind === "update") {
+    const change = (current: unknown): unknown => {
+      assert.deepEqual(current, seen?.value);
+      return [step.value];
+    };
+    assert.deepEqual(await tx.update(key, change), [step.value]);
+    draft.set(key, { value: [step.value], expiresAt: kept });
+  } else {
+    const ttlMs = subject.expires ? step.ttlMs : undefined;
+    tx.set(key, step.value, { ttlMs });
+    draft.set(key, { value: step.value, expiresAt: model.now + (ttlMs ?? Infinity) });
+  }
+}
+
+type RunStore = Parameters<Parameters<NonNullable<World["transact"]>>[0]>[0]["stores"]["store"];
+
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constant("get" as const), key: keys }),
+  fc.record({ kind: fc.constant("delete" as const), key: keys }),
+  fc.record({ kind: fc.constant("update" as const), key: keys, value: values }),
+  fc.record({ kind: fc.constant("set" as const), key: keys, value: values, ttlMs: ttls }),
+);
+
+/** A run that is committed, that throws, or that somebody writes into the first time. */
+const transactions = fc
+  .record({
+    list: fc.array(steps, { maxLength: 6 }),
+    ending: fc.constantFrom("commit", "throw", "interfere"),
+    victim: keys,
+  })
+  .map(({ list, ending, victim }): Command => async (world) => {
+    const { store, model, transact } = world;
+    if (transact === undefined) return;
+    let draft: Draft = new Map();
+    let runs = 0;
+    const end = transact(async ({ stores }) => {
+      runs += 1;
+      draft = new Map();
+      for (const step of list) await take(step, draft, { ...world, tx: stores.store });
+      if (ending === "throw") throw new RangeError("on purpose");
+      if (ending !== "interfere" || runs > 1) return;
+      const etag = await store.set(victim, runs);
+      model.keep(victim, runs, { etag, expiresAt: Infinity });
+    });
+    if (ending === "throw") {
+      await assert.rejects(end, RangeError);
+      return;
+    }
+    await end;
+    const written = new Set(list.filter(({ kind }) => kind !== "get").map(({ key }) => key));
+    for (const key of written) {
+      const value = draft.get(key);
+      const etag = (await store.getEntry(key))?.etag;
+      assert.equal(etag !== undefined, value !== undefined);
+      if (value === undefined || etag === undefined) model.entries.delete(key);
+      else model.keep(key, value.value, { etag, expiresAt: value.expiresAt });
+    }
+  });
 
 const scans = fc
   .record({
@@ -171,6 +268,7 @@ const commands = fc.array(
     { weight: 2, arbitrary: scans },
     { weight: 1, arbitrary: setManys },
     { weight: 1, arbitrary: deleteManys },
+    { weight: 2, arbitrary: transactions },
   ),
   { maxLength: 25 },
 );
@@ -192,8 +290,11 @@ export const modelChecks: readonly StateCheck[] = [
       let run = 0;
       const property = fc.asyncProperty(commands, async (history) => {
         run += 1;
-        const store = await subject.store({ name: `history-${run}` });
-        const world: World = { store, model: new Model(), subject };
+        const wanted = [StateCapability.Revisions, StateCapability.Transaction] as const;
+        const capabilities = wanted.filter((each) => subject.has(each));
+        const store = await subject.store({ name: `history-${run}`, capabilities });
+        const transact = subject.has("transaction") ? subject.transactor({ store }) : undefined;
+        const world: World = { store, transact, model: new Model(), subject };
         for (const command of history) await command(world);
       });
       await fc.assert(property, { seed: subject.seed, numRuns: subject.runs });

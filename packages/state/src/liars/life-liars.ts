@@ -24,6 +24,12 @@ export const liarsAboutLife: readonly StateLiar[] = [
     },
   },
   {
+    name: "promises riders a place",
+    lie: "declares an outbox and has no medium for it",
+    caughtBy: "an engine has what it declares about transactions, and nothing else",
+    open: (clock) => ({ ...engineThat(clock, () => ({})), medium: undefined }),
+  },
+  {
     name: "forgets",
     lie: "says durable and keeps everything in memory",
     caughtBy: "values, etags and deletions survive a restart",

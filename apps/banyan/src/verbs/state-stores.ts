@@ -1,0 +1,34 @@
+/** `banyan state stores`: what each store is kept by, and what it can do. */
+
+import type { Command } from "../command.ts";
+import { findNode } from "../node-address.ts";
+import { listOf, recordsOf, textOf } from "../node-answers.ts";
+import { askNode } from "../node-client.ts";
+import { oneLine, textTable } from "../text-table.ts";
+
+export async function run(command: Command): Promise<void> {
+  const { terminal } = command;
+  const answer = await askNode(await findNode(command), "/node/state/stores");
+  if (terminal.json) {
+    terminal.print(JSON.stringify(answer));
+    return;
+  }
+  const rows = recordsOf(answer["stores"]);
+  if (rows.length === 0) {
+    terminal.note(terminal.styleNote("faint", "No service of this node has a store."));
+    return;
+  }
+  const head = ["STORE", "DURABILITY", "ENGINE", "CAN", ""];
+  terminal.print(
+    textTable([
+      head.map((cell) => terminal.style("faint", cell)),
+      ...rows.map((row) => [
+        terminal.style("name", textOf(row["store"])),
+        textOf(row["durability"]),
+        textOf(row["engine"]),
+        listOf(row["capabilities"]).map(textOf).join(", ") || "-",
+        oneLine(row["writable"] === false ? "the node's own; read only" : textOf(row["summary"])),
+      ]),
+    ]),
+  );
+}

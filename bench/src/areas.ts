@@ -1,0 +1,8 @@
+/** The areas by name; what an area measures is loaded when it is asked for. */
+
+import type { Area } from "./area.ts";
+
+export const areas: Readonly<Record<string, () => Promise<Area>>> = {
+  trunk: async () => (await import("./trunk/trunk.ts")).trunk,
+  embedded: async () => (await import("./embedded/embedded.ts")).embedded,
+};

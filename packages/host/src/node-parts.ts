@@ -1,0 +1,19 @@
+/** What all services of a node share. */
+
+import type { Clock, Log, Random } from "@banyan/kernel";
+import type { CallRuntime } from "@banyan/kernel/internal";
+import type { Mesh } from "@banyan/mesh";
+import type { NodeEngines } from "./engines.ts";
+import type { ExtensionRegistry } from "./extensions.ts";
+
+export interface NodeParts {
+  readonly runtime: CallRuntime;
+  readonly mesh: Mesh;
+  readonly engines: NodeEngines;
+  readonly extensions: ExtensionRegistry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** How long the node remembers what was handled once, in milliseconds. */
+  readonly inboxRetentionMs: number;
+}

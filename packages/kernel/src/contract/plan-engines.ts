@@ -1,0 +1,185 @@
+/**
+ * Do the engines that configuration chose keep what the contracts promise? Part of the plan of a
+ * node, so that it is known before any of them is opened.
+ *
+ * An engine and a bus of one name share their file or connection; that is what an outbox needs.
+ */
+
+import type { Offence } from "./check.ts";
+import type { AnyContract, EventSpec, StoreSpec } from "./contract-spec.ts";
+import { eventSpecOf } from "./event-spec.ts";
+
+/** The engine that configuration chose for a store. */
+export interface StoreEngine {
+  readonly name: string;
+  readonly durability: "durable" | "ephemeral";
+  readonly capabilities: ReadonlySet<string>;
+}
+
+/** The bus that configuration chose for durable or for ephemeral events. */
+export interface EventBus {
+  readonly name: string;
+  readonly durability: "durable" | "ephemeral";
+  /** Left out: not known before it is opened, so it is asked then. */
+  readonly capabilities?: ReadonlySet<string> | undefined;
+}
+
+/** What configuration chose. */
+export interface ChosenEngines {
+  /** Which engine a store gets; `undefined` when nothing is configured for it. */
+  readonly engineFor: (service: string, store: string, spec: StoreSpec) => StoreEngine | undefined;
+  /** Which bus carries events of a durability; `undefined` when it is not known: not judged. */
+  readonly busFor?: (durability: "durable" | "ephemeral") => EventBus | undefined;
+}
+
+/** Everything that an engine or a bus cannot keep. */
+export function engineOffences(
+  contracts: readonly AnyContract[],
+  chosen: ChosenEngines,
+): readonly Offence[] {
+  return [
+    ...contracts.flatMap((contract) => unfitStores(contract, chosen)),
+    ...contracts.flatMap((contract) => scatteredTransactions(contract, chosen)),
+    ...contracts.flatMap((contract) => unfitEvents(contract, chosen)),
+    ...contracts.flatMap((contract) => unfitSubscriptions(contract, contracts, chosen)),
+  ];
+}
+
+function unfitStores(contract: AnyContract, chosen: ChosenEngines): Offence[] {
+  return Object.entries(contract.spec.stores ?? {}).flatMap(([key, spec]) => {
+    const place = `${contract.name}.stores.${key}`;
+    const engine = chosen.engineFor(contract.name, key, spec);
+    if (engine === undefined) {
+      return [
+        {
+          place,
+          message: `No engine is configured for ${spec.durability} stores.`,
+          fix: `Set engines.${spec.durability} in banyan.yaml.`,
+        },
+      ];
+    }
+    return [...unfitFor(place, spec, engine), ...unfitOutbox(place, spec, { engine, chosen })];
+  });
+}
+
+function unfitFor(place: string, spec: StoreSpec, engine: StoreEngine): Offence[] {
+  const needs = [...(spec.capabilities ?? []), ...(spec.expires === true ? ["expires"] : [])];
+  const lacking = needs.filter((need) => !engine.capabilities.has(need));
+  const offences = lacking.map((need) => ({
+    place,
+    message: `It asks for "${need}", which the engine "${engine.name}" does not have.`,
+    fix: `Pin the store to an engine that has it, or drop "${need}"; "${engine.name}" has: ${
+      [...engine.capabilities].sort().join(", ") || "no capability"
+    }.`,
+  }));
+  if (spec.durability === "durable" && engine.durability !== "durable") {
+    offences.push({
+      place,
+      message: `It must be durable, but the engine "${engine.name}" forgets with the process.`,
+      fix: "Set engines.durable to a durable engine, such as sqlite.",
+    });
+  }
+  return offences;
+}
+
+/** Events are committed with a store's write only where bus and engine are one. */
+function unfitOutbox(
+  place: string,
+  { capabilities = [] }: StoreSpec,
+  { engine, chosen }: { engine: StoreEngine; chosen: ChosenEngines },
+): Offence[] {
+  if (!capabilities.includes("outbox")) return [];
+  if (!capabilities.includes("transaction")) {
+    return [
+      {
+        place,
+        message: 'It asks for "outbox" without "transaction", which is what publishes with it.',
+        fix: 'Add "transaction" to its capabilities, or drop "outbox".',
+      },
+    ];
+  }
+  const bus = chosen.busFor?.("durable");
+  if (bus === undefined || !engine.capabilities.has("outbox")) return [];
+  if (bus.name !== engine.name) {
+    return [
+      {
+        place,
+        message: `It asks for "outbox", but it is kept by "${engine.name}" and durable events go over "${bus.name}".`,
+        fix: `Keep both in one place: set engines.bus to ${engine.name}, or pin the store to ${bus.name}.`,
+      },
+    ];
+  }
+  if (bus.capabilities === undefined || bus.capabilities.has("transactions")) return [];
+  return [
+    {
+      place,
+      message: `It asks for "outbox", but the bus "${bus.name}" cannot publish with a transaction.`,
+      fix: "Set engines.bus to a bus that can, such as sqlite.",
+    },
+  ];
+}
+
+/** A transaction is one step of one engine. */
+function scatteredTransactions(contract: AnyContract, chosen: ChosenEngines): Offence[] {
+  const kept = Object.entries(contract.spec.stores ?? {}).flatMap(([key, spec]) => {
+    if (spec.capabilities?.includes("transaction") !== true) return [];
+    const engine = chosen.engineFor(contract.name, key, spec);
+    return engine === undefined ? [] : [{ store: `${contract.name}.${key}`, key, engine }];
+  });
+  const [first, ...others] = kept;
+  if (first === undefined) return [];
+  return others
+    .filter(({ engine }) => engine.name !== first.engine.name)
+    .map(({ store, key, engine }) => ({
+      place: `${contract.name}.stores.${key}`,
+      message: `It is kept by "${engine.name}", but "${first.store}", with which it shares transactions, by "${first.engine.name}".`,
+      fix: `Give both one durability, pin ${store} to ${first.engine.name}, or drop "transaction" from one of them.`,
+    }));
+}
+
+function unfitEvents(contract: AnyContract, chosen: ChosenEngines): Offence[] {
+  return Object.entries(contract.spec.events ?? {}).flatMap(([key, declared]) =>
+    unfitBus(`${contract.name}.events.${key}`, eventSpecOf(declared), chosen),
+  );
+}
+
+/** Events of others: those whose publisher runs here were judged there. */
+function unfitSubscriptions(
+  contract: AnyContract,
+  contracts: readonly AnyContract[],
+  chosen: ChosenEngines,
+): Offence[] {
+  return Object.entries(contract.spec.subscriptions ?? {}).flatMap(([key, subscription]) => {
+    const publisher = subscription.contract;
+    if (contracts.some(({ name }) => name === publisher.name)) return [];
+    const declared = publisher.spec.events?.[subscription.event];
+    if (declared === undefined) return [];
+    return unfitBus(`${contract.name}.subscriptions.${key}`, eventSpecOf(declared), chosen);
+  });
+}
+
+function unfitBus(
+  place: string,
+  { durability = "durable", orderedBy }: EventSpec,
+  chosen: ChosenEngines,
+): Offence[] {
+  const bus = chosen.busFor?.(durability);
+  if (bus === undefined) return [];
+  const offences: Offence[] = [];
+  if (durability === "durable" && bus.durability !== "durable") {
+    offences.push({
+      place,
+      message: `The event must be durable, but the bus "${bus.name}" forgets with the process.`,
+      fix: 'Set engines.bus to a durable bus, such as sqlite, or declare durability: "ephemeral".',
+    });
+  }
+  if (orderedBy !== undefined && bus.capabilities?.has("ordered") === false) {
+    const setting = durability === "durable" ? "engines.bus" : "engines.ephemeralBus";
+    offences.push({
+      place,
+      message: `The event is ordered by "${orderedBy}", but the bus "${bus.name}" keeps no order.`,
+      fix: `Set ${setting} to a bus that does, such as sqlite or memory, or drop orderedBy.`,
+    });
+  }
+  return offences;
+}

@@ -1,0 +1,350 @@
+/**
+ * The way in: from `publish` and `stage` to the queues of the topic.
+ *
+ * What it owns: the routes, the publishes that wait for room, the numbers of the messages.
+ * What may interrupt it: a queue that has room again, a wait that ends, the journal's answer.
+ *
+ * I1. A message is put into every queue of its topic or into none: room is looked for in all first.
+ * I2. Publishes to one topic are taken in the order they came, waiting ones included. With a
+ *     journal that is the order in which they are handed to it.
+ * I3. With a journal nothing is delivered before it is safe there. What a broadcast alone gets, or
+ *     nobody, is not written.
+ * I4. A route that publishes wait at is blocked at one of its full queues, which serves it as soon
+ *     as it has room.
+ */
+
+import type { Clock } from "@banyan/kernel";
+import { kernelErrors, toBanyanError } from "@banyan/kernel/internal";
+import type { CommitRider } from "@banyan/state";
+import type { BusPublishOptions, OutgoingMessage } from "./bus.ts";
+import type { DeliveryQueue } from "./delivery-queue.ts";
+import { messagingErrors } from "./errors.ts";
+import type { BusWheel } from "./held-delivery.ts";
+import type { BusJournal } from "./journal.ts";
+import { checkMessage } from "./message-check.ts";
+import type { MessageChecks } from "./message-check.ts";
+import type { ResolvedLocalBusOptions } from "./options.ts";
+import { appendsOf, Parcel } from "./parcel.ts";
+import { StagedPublish } from "./staged-publish.ts";
+import { WaitingPublish } from "./route.ts";
+import type { Route } from "./route.ts";
+import { TopicIndex } from "./topic-index.ts";
+
+export interface IntakeHost {
+  readonly clock: Clock;
+  readonly wheel: BusWheel;
+  readonly journal: BusJournal | undefined;
+  readonly medium: object;
+  readonly options: ResolvedLocalBusOptions;
+  readonly counters: { published: number; unrouted: number };
+  /** A message that sleeps in the journal until then is safe. */
+  slept(untilMs: number): void;
+}
+
+const accepted = Promise.resolve();
+
+export class Intake {
+  readonly index = new TopicIndex();
+  readonly #host: IntakeHost;
+  readonly #checks: { readonly owned: MessageChecks; readonly copied: MessageChecks };
+  /** Routes by the full queue that their publishes wait for. */
+  readonly #blocked = new Map<DeliveryQueue, Set<Route>>();
+  #waiting = 0;
+  #nextSeq: number;
+  #isClosed = false;
+
+  constructor(host: IntakeHost) {
+    this.#host = host;
+    this.#nextSeq = host.journal?.nextSeq ?? 0;
+    const { bodySizeMax } = host.options;
+    const delays = host.clock;
+    this.#checks = {
+      owned: { bodySizeMax, delays, owned: true },
+      copied: { bodySizeMax, delays, owned: false },
+    };
+  }
+
+  /** Publishes that wait for room. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Takes so many numbers out of the row; answers the first. */
+  takeSeqs(count: number): number {
+    const first = this.#nextSeq;
+    this.#nextSeq += count;
+    return first;
+  }
+
+  /** @throws what `checkMessage` throws; resolves when it is safe */
+  publish(
+    messages: OutgoingMessage | readonly OutgoingMessage[],
+    options: BusPublishOptions,
+  ): Promise<void> {
+    const { signal } = options;
+    if (signal?.aborted === true) throw withdrawn(signal, 0);
+    const checks = options.owned === true ? this.#checks.owned : this.#checks.copied;
+    if (!isBatch(messages)) {
+      const known = this.index.known(messages?.topic);
+      const message = checkMessage(messages, checks, known !== undefined);
+      const route = known ?? this.index.routeOf(message);
+      if (!route.isFree) return this.#wait([message], { done: 0, safe: [] }, options);
+      return this.#take(route, message) ?? accepted;
+    }
+    const batch = messages.map((each) => this.#check(each, checks));
+    const taken = this.#takeMany(batch, 0);
+    if (taken.done < batch.length) return this.#wait(batch, taken, options);
+    const [safe = accepted] = taken.safe;
+    return safe;
+  }
+
+  /** @throws what `checkMessage` throws, MESSAGING_BUFFER_FULL */
+  stage(messages: readonly OutgoingMessage[]): CommitRider {
+    const { journal, medium } = this.#host;
+    const batch = messages.map((each) => this.#check(each, this.#checks.copied));
+    const parcels: Parcel[] = [];
+    for (const message of batch) {
+      const route = this.index.routeOf(message);
+      if (route.isFree) {
+        parcels.push(new Parcel(message, route.queues, -1));
+        continue;
+      }
+      for (const parcel of parcels) parcel.drop();
+      throw bufferFull(route, { accepted: 0, timeoutMs: 0 });
+    }
+    return new StagedPublish(parcels, {
+      medium,
+      journal,
+      takeSeq: () => this.takeSeqs(1),
+      deliver: (parcel) => this.#deliver(parcel),
+    });
+  }
+
+  /** A queue may have room again. */
+  serve(queue: DeliveryQueue): void {
+    if (this.#blocked.size === 0) return;
+    const routes = this.#blocked.get(queue);
+    while (routes !== undefined && queue.hasRoom) {
+      const [route] = routes;
+      if (route === undefined) break;
+      routes.delete(route);
+      this.#serveRoute(route);
+    }
+    if (routes?.size === 0) this.#blocked.delete(queue);
+  }
+
+  /** A queue gets nothing any more. Whoever waited only for it has room now. */
+  detach(queue: DeliveryQueue): void {
+    this.#blocked.delete(queue);
+    for (const route of this.index.remove(queue)) this.#serveRoute(route);
+  }
+
+  /** Ends every wait. */
+  close(errorOf: (done: number) => Error): void {
+    this.#isClosed = true;
+    for (const route of this.index.routes) {
+      for (let waiting = route.shiftWaiting(); waiting; waiting = route.shiftWaiting()) {
+        waiting.fail(errorOf(waiting.done));
+      }
+    }
+    this.index.clear();
+  }
+
+  #check(message: OutgoingMessage, checks: MessageChecks): OutgoingMessage {
+    return checkMessage(message, checks, this.index.known(message?.topic) !== undefined);
+  }
+
+  /** Takes one message; there is room. `undefined`: it is delivered. */
+  #take(route: Route, message: OutgoingMessage): Promise<void> | undefined {
+    if (this.#host.journal !== undefined) {
+      return this.#keep([new Parcel(message, route.queues, this.takeSeqs(1))]);
+    }
+    this.#takeNow(route, message);
+    return undefined;
+  }
+
+  /** The same without a journal: the hot path of the memory bus, which needs no parcel. */
+  #takeNow({ queues }: Route, message: OutgoingMessage): void {
+    const { counters } = this.#host;
+    const seq = this.#nextSeq;
+    this.#nextSeq += 1;
+    counters.published += 1;
+    if (queues.length === 0) counters.unrouted += 1;
+    for (const queue of queues) {
+      queue.reserve();
+      queue.arrive(message, seq);
+    }
+  }
+
+  /** Takes as many as there is room for, in their order. */
+  #takeMany(batch: readonly OutgoingMessage[], from: number): Taken {
+    const parcels: Parcel[] = [];
+    let done = from;
+    for (; done < batch.length; done += 1) {
+      const message = batch[done];
+      if (message === undefined) break;
+      const route = this.index.routeOf(message);
+      if (!route.isFree) break;
+      if (this.#host.journal === undefined) this.#takeNow(route, message);
+      else parcels.push(new Parcel(message, route.queues, this.takeSeqs(1)));
+    }
+    const safe = parcels.length === 0 ? undefined : this.#keep(parcels);
+    return { done, safe: safe === undefined ? [] : [safe] };
+  }
+
+  /** Hands parcels to the journal as one, and delivers them when they are safe (I3). */
+  #keep(parcels: readonly Parcel[]): Promise<void> | undefined {
+    const { journal } = this.#host;
+    const appends = appendsOf(parcels);
+    if (journal === undefined || appends.length === 0) {
+      for (const parcel of parcels) this.#deliver(parcel);
+      return undefined;
+    }
+    for (const parcel of parcels) parcel.handOver();
+    return journal.append(appends).then(
+      () => {
+        for (const parcel of parcels) this.#deliver(parcel);
+      },
+      (error: unknown) => {
+        for (const parcel of parcels) parcel.drop();
+        throw error;
+      },
+    );
+  }
+
+  #deliver(parcel: Parcel): void {
+    const { counters } = this.#host;
+    const { message, queues } = parcel;
+    counters.published += 1;
+    if (queues.length === 0) counters.unrouted += 1;
+    parcel.deliver();
+    if (message.deliverAtMs !== undefined && parcel.append !== undefined) {
+      this.#host.slept(message.deliverAtMs);
+    }
+  }
+
+  #wait(
+    batch: readonly OutgoingMessage[],
+    { done, safe }: Taken,
+    options: BusPublishOptions,
+  ): Promise<void> {
+    const { clock, wheel } = this.#host;
+    const { timeoutMs = this.#host.options.publishTimeoutMs, signal } = options;
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        if (signal !== undefined) waiting.fail(withdrawn(signal, waiting.done));
+      };
+      const waiting = new WaitingPublish(batch, done, {
+        safe,
+        deadlineMs: clock.monotonicMs() + timeoutMs,
+        onTimeout: () =>
+          waiting.fail(bufferFull(waiting.route, { accepted: waiting.done, timeoutMs })),
+        onEnd: (error) => {
+          signal?.removeEventListener("abort", onAbort);
+          wheel.remove(waiting);
+          this.#waiting -= 1;
+          this.#leaveRoute(waiting);
+          // What was taken before is safe or refused before the whole is.
+          if (error === undefined) resolve(waiting.allSafe());
+          else waiting.whenSettled(() => reject(asError(error)));
+        },
+      });
+      this.#waiting += 1;
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#waitAt(waiting);
+      if (waiting.isEnded) return;
+      if (timeoutMs <= 0) waiting.onDue();
+      else wheel.add(waiting);
+    });
+  }
+
+  #waitAt(waiting: WaitingPublish): void {
+    const { current } = waiting;
+    if (current === undefined) return;
+    const route = this.index.routeOf(current);
+    waiting.route = route;
+    route.wait(waiting);
+    this.#serveRoute(route);
+  }
+
+  /** Takes an ended wait out of its route, which may let the ones behind it go on. */
+  #leaveRoute(waiting: WaitingPublish): void {
+    const { route } = waiting;
+    if (route === undefined || this.#isClosed) return; // close has taken it out
+    route.forgetOne();
+    this.#serveRoute(route);
+  }
+
+  #serveRoute(route: Route): void {
+    for (;;) {
+      const waiting = route.nextWaiting;
+      const message = waiting?.current;
+      if (waiting === undefined || message === undefined) return;
+      const full = route.fullQueue;
+      if (full !== undefined) {
+        this.#block(full, route);
+        return;
+      }
+      const safe = this.#take(route, message);
+      if (safe !== undefined) waiting.takeSafe(safe);
+      waiting.done += 1;
+      if (waiting.current?.topic === route.topic) continue;
+      route.shiftWaiting();
+      waiting.route = undefined;
+      this.#goOn(waiting);
+    }
+  }
+
+  #block(queue: DeliveryQueue, route: Route): void {
+    const routes = this.#blocked.get(queue);
+    if (routes === undefined) this.#blocked.set(queue, new Set([route]));
+    else routes.add(route);
+  }
+
+  /** The batch's next message is of another topic, or there is none. */
+  #goOn(waiting: WaitingPublish): void {
+    const { done, safe } = this.#takeMany(waiting.batch, waiting.done);
+    waiting.done = done;
+    for (const each of safe) waiting.takeSafe(each);
+    if (waiting.current === undefined) waiting.succeed();
+    else this.#waitAt(waiting);
+  }
+}
+
+/** How far a batch was taken, and when that much is safe; nothing to wait for in memory. */
+interface Taken {
+  readonly done: number;
+  readonly safe: readonly Promise<void>[];
+}
+
+/** A journal may reject with anything; a caller is given an error. */
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : toBanyanError(error);
+}
+
+/** `Array.isArray` alone does not narrow a readonly array. */
+function isBatch(
+  messages: OutgoingMessage | readonly OutgoingMessage[],
+): messages is readonly OutgoingMessage[] {
+  return Array.isArray(messages);
+}
+
+function withdrawn(signal: AbortSignal, done: number): Error {
+  return kernelErrors.CALL_CANCELLED("The publish was withdrawn before the bus had room for it.", {
+    cause: signal.reason,
+    details: { accepted: done },
+  });
+}
+
+function bufferFull(
+  route: Route | undefined,
+  { accepted: done, timeoutMs }: { readonly accepted: number; readonly timeoutMs: number },
+): Error {
+  const full = route?.fullQueue?.spec;
+  const name = full?.name ?? route?.topic ?? "";
+  return messagingErrors.MESSAGING_BUFFER_FULL(
+    `Subscription "${name}" holds ${full?.bufferMax ?? 0} messages, as many as it may, and made ` +
+      `no room within ${timeoutMs} ms; publish slower, raise its concurrency, or start a member.`,
+    { details: { subscription: name, accepted: done } },
+  );
+}
