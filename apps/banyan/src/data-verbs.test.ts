@@ -1,7 +1,15 @@
 /** The verbs about what a node keeps, as a user runs them: real processes and real files. */
 
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -129,13 +137,34 @@ describe("state and events of a running node", { concurrency: 2 }, () => {
     assert.equal((await ask(project, "state", "get", "pantry.totals", "t"))["value"], 42);
     const long = await run(project, "state", "set", "pantry.notes", "n", "x".repeat(21));
     assert.deepEqual([long.code, /20 characters/.test(long.stderr)], [2, true]);
+    for (const verb of ["state set pantry.totals t -", "events publish pantry.filled -"]) {
+      const silent = spawnNode(bin, verb.split(" "), { cwd: project.path, env, input: "" });
+      await using _silent = silent;
+      assert.equal((await silent.exited).code, 2);
+      assert.match(silent.stderr, /Standard input was empty/);
+    }
   });
 
   test("a store that is not there is answered with the nearest one", async () => {
     const { code, stderr } = await run(project, "state", "list", "pantry.jar");
     assert.deepEqual([code, /"pantry\.jars"/.test(stderr)], [3, true]);
+    const service = await run(project, "state", "get", "pantry", "x");
+    assert.match(service.stderr, /"pantry" has: pantry\.jars, pantry\.notes, pantry\.totals\./);
+    assert.match(service.stderr, /fix: .*banyan state stores/);
     const own = await run(project, "state", "set", "node.inbox", "k", '{"at":1}');
     assert.deepEqual([own.code, /read, not written/.test(own.stderr)], [10, true]);
+  });
+
+  test("keys that would move the cursor are shown, and an end is not called empty", async () => {
+    const key = "odd\u001B[2J\nkey";
+    await run(project, "state", "set", "pantry.notes", key, "v\u009B");
+    const words = ["state", "list", "pantry.notes", "--prefix", "odd"];
+    const { stdout } = await run(project, ...words);
+    assert.match(stdout, /^odd\\u001b\[2J\\nkey +"v\\u009b"$/m);
+    const shown = await run(project, "state", "get", "pantry.notes", key);
+    assert.equal(shown.stdout, '"v\\u009b"\n');
+    const end = await run(project, "state", "list", "pantry.notes", "--after", "zzz");
+    assert.equal(end.stderr, 'There is nothing after "zzz".\n');
   });
 
   test("all of a long list are shown with --all, one JSON per line", async () => {
@@ -167,6 +196,28 @@ describe("state and events of a running node", { concurrency: 2 }, () => {
       () => run(project, "state", "get", "taster.tasted", "tail"),
       ({ code }) => code === 0,
     );
+  });
+
+  test("an event that nobody listens to is told so, a delay too long is refused", async () => {
+    const lonely = await run(project, "events", "publish", "pantry.emptied", "jar=x");
+    assert.equal(lonely.code, 0);
+    assert.match(lonely.stderr, /nobody listens to pantry\.emptied .* kept nowhere/);
+    const heard = await run(project, "events", "publish", "pantry.filled", "jar=h", "count=1");
+    assert.equal(heard.stderr, "");
+    const far = ["events", "publish", "pantry.emptied", "jar=x", "--delay", "4000d"];
+    const late = await run(project, ...far);
+    assert.deepEqual([late.code, /1ms to 3652d/.test(late.stderr)], [2, true]);
+  });
+
+  test("a tail of what is no pattern is told what one is", async () => {
+    for (const pattern of ["no topic", "pantry..filled"]) {
+      const { code, stderr } = await run(project, "events", "tail", pattern);
+      assert.equal(code, 2);
+      assert.match(stderr, /is no pattern of topics.*"greeter\.\*"/);
+      assert.doesNotMatch(stderr, /node\.tail|no service of this node/);
+    }
+    const empty = await run(project, "events", "tail", "");
+    assert.deepEqual([empty.code, /The pattern is empty/.test(empty.stderr)], [2, true]);
   });
 
   test("topics are listed with who listens and what waits", async () => {
@@ -203,7 +254,10 @@ describe("state and events of a running node", { concurrency: 2 }, () => {
       ({ code }) => code === 0,
     );
     const again = await run(project, ...dead, "discard", id);
-    assert.deepEqual([again.code, again.stdout], [10, "discarded 0\n"]);
+    assert.deepEqual([again.code, again.stdout], [3, ""]);
+    assert.match(again.stderr, /NODE_DEAD_LETTER_UNKNOWN/);
+    const other = await run(project, ...dead, "list", "--subscription", "taster.onFiled");
+    assert.deepEqual([other.code, /"taster\.onFilled"/.test(other.stderr)], [3, true]);
   });
 
   test("completion in a shell gets the names of this node", async () => {
@@ -218,7 +272,7 @@ describe("state and events of a running node", { concurrency: 2 }, () => {
     assert.deepEqual(await values("store-field", "pantry.jars", "a"), ["count=", "label="]);
     assert.deepEqual(await values("topic-field", "pantry.filled"), ["jar=", "count="]);
     assert.ok((await values("store")).includes("pantry.jars"));
-    assert.deepEqual(await values("topic"), ["pantry.filled"]);
+    assert.deepEqual(await values("topic"), ["pantry.filled", "pantry.emptied"]);
     assert.deepEqual(await values("subscription"), ["taster.onFilled"]);
     assert.ok((await values("service.operation")).includes("pantry.fill"));
     const none = await run(project, "complete-values", "store", "--data-dir", "nowhere");
@@ -269,13 +323,23 @@ describe("backups", () => {
     await load;
     const twice = await run(project, "backup", "create", "first");
     assert.deepEqual([twice.code, /is not empty/.test(twice.stderr)], [10, true]);
+    const own = await run(project, "backup", "create", ".banyan");
+    assert.deepEqual([own.code, /the data directory itself/.test(own.stderr)], [10, true]);
+    const nowhere = await run(project, "backup", "create", "");
+    assert.deepEqual(
+      [nowhere.code, /folder of the backup is empty/.test(nowhere.stderr)],
+      [2, true],
+    );
     const held = await run(project, "backup", "restore", "first", "--force");
     assert.deepEqual([held.code, held.stderr.includes(`pid ${node.pid}`)], [10, true]);
     await node[Symbol.asyncDispose]();
     for (const [index, name] of ["first", "second"].entries()) {
       assert.match((await run(project, "backup", "verify", name)).stdout, /^sound: /);
       const place = ["--data-dir", `restored-${name}`];
-      assert.equal((await run(project, "backup", "restore", name, ...place)).code, 0);
+      const restore = await run(project, "backup", "restore", name, ...place);
+      assert.equal(restore.code, 0);
+      assert.match(restore.stderr, new RegExp(`banyan up ${place.join(" ")}\` starts`));
+      assert.equal(statSync(project.join(name, "state.db")).mode & 0o777, 0o600);
       await using restored = await up(project, ...place);
       const list = ["state", "list", "pantry.jars", "--all", "--json", ...place];
       const { stdout } = await run(project, ...list);

@@ -25,7 +25,7 @@ const afterFlag: FlagSpec = {
 const subscriptionFlag: FlagSpec = {
   name: "subscription",
   value: "name",
-  summary: "Only those of this subscription: orders.onPlaced.",
+  summary: "Only those of this subscription: orders.placed.",
   completes: "subscription",
 };
 const allFlag: FlagSpec = { name: "all", summary: "All of them, not only some or a page." };
@@ -91,7 +91,14 @@ const stateVerbs: readonly VerbSpec[] = [
     ],
     examples: [
       { line: "banyan state list greeter.visits", says: "the first hundred" },
-      { line: "banyan state list greeter.visits --prefix A --all", says: "every key from A on A" },
+      {
+        line: "banyan state list greeter.visits --prefix A --all",
+        says: "every key that begins with A",
+      },
+    ],
+    notes: [
+      '`--json` prints `{"entries":[{"key":"Ada","value":{"count":3},"etag":"0a1b"}],"next":"Ada"}`; there is a `next` only where there is more.',
+      "With `--all` it prints the entries alone, one per line.",
     ],
   },
 ];
@@ -138,6 +145,11 @@ const eventVerbs: readonly VerbSpec[] = [
       { line: "banyan events tail 'greeter.*'", says: "* stands for one word, # for any number" },
       { line: "banyan events tail greeter.greeted --limit 1", says: "waits for one" },
     ],
+    notes: [
+      '`--json` prints one object per line. The first is `{"kind":"live","pattern":"#"}`: whatever is published from then on is shown.',
+      'An event is `{"kind":"message","topic":…,"eventId":…,"timestamp":…,"bus":…,"headers":{…},"body":{…}}`; `{"kind":"missed","count":7}` stands for events that came faster than they were read.',
+      "`--limit` counts events, not the other lines.",
+    ],
   },
   {
     name: "events dead-letters list",
@@ -145,6 +157,9 @@ const eventVerbs: readonly VerbSpec[] = [
     args: [],
     flags: [subscriptionFlag, limitFlag, afterFlag, allFlag],
     examples: [{ line: "banyan events dead-letters list", says: "the first hundred" }],
+    notes: [
+      '`--json` prints `{"letters":[{"id":…,"subscription":…,"topic":…,"error":{…}}],"next":…}`; there is a `next` only where there is more. With `--all` it prints the letters alone, one per line.',
+    ],
   },
   {
     name: "events dead-letters show",
@@ -169,7 +184,7 @@ const eventVerbs: readonly VerbSpec[] = [
         says: "one of them",
       },
       {
-        line: "banyan events dead-letters redrive --subscription orders.onPlaced --all",
+        line: "banyan events dead-letters redrive --subscription orders.placed --all",
         says: "after the fault was mended",
       },
     ],
@@ -185,7 +200,7 @@ const eventVerbs: readonly VerbSpec[] = [
         says: "one of them",
       },
       {
-        line: "banyan events dead-letters discard --subscription orders.onPlaced --all --yes",
+        line: "banyan events dead-letters discard --subscription orders.placed --all --yes",
         says: "in a script",
       },
     ],

@@ -15,6 +15,8 @@ const unitsMs: Readonly<Record<string, number>> = {
 export const callTimeMax = "1h";
 /** How far ahead something may happen: longer than anybody keeps a machine. */
 export const futureTimeMax = "36500d";
+/** How long an event may wait for its delivery: what a bus takes, about ten years. */
+export const delayTimeMax = "3652d";
 
 /** Milliseconds, from 1 to `max`. @throws CLI_USAGE */
 export function parseDuration(text: string, flag: string, max: string): number {

@@ -18,7 +18,7 @@ export const cliErrors = defineErrors({
   CLI_CONNECTION_LOST: {
     kind: "unavailable",
     summary:
-      "The connection broke after the request was sent; whether it took effect is not known. Repeat it with --idempotency-key.",
+      "The connection broke while the request was sent, or before its answer was there. The message says whether it can have taken effect.",
     retryable: false,
   },
   CLI_CONFIG_UNREADABLE: {

@@ -54,6 +54,7 @@ function verbHelp(verb: VerbSpec, paint: Paint): string {
   }
   const examples = verb.examples.map(({ line, says }) => [line, paint("faint", says)]);
   parts.push("", paint("strong", "Examples"), textTable(examples, "  "));
+  if (verb.notes !== undefined) parts.push("", ...verb.notes);
   return parts.join("\n");
 }
 
@@ -82,6 +83,7 @@ export function renderReference(): string {
     ...verb.examples.map(({ line, says }) => `${line}   # ${says}`),
     "```",
     "",
+    ...(verb.notes ?? []).flatMap((note) => [note, ""]),
   ]);
   return [
     "# The banyan command",

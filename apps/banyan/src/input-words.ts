@@ -15,7 +15,9 @@ export type Input =
 export async function readInput(words: readonly string[]): Promise<Input> {
   const [first, ...more] = words;
   if (first === "-" && more.length === 0) {
-    return { kind: "value", value: parseRequest(await readStandardInput(), "standard input") };
+    const text = await readStandardInput();
+    if (text.trim() === "") throw nothingRead();
+    return { kind: "value", value: parseRequest(text, "standard input") };
   }
   if (first !== undefined && /^\s*[{[]/.test(first) && more.length === 0) {
     return { kind: "value", value: parseRequest(first, "the request") };
@@ -67,9 +69,16 @@ async function readStandardInput(): Promise<string> {
   return text;
 }
 
+/** What wrote it has failed, more likely than that an empty object was meant. */
+function nothingRead(): Error {
+  return cliErrors.CLI_USAGE("Standard input was empty; JSON was expected.", {
+    details: { fix: "Look at what writes it; an empty object is written as {}." },
+  });
+}
+
 function parseRequest(text: string, what: string): unknown {
   try {
-    return text.trim() === "" ? {} : JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw cliErrors.CLI_USAGE(`JSON was expected in ${what}: ${reason}.`, {

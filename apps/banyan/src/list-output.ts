@@ -4,7 +4,7 @@ import type { Command } from "./command.ts";
 import { askPages } from "./node-pages.ts";
 import type { PageQuestion } from "./node-pages.ts";
 import { quoted } from "./try-it.ts";
-import { textTable } from "./text-table.ts";
+import { escaped, textTable } from "./text-table.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -46,9 +46,20 @@ export async function printList(command: Command, output: ListOutput): Promise<v
     }
     return;
   }
-  if (shown === 0) terminal.note(terminal.styleNote("faint", output.nothing));
-  else if (next !== undefined) {
-    const words = `There is more: --after ${quoted(next)} goes on, --all shows everything.`;
+  if (shown === 0) {
+    const after = flags.text("after");
+    const words =
+      after === undefined ? output.nothing : `There is nothing after ${JSON.stringify(after)}.`;
+    terminal.note(terminal.styleNote("faint", escaped(words)));
+  }
+  if (next !== undefined) {
+    const words = `There is more: --after ${shellWord(next)} goes on, --all shows everything.`;
     terminal.note(terminal.styleNote("faint", words));
   }
+}
+
+/** With control characters as bash, zsh and ksh read them. */
+function shellWord(text: string): string {
+  if (escaped(text) === text) return quoted(text);
+  return `$'${escaped(text.replaceAll(/[\\']/g, "\\$&"))}'`;
 }

@@ -304,6 +304,15 @@ describe("without a node", { concurrency: 2 }, () => {
     assert.deepEqual([code, stderr], [0, ""]);
   });
 
+  test("the first word of several verbs shows their help, and alone it is refused", async () => {
+    await using project = await makeProject();
+    const help = await run(project, "backup", "--help");
+    assert.equal(help.code, 0, help.stderr);
+    assert.match(help.stdout, /backup create[^]*backup verify[^]*backup restore/);
+    const bare = await run(project, "backup");
+    assert.deepEqual([bare.code, /: create, verify, restore\./.test(bare.stderr)], [2, true]);
+  });
+
   test("configuration is validated, shown and documented", async () => {
     await using project = await makeProject();
     const valid = await run(project, "config", "validate");

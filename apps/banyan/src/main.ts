@@ -14,11 +14,13 @@ process.exitCode = await runCommand(words, terminalFor(words));
 
 async function runCommand(given: readonly string[], terminal: Terminal): Promise<number> {
   try {
-    const { verb, args, flags } = parseArguments(given);
+    const { verb, group, args, flags } = parseArguments(given);
     if (verb === undefined || flags.has("help")) {
-      const { renderOverview, renderVerbHelp } = await import("./help.ts");
+      const { renderHelpFor, renderOverview, renderVerbHelp } = await import("./help.ts");
       const paint = terminal.style;
-      terminal.print(verb === undefined ? renderOverview(paint) : renderVerbHelp(verb, paint));
+      const help =
+        verb === undefined ? renderHelpFor(group ?? "", paint) : renderVerbHelp(verb, paint);
+      terminal.print(help ?? renderOverview(paint));
       // Nothing was asked for: that is wrong usage, for a script at least.
       return given.length === 0 ? 2 : 0;
     }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, RequestListener } from "node:http";
 import { describe, test } from "node:test";
+import { isBanyanError } from "@banyan/kernel";
 import { freePort } from "@banyan/testbed";
 import type { NodeAddress } from "./node-address.ts";
 import { askNode, callNode } from "./node-client.ts";
@@ -132,6 +133,30 @@ describe("what is no answer", () => {
       code: "CLI_CONNECTION_LOST",
       retryable: false,
     });
+  });
+
+  test("a body that is cut off took no effect, and is told with its size", async () => {
+    await using node = await serve((incoming) => incoming.socket.destroy());
+    const body = { text: "x".repeat(64 * 1024 * 1024) };
+    await assert.rejects(callNode(node.address, { path: "/a", body }), (error) => {
+      assert.ok(isBanyanError(error, "CLI_CONNECTION_LOST"));
+      assert.match(error.message, /while 671088\d\d bytes were sent.*too large.*took no effect/);
+      return true;
+    });
+  });
+
+  test("only a verb that takes an idempotency key advises one", async () => {
+    await using node = await serve((incoming) => incoming.socket.destroy());
+    const fixOf = async (repeatAdvice?: string): Promise<unknown> => {
+      try {
+        await callNode(node.address, { ...request, repeatAdvice });
+      } catch (error) {
+        return isBanyanError(error) ? error.details?.["fix"] : error;
+      }
+      return undefined;
+    };
+    assert.match(String(await fixOf()), /not known\. Look at what is there/);
+    assert.match(String(await fixOf("Repeat it.")), /not known\. Repeat it\.$/);
   });
 
   test("an answer or a stream that ends early leaves the outcome unknown", async () => {

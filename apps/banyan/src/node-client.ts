@@ -24,6 +24,8 @@ export interface CallRequest {
   readonly body: unknown;
   readonly timeoutMs?: number | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** What to do when nobody knows whether the call took effect; a sentence. */
+  readonly repeatAdvice?: string | undefined;
   /** Ends the connection, also in the middle of a stream. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -47,9 +49,9 @@ export async function callNode(node: NodeAddress, call: CallRequest): Promise<Ca
     return { kind: "nothing" };
   }
   if (statusCode === 200 && type === "text/event-stream") {
-    return { kind: "frames", frames: readFrames(response, node) };
+    return { kind: "frames", frames: readFrames(response, { node, ...call }) };
   }
-  const text = await readText(response, node);
+  const text = await readText(response, { node, ...call });
   if (type === "application/problem+json") throw problemError(parse(text, node), node);
   if (statusCode === 200 && type === "application/json") {
     return { kind: "value", value: parse(text, node) };
@@ -88,7 +90,7 @@ export async function getJson(node: NodeAddress, path: string): Promise<PageAnsw
     headers: {},
     waitMs: pageWaitMs,
   });
-  const body = parse(await readText(response, node), node);
+  const body = parse(await readText(response, { node }), node);
   if (!isRecord(body)) throw unreadable(node, `${path} is no object`);
   const date = Date.parse(response.headers.date ?? "");
   return { status: response.statusCode ?? 0, body, date: Number.isNaN(date) ? undefined : date };
@@ -102,7 +104,7 @@ export interface PageAnswer {
 }
 
 function send(node: NodeAddress, call: CallRequest): Promise<IncomingMessage> {
-  const { path, body, timeoutMs, idempotencyKey, signal } = call;
+  const { path, body, timeoutMs, idempotencyKey, repeatAdvice, signal } = call;
   const payload = Buffer.from(JSON.stringify(body));
   const headers = {
     "content-type": "application/json",
@@ -112,7 +114,8 @@ function send(node: NodeAddress, call: CallRequest): Promise<IncomingMessage> {
     ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
   };
   const waitMs = (timeoutMs ?? timeoutDefaultMs) + graceMs;
-  return sendRequest(node, { method: "POST", path, headers, payload, waitMs, signal });
+  const options = { payload, waitMs, repeatAdvice, signal };
+  return sendRequest(node, { method: "POST", path, headers, ...options });
 }
 
 interface RawRequest {
@@ -121,12 +124,13 @@ interface RawRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly payload?: Buffer;
   readonly waitMs: number;
+  readonly repeatAdvice?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 function sendRequest(node: NodeAddress, raw: RawRequest): Promise<IncomingMessage> {
   const url = new URL(`${node.url}${raw.path}`);
-  const { method, waitMs, signal } = raw;
+  const { method, waitMs, repeatAdvice, signal, payload } = raw;
   const token = node.token === undefined ? {} : { authorization: `Bearer ${node.token}` };
   const headers = { ...raw.headers, ...token };
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -143,13 +147,27 @@ function sendRequest(node: NodeAddress, raw: RawRequest): Promise<IncomingMessag
     resolve(response);
   });
   request.on("timeout", () => request.destroy(new Error(`no answer within ${waitMs} ms`)));
-  request.on("error", (cause: NodeJS.ErrnoException) => reject(connectionError(cause, node)));
-  request.end(raw.payload);
+  request.on("error", (cause: NodeJS.ErrnoException) => {
+    // A body that was cut off is no request: whatever it asked for was not done.
+    const isCut =
+      cause.code === "EPIPE" || (cause.code === "ECONNRESET" && !request.writableFinished);
+    const cutBytes = isCut ? payload?.length : undefined;
+    reject(connectionError(cause, { node, repeatAdvice, cutBytes }));
+  });
+  request.end(payload);
   return promise;
 }
 
+interface Exchange {
+  readonly node: NodeAddress;
+  readonly repeatAdvice?: string | undefined;
+  /** Size of a body of which not everything could be sent. */
+  readonly cutBytes?: number | undefined;
+}
+
 /** Only what surely never reached the node may be told as "no node": the rest may have happened. */
-function connectionError(cause: NodeJS.ErrnoException, node: NodeAddress): BanyanError {
+function connectionError(cause: NodeJS.ErrnoException, exchange: Exchange): BanyanError {
+  const { node, cutBytes, repeatAdvice = "Look at what is there before you repeat it." } = exchange;
   const { code = "" } = cause;
   const neverSent = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"];
   if (neverSent.includes(code) || /CERT|SSL|TLS/.test(code)) {
@@ -161,16 +179,30 @@ function connectionError(cause: NodeJS.ErrnoException, node: NodeAddress): Banya
       cause,
     });
   }
+  if (cutBytes !== undefined) {
+    return cliErrors.CLI_CONNECTION_LOST(
+      `${node.url} closed the connection while ${cutBytes} bytes were sent to it (${cause.message}): ` +
+        "the request is too large for the node, or the node has ended. It took no effect.",
+      {
+        details: {
+          where: node.url,
+          fix: "Send less at once, and check with `banyan doctor` that the node runs.",
+        },
+        cause,
+      },
+    );
+  }
   return cliErrors.CLI_CONNECTION_LOST(`The connection to ${node.url} broke: ${cause.message}.`, {
     details: {
       where: node.url,
-      fix: "Whether the call took effect is not known. With --idempotency-key it is safe to repeat.",
+      fix: `Whether the call took effect is not known. ${repeatAdvice}`,
     },
     cause,
   });
 }
 
-async function readText(response: IncomingMessage, node: NodeAddress): Promise<string> {
+async function readText(response: IncomingMessage, exchange: Exchange): Promise<string> {
+  const { node } = exchange;
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -185,12 +217,13 @@ async function readText(response: IncomingMessage, node: NodeAddress): Promise<s
     }
   } catch (error) {
     if (isBanyanError(error)) throw error;
-    throw connectionError(error instanceof Error ? error : new Error(String(error)), node);
+    throw connectionError(error instanceof Error ? error : new Error(String(error)), exchange);
   }
   return Buffer.concat(chunks).toString("utf8");
 }
 
-async function* readFrames(response: IncomingMessage, node: NodeAddress): AsyncGenerator<unknown> {
+async function* readFrames(response: IncomingMessage, exchange: Exchange): AsyncGenerator<unknown> {
+  const { node } = exchange;
   let ended = false;
   try {
     for await (const { event, data } of readEvents(response)) {
@@ -204,11 +237,11 @@ async function* readFrames(response: IncomingMessage, node: NodeAddress): AsyncG
     }
   } catch (error) {
     if (isBanyanError(error)) throw error;
-    throw connectionError(error instanceof Error ? error : new Error(String(error)), node);
+    throw connectionError(error instanceof Error ? error : new Error(String(error)), exchange);
   } finally {
     response.destroy();
   }
-  if (!ended) throw connectionError(new Error("the stream ended early"), node);
+  if (!ended) throw connectionError(new Error("the stream ended early"), exchange);
 }
 
 /** A problem document (RFC 9457) back to the error that it was. */

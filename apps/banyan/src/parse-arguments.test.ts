@@ -66,6 +66,16 @@ test("the longest verb that the words name is meant, up to three words", () => {
   assert.doesNotMatch(String(refusal("complete-valus").fix), /complete-values/);
 });
 
+test("the help of a group is asked for with its words alone", () => {
+  for (const name of ["state", "events", "events dead-letters", "backup"]) {
+    const parsed = parseArguments([...name.split(" "), "--help"]);
+    assert.deepEqual([parsed.verb, parsed.group], [undefined, name]);
+  }
+  assert.match(refusal("state", "gett", "--help").message, /no verb "state gett"/);
+  const { message } = refusal("backup");
+  assert.equal(message, "`banyan backup` needs one more word: create, verify, restore.");
+});
+
 describe("wrong arguments", () => {
   test("a mistyped verb is answered with the nearest one", () => {
     assert.match(String(refusal("servces").fix), /banyan services/);

@@ -13,6 +13,8 @@ import type { FlagSpec, VerbSpec } from "./verb-table.ts";
 export interface ParsedArguments {
   /** Undefined: no verb was given, as in `banyan --help`. */
   readonly verb: VerbSpec | undefined;
+  /** The first words of several verbs, whose help is asked for: `events dead-letters`. */
+  readonly group?: string | undefined;
   readonly args: readonly string[];
   readonly flags: Flags;
 }
@@ -25,10 +27,10 @@ export function parseArguments(words: readonly string[]): ParsedArguments {
   const tokens = tokenize(words);
   const positionals = tokens.flatMap((token) => (token.kind === "positional" ? [token.value] : []));
   const asksForHelp = tokens.some((token) => token.kind === "option" && token.name === "help");
-  const { verb, args } = takeVerb(positionals, asksForHelp);
+  const { verb, group, args } = takeVerb(positionals, asksForHelp);
   const flags = readFlags(tokens, verb);
   if (verb !== undefined && !flags.has("help")) checkArgs(verb, args);
-  return { verb, args, flags };
+  return { verb, group, args, flags };
 }
 
 /** `--port <port>` and `--watch` of all verbs together: a name means one thing everywhere. */
@@ -52,6 +54,7 @@ function tokenize(words: readonly string[]) {
 
 interface TakenVerb {
   readonly verb: VerbSpec | undefined;
+  readonly group?: string;
   readonly args: readonly string[];
 }
 
@@ -67,10 +70,12 @@ function takeVerb(words: readonly string[], asksForHelp: boolean): TakenVerb {
     const verb = verbs.find((each) => each.name === name);
     if (verb !== undefined) return { verb, args: words.slice(length) };
   }
-  for (let length = verbWordsMax - 1; length > 0; length -= 1) {
+  for (let length = Math.min(verbWordsMax - 1, words.length); length > 0; length -= 1) {
     const name = words.slice(0, length).join(" ");
     const group = shownVerbs.filter((each) => each.name.startsWith(`${name} `));
-    if (group.length > 0) throw unknownInGroup(name, words[length], group);
+    if (group.length === 0) continue;
+    if (asksForHelp && words.length === length) return { verb: undefined, group: name, args: [] };
+    throw unknownInGroup(name, words[length], group);
   }
   if (asksForHelp && first === "") return { verb: undefined, args: [] };
   const heads = new Set(shownVerbs.flatMap(({ name }) => [name, ...name.split(" ").slice(0, 1)]));
@@ -87,11 +92,13 @@ function takeVerb(words: readonly string[], asksForHelp: boolean): TakenVerb {
 
 /** `name` begins the verbs of the group, and the word after it is missing or wrong. */
 function unknownInGroup(name: string, word: string | undefined, group: readonly VerbSpec[]) {
-  const next = new Set(group.map((verb) => verb.name.slice(name.length + 1).split(" ")[0] ?? ""));
+  const next = new Set<string>(
+    group.map((verb) => verb.name.slice(name.length + 1).split(" ")[0] ?? ""),
+  );
   const near = word === undefined ? undefined : nearest(word, [...next]);
   const message =
     word === undefined
-      ? `\`banyan ${name}\` needs one more word.`
+      ? `\`banyan ${name}\` needs one more word: ${[...next].join(", ")}.`
       : `There is no verb "${name} ${word}".`;
   const fix =
     near === undefined

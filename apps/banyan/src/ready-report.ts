@@ -4,7 +4,8 @@ import { nodeContract } from "@banyan/host";
 import type { Node } from "@banyan/host";
 import { systemClock } from "@banyan/kernel";
 import type { Command } from "./command.ts";
-import { operationRows, serviceRows } from "./node-answers.ts";
+import { operationRows, recordOf, serviceRows } from "./node-answers.ts";
+import type { OperationRow } from "./node-answers.ts";
 import { serviceTable } from "./service-table.ts";
 import type { Settings } from "./settings.ts";
 import { textTable } from "./text-table.ts";
@@ -51,20 +52,29 @@ export async function readyReport(
   return parts.join("\n");
 }
 
-/** The first operation that everybody may call, with a request that fits its schema. */
+/**
+ * An operation that everybody may call, with a request that fits its schema. One that declares no
+ * errors works on an empty node too; one that takes something shows more than one that does not.
+ */
 async function somethingToTry(
   node: Node,
   services: readonly string[],
   env: Command["env"],
 ): Promise<string[]> {
   const client = node.client(nodeContract);
+  const candidates: { service: string; operation: OperationRow; rank: number }[] = [];
   for (const service of services) {
     if (service === "node") continue;
-    const rows = operationRows(await client.describe({ service }));
-    const operation = rows.find(({ access, kind }) => access === "anonymous" && kind === "unary");
-    if (operation === undefined) continue;
-    const curl = node.url === undefined ? [] : [curlText(node.url, operation)];
-    return [...curl, cliCallText(service, operation, env)];
+    for (const operation of operationRows(await client.describe({ service }))) {
+      if (operation.access !== "anonymous" || operation.kind !== "unary") continue;
+      const takesNothing = Object.keys(recordOf(operation.example) ?? {}).length === 0;
+      const rank = (operation.errors.length > 0 ? 2 : 0) + (takesNothing ? 1 : 0);
+      candidates.push({ service, operation, rank });
+    }
   }
-  return [];
+  const [best] = candidates.toSorted((a, b) => a.rank - b.rank);
+  if (best === undefined) return [];
+  const { service, operation } = best;
+  const curl = node.url === undefined ? [] : [curlText(node.url, operation)];
+  return [...curl, cliCallText(service, operation, env)];
 }

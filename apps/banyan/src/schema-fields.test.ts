@@ -4,7 +4,7 @@ import { t } from "@banyan/kernel";
 import { toJsonSchema } from "@banyan/kernel/internal";
 import { fieldRows, requestFromPairs } from "./schema-fields.ts";
 import { recordOf } from "./node-answers.ts";
-import { futureTimeMax, parseDuration } from "./duration.ts";
+import { delayTimeMax, futureTimeMax, parseDuration } from "./duration.ts";
 import { quoted } from "./try-it.ts";
 
 const schema = recordOf(
@@ -88,6 +88,7 @@ test("times are read with their unit, and refused beyond what they are for", () 
     assert.throws(() => read(wrong), /is no time of 1ms to 1h/);
   }
   assert.equal(parseDuration("7d", "--ttl", futureTimeMax), 604_800_000);
+  assert.throws(() => parseDuration("3653d", "--delay", delayTimeMax), /1ms to 3652d/);
 });
 
 test("words for a shell are quoted only where they must be", () => {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { serviceTable } from "./service-table.ts";
 import { createTerminal } from "./terminal.ts";
 import type { TerminalOptions } from "./terminal.ts";
-import { oneLine, textTable } from "./text-table.ts";
+import { escaped, oneLine, prettyJson, shortJson, textTable } from "./text-table.ts";
 
 function terminal(options: Partial<TerminalOptions>): ReturnType<typeof createTerminal> {
   const { stdout, stderr } = process;
@@ -26,6 +26,17 @@ test("columns line up, colours take no room, lines end without spaces", () => {
 
 test("text of others stays on one line and moves no cursor", () => {
   assert.equal(oneLine("a\nb\u001B[2Jc\u0007"), "a bc ");
+});
+
+test("keys and values keep their control characters, written so that they do nothing", () => {
+  assert.equal(
+    escaped("a\nb\u001B[2J\u007F\u009B\u202E\u2028c"),
+    "a\\nb\\u001b[2J\\u007f\\u009b\\u202e\\u2028c",
+  );
+  const value = { text: "a\u009Bb\nc\u202E" };
+  assert.equal(shortJson(value), '{"text":"a\\u009bb\\nc\\u202e"}');
+  assert.deepEqual(JSON.parse(shortJson(value)), value);
+  assert.equal(prettyJson(value), '{\n  "text": "a\\u009bb\\nc\\u202e"\n}');
 });
 
 test("services are shown by layer, then by name", () => {

@@ -25,6 +25,24 @@ export function oneLine(text: string): string {
   return stripVTControlCharacters(text).replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
 }
 
+/**
+ * The same with nothing lost: what would move the cursor, or turn the text around, is written as
+ * `\\n` or `\\u001b`. Inside JSON that is the same JSON.
+ */
+export function escaped(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, (character) => {
+    const short = JSON.stringify(character).slice(1, -1);
+    if (short !== character) return short;
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
+/** JSON over several lines, for people. */
+export function prettyJson(value: unknown): string {
+  const text = JSON.stringify(value, undefined, 2) ?? "";
+  return text.split("\n").map(escaped).join("\n");
+}
+
 /** Characters, near enough: an emoji of several code points may shift its line. */
 function widthOf(cell: string): number {
   return Array.from(stripVTControlCharacters(cell)).length;
@@ -32,7 +50,7 @@ function widthOf(cell: string): number {
 
 /** JSON on one line, cut where a table would lose its shape. */
 export function shortJson(value: unknown, charsMax = 80): string {
-  const text = oneLine(JSON.stringify(value) ?? "");
+  const text = escaped(JSON.stringify(value) ?? "");
   const chars = Array.from(text);
   return chars.length <= charsMax ? text : `${chars.slice(0, charsMax - 1).join("")}…`;
 }

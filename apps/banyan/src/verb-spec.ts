@@ -47,6 +47,8 @@ export interface VerbSpec {
   readonly args: readonly ArgumentSpec[];
   readonly flags: readonly FlagSpec[];
   readonly examples: readonly ExampleSpec[];
+  /** What a script needs to know of `--json`, and the like; a sentence or two each. */
+  readonly notes?: readonly string[];
   /** Asked by programs, not by people: no help names it. */
   readonly hidden?: true;
 }

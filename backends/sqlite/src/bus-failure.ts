@@ -13,8 +13,7 @@ export function busFailure(error: unknown, path: string): Error {
   }
   if (isBanyanError(error) && error.code === "CLOSED") return error;
   const why = isBanyanError(error) ? error.message : "The log has the cause.";
-  return messagingErrors.MESSAGING_UNAVAILABLE(
-    `The bus cannot use its file ${path}; nothing was changed. ${why}`,
-    { cause: error },
-  );
+  return messagingErrors.MESSAGING_UNAVAILABLE(`The bus cannot use its file ${path}. ${why}`, {
+    cause: error,
+  });
 }

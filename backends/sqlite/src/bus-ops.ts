@@ -48,6 +48,22 @@ export type StoredLetter = readonly [
 
 type WakeOp = readonly [name: "busWake", now: number, limit: number, seq: number];
 
+/**
+ * Looks at `rows` rows of a queue behind `after` and removes up to `limit` of those queued before.
+ * Answers how many, and where to go on: `null` when there was no more to look at.
+ */
+type ExpireOp = readonly [
+  name: "busExpire",
+  group: number,
+  after: number,
+  rows: number,
+  before: number,
+  limit: number,
+];
+
+/** What `busExpire` answers. */
+export type Expired = readonly [count: number, next: number | null];
+
 export type BusOp =
   /** Makes a group or sets its retention; answers its id. */
   | readonly [name: "busOpenGroup", group: string, topic: string, retentionMs: number | null]
@@ -71,17 +87,16 @@ export type BusOp =
   | readonly [name: "busBury", letter: StoredLetter, message: StoredMessage, place: Place | null]
   /** Moves what is due to the queues, numbered from `seq`; answers where they are. */
   | WakeOp
-  /** Of the `limit` oldest rows removes those published before; answers how many. */
-  | readonly [name: "busExpire", group: number, before: number, limit: number]
+  | ExpireOp
   /** Answers how many letters there were. */
   | readonly [name: "busDiscard", letters: readonly string[]]
   /** Answers whether the letter was there. */
-  | readonly [name: "busRedrive", letter: string, group: number, seq: number]
+  | readonly [name: "busRedrive", now: number, letter: string, group: number, seq: number]
   | readonly [name: "busDropOldestLetters", count: number];
 
 const message = "message_id, topic, published_at, ordering_key, headers, body";
 const letter = "id, subscription, delivery, attempts, reason, error, dead_at";
-const queued = `group_id, seq, attempt, failures, retry_at, ${message}`;
+const queued = `group_id, seq, attempt, failures, retry_at, queued_at, ${message}`;
 const place = "group_id = ? AND seq = ?";
 
 const sql = {
@@ -96,7 +111,7 @@ const sql = {
   clearDelayed: `
     DELETE FROM bus_delayed WHERE rowid IN
       (SELECT rowid FROM bus_delayed WHERE group_id = ? LIMIT ?)`,
-  append: `INSERT INTO bus_queue (${queued}) VALUES (?, ?, 0, 0, NULL, ?, ?, ?, ?, ?, ?)`,
+  append: `INSERT INTO bus_queue (${queued}) VALUES (?, ?, 0, 0, NULL, ?, ?, ?, ?, ?, ?, ?)`,
   delay: `
     INSERT INTO bus_delayed (group_id, seq, due_at, ${message}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   acknowledge: "DELETE FROM bus_queue WHERE group_id = ? AND seq BETWEEN ? AND ?",
@@ -110,19 +125,21 @@ const sql = {
   // The rows of a group that is gone are dropped, not moved.
   wake: `
     INSERT INTO bus_queue (${queued})
-    SELECT group_id, ?, 0, 0, NULL, ${message} FROM bus_delayed
+    SELECT group_id, ?, 0, 0, NULL, ?, ${message} FROM bus_delayed
     WHERE ${place} AND EXISTS (SELECT 1 FROM bus_groups WHERE id = group_id)`,
   takeDelayed: `DELETE FROM bus_delayed WHERE ${place}`,
-  // Only the front is looked at: however much waits, a sweep that finds nothing costs nothing.
   expire: `
     DELETE FROM bus_queue WHERE rowid IN
       (SELECT id FROM
-        (SELECT rowid AS id, published_at FROM bus_queue WHERE group_id = ? ORDER BY seq LIMIT ?)
-       WHERE published_at < ?)`,
+        (SELECT rowid AS id, queued_at FROM bus_queue
+         WHERE group_id = ? AND seq > ? ORDER BY seq LIMIT ?)
+       WHERE queued_at < ? LIMIT ?)`,
+  lastLookedAt: `
+    SELECT seq FROM bus_queue WHERE group_id = ? AND seq > ? ORDER BY seq LIMIT 1 OFFSET ?`,
   discard: "DELETE FROM bus_dead_letters WHERE id = ?",
   redrive: `
     INSERT INTO bus_queue (${queued})
-    SELECT ?, ?, 0, 0, NULL, ${message} FROM bus_dead_letters WHERE id = ?`,
+    SELECT ?, ?, 0, 0, NULL, ?, ${message} FROM bus_dead_letters WHERE id = ?`,
   dropOldestLetters: `
     DELETE FROM bus_dead_letters WHERE id IN
       (SELECT id FROM bus_dead_letters ORDER BY id LIMIT ?)`,
@@ -152,11 +169,11 @@ export const busOps: OpTable<BusOp> = {
     if (from !== null) context.run(sql.take, ...from);
   },
   busWake: wake,
-  busExpire: (context, [, group, before, limit]) => context.run(sql.expire, group, limit, before),
+  busExpire: expire,
   busDiscard: (context, [, letters]) =>
     letters.reduce((sum, id) => sum + context.run(sql.discard, id), 0),
-  busRedrive(context, [, id, group, seq]) {
-    if (context.run(sql.redrive, group, seq, id) === 0) return false;
+  busRedrive(context, [, now, id, group, seq]) {
+    if (context.run(sql.redrive, group, seq, now, id) === 0) return false;
     context.run(sql.discard, id);
     return true;
   },
@@ -168,7 +185,7 @@ function append(context: OpContext, op: AppendOp): void {
   const stored = [id, topic, publishedAt, orderingKey, headers, body] as const;
   for (let at = 0; at < places.length; at += 2) {
     const [group = 0, seq = 0] = [places[at], places[at + 1]];
-    if (dueAt === null) context.run(sql.append, group, seq, ...stored);
+    if (dueAt === null) context.run(sql.append, group, seq, publishedAt, ...stored);
     else context.run(sql.delay, group, seq, dueAt, ...stored);
   }
 }
@@ -179,11 +196,18 @@ function wake(context: OpContext, [, now, limit, first]: WakeOp): Place[] {
   for (const [group, sleepingSeq] of context.all(sql.due, now, limit)) {
     // STRICT columns: both are whole numbers.
     const sleeping = [Number(group), Number(sleepingSeq)] as const;
-    if (context.run(sql.wake, seq, ...sleeping) > 0) {
+    if (context.run(sql.wake, seq, now, ...sleeping) > 0) {
       woken.push([sleeping[0], seq]);
       seq += 1;
     }
     context.run(sql.takeDelayed, ...sleeping);
   }
   return woken;
+}
+
+function expire(context: OpContext, [, group, after, rows, before, limit]: ExpireOp): Expired {
+  const last = context.get(sql.lastLookedAt, group, after, rows - 1)?.[0];
+  const count = context.run(sql.expire, group, after, rows, before, limit);
+  if (count === limit) return [count, after]; // there may be more in the same rows
+  return [count, typeof last === "number" ? last : null];
 }

@@ -22,6 +22,7 @@ export const busSchema = `
     attempt INTEGER NOT NULL,
     failures INTEGER NOT NULL,
     retry_at REAL,
+    queued_at REAL NOT NULL, -- when it was published, woken or redriven; what retention counts from
     message_id TEXT NOT NULL,
     topic TEXT NOT NULL,
     published_at REAL NOT NULL,

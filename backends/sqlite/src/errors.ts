@@ -97,6 +97,22 @@ export function sqliteFailure(error: unknown, file: string): BanyanError {
   });
 }
 
+/**
+ * SQLite's primary result codes of a write that was wrong in itself: ERROR, TOOBIG, CONSTRAINT,
+ * MISMATCH, MISUSE, RANGE; 0 is what SQLite did not say.
+ */
+const wrongInItself: ReadonlySet<unknown> = new Set([0, 1, 18, 19, 20, 21, 25]);
+
+/**
+ * True when the file or what is below it was the reason that a write failed, so that another write
+ * would have failed too: a full disk, a lock, a dead thread. False for what was wrong in itself.
+ */
+export function isMediumFailure(error: unknown): boolean {
+  if (!isBanyanError(error)) return false;
+  if (error.code !== "SQLITE_FAILED") return true;
+  return !wrongInItself.has(error.details?.["sqliteCode"]);
+}
+
 /** What a thread said, as the driver would have thrown it. */
 export function threadFailure(said: ThreadSaid, file: string): BanyanError {
   const { errcode, message } = said;
@@ -129,6 +145,15 @@ export function movedError(file: string): BanyanError {
     `The database file ${file} or its log (${file}-wal) was moved, deleted or replaced while it ` +
       `was open; nothing is written any more. Stop the node and put the files back.`,
     { details: { file } },
+  );
+}
+
+/** For a write that holds what no message to a thread can: a function, a promise. */
+export function uncloneableError(op: string, file: string, cause: unknown): BanyanError {
+  return sqliteErrors.SQLITE_FAILED(
+    `A write (${op}) for the database file ${file} holds a value that is no plain data; give it ` +
+      `texts, numbers and lists of them. Nothing was written.`,
+    { details: { file, sqliteCode: 0 }, cause },
   );
 }
 

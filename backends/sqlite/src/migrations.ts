@@ -31,7 +31,8 @@ export const migrations: readonly string[] = Object.freeze([
   // Null in stores that did not ask for revisions. Wall clocks may have fractions.
   `ALTER TABLE entries ADD COLUMN revision INTEGER;
    ALTER TABLE entries ADD COLUMN created_at REAL;
-   ALTER TABLE entries ADD COLUMN updated_at REAL;`,
+   ALTER TABLE entries ADD COLUMN updated_at REAL;
+   CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;`,
   busSchema,
 ]);
 

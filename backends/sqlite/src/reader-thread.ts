@@ -49,19 +49,6 @@ export class ReaderThread {
     throw this.#failure(answer);
   }
 
-  /** Writes a checked copy of the file. @throws SQLITE_BACKUP_FAILED */
-  async copy(file: string): Promise<void> {
-    // A fixed name: one copy is made at a time, and what a crash left behind is overwritten.
-    const answer = await this.#ask({ kind: "backup", temporary: `${file}.partial`, file });
-    if (answer.kind === "written") return;
-    const cause = this.#failure(answer);
-    throw sqliteErrors.SQLITE_BACKUP_FAILED(
-      `The copy ${file} of the database file ${this.#options.path} could not be written; check ` +
-        `the folder and the room on its disk. The database is not touched.`,
-      { details: { file }, cause },
-    );
-  }
-
   /** Waits for what was asked for, then ends the thread. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#end();

@@ -41,7 +41,7 @@ class Bench {
 
   async openBus(): Promise<Bus> {
     const file = this.#watched(await openSqliteFile({ path: this.path }));
-    const journal = await openSqliteJournal({ file, log: silentLog });
+    const journal = await openSqliteJournal({ file, log: silentLog, clock: this.clock });
     return openLocalBus({ name: "sqlite", journal, clock: this.clock });
   }
 
@@ -85,7 +85,7 @@ class Bench {
       allAside: (sql, ...values) => this.working(file.allAside(sql, ...values)),
       warmUp: () => file.warmUp(),
       write: (op) => this.working(file.write(op)),
-      backup: (folder) => file.backup(folder),
+      backup: (folder, options) => file.backup(folder, options),
       check: () => this.working(file.check()),
       close: () => this.working(file.close()),
     };

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DatabaseSync } from "node:sqlite";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { isBanyanError, t } from "@banyan/kernel";
 import { openStore } from "@banyan/state";
 import { describeStateEngine } from "@banyan/state/conformance";
@@ -186,12 +187,49 @@ test("a sweep that fails is logged, and the next one runs", async () => {
   await clock.advance(1000);
   // Writes are done in order: what is written behind a sweep waits for it.
   await assert.rejects(store.set("other", { count: 1 }), isError("SQLITE_FILE_BUSY"));
-  assert.equal(log.lines.length, 1);
+  assert.deepEqual(
+    log.lines.map(({ message }) => message),
+    ["the database file takes no writes", "expired entries could not be removed"],
+  );
   other.exec("ROLLBACK");
   await clock.advance(1000);
   await store.set("other", { count: 1 });
+  assert.equal(log.lines.at(-1)?.message, "the database file takes writes again");
   const rows = other.prepare("SELECT key FROM entries");
   assert.deepEqual({ ...rows.get() }, { key: "other" });
+});
+
+test("who only reads starts no writer, and an idle engine's sweep writes nothing", async () => {
+  await using directory = await temporaryDirectory("sqlite");
+  const file = directory.join("state.db");
+  const clock = new FakeClock();
+  const spec = { scope: "a", name: "b", spec: withExpiry };
+  {
+    await using engine = await openSqlite({ file, clock });
+    const store = await openStore(engine, spec);
+    await store.set("stays", { count: 1 });
+    await store.set("goes", { count: 2 }, { ttlMs: 60_000 });
+  }
+  const before = readFileSync(file);
+  let threads = 0;
+  const onThread = (): void => {
+    threads += 1;
+  };
+  subscribe("worker_threads", onThread);
+  await using engine = await openSqlite({ file, clock, sweepIntervalMs: 1000 });
+  const store = await openStore(engine, spec);
+  assert.deepEqual(await store.get("stays"), { count: 1 });
+  await clock.advance(30_000);
+  assert.equal(threads, 0);
+  assert.deepEqual(readFileSync(file), before);
+  assert.equal(statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0, 0);
+  // Once something has expired the sweep is a write.
+  await clock.advance(31_000);
+  await store.set("stays", { count: 3 });
+  assert.equal(threads, 1);
+  unsubscribe("worker_threads", onThread);
+  using other = new DatabaseSync(file, { readOnly: true });
+  assert.deepEqual({ ...other.prepare("SELECT count(*) AS n FROM entries").get() }, { n: 1 });
 });
 
 test("options are checked", async () => {

@@ -10,7 +10,7 @@
  * S3. A rider is told once, before its transaction is answered.
  */
 
-import type { CancelTimer, Clock, Etag, Log } from "@banyan/kernel";
+import type { CancelTimer, Clock, Etag, Log, Waiting } from "@banyan/kernel";
 import { closedError, createEtagSource, StateCapability, stateErrors } from "@banyan/state";
 import type {
   BackupFile,
@@ -118,8 +118,8 @@ class SqliteEngine implements StateEngine {
     return { kind: isCommitted ? "committed" : "conflict" };
   }
 
-  async backup(folder: string): Promise<readonly BackupFile[]> {
-    return this.#open().backup(folder);
+  async backup(folder: string, options?: Waiting): Promise<readonly BackupFile[]> {
+    return this.#open().backup(folder, options);
   }
 
   async check(): Promise<void> {

@@ -163,3 +163,86 @@ async function writePairs(file: SqliteFile, isDone: () => boolean): Promise<numb
   }
   return pairs;
 }
+
+test("a check is red while writes fail, and green again by itself", async () => {
+  await using directory = await temporaryDirectory("file");
+  const path = directory.join("state.db");
+  const file = await openSqliteFile({ path, busyTimeoutMs: 20 });
+  await file.write(["stateOpen", "a", "b"]);
+  using other = new DatabaseSync(path);
+  other.exec("BEGIN IMMEDIATE");
+  await file.check();
+  await assert.rejects(file.write(set("key")), hasCode("SQLITE_FILE_BUSY"));
+  await assert.rejects(file.check(), hasCode("SQLITE_FILE_BUSY"));
+  other.exec("COMMIT");
+  await file.check();
+  renameSync(`${path}-wal`, directory.join("log"));
+  await assert.rejects(file.write(set("key")), hasCode("SQLITE_FILE_UNUSABLE"));
+  await assert.rejects(file.check(), hasCode("SQLITE_FILE_UNUSABLE"));
+  renameSync(directory.join("log"), `${path}-wal`);
+  await file.check();
+  await file.write(set("key"));
+  await file.close();
+});
+
+test("a share that closes waits for what was handed over", async () => {
+  await using opened = await openFile();
+  const { file, path } = opened;
+  const second = await openSqliteFile({ path });
+  await file.write(["stateOpen", "a", "b"]);
+  void second.write(set("key"));
+  await second.close();
+  assert.deepEqual(file.all("SELECT key FROM entries"), [["key"]]);
+});
+
+test("a copy is broken off by its signal and leaves nothing; the next one is made", async () => {
+  await using opened = await openFile();
+  const { file, directory } = opened;
+  await fill(file);
+  const folder = directory.join("backup");
+  mkdirSync(folder);
+  const stop = new AbortController();
+  const broken = file.backup(folder, { signal: stop.signal });
+  const behind = file.backup(folder);
+  while (readdirSync(folder).length === 0) await new Promise(setImmediate);
+  stop.abort(new Error("enough"));
+  await assert.rejects(broken, /enough/);
+  await assert.rejects(file.backup(folder, { signal: stop.signal }), /enough/);
+  assert.deepEqual(await behind, [{ path: "state.db" }]);
+  assert.deepEqual(readdirSync(folder), ["state.db"]);
+});
+
+test("long reads do not wait for a copy", async () => {
+  await using opened = await openFile();
+  const { file, directory } = opened;
+  await fill(file);
+  const folder = directory.join("backup");
+  mkdirSync(folder);
+  await file.allAside("SELECT 1");
+  const done: string[] = [];
+  const copied = file.backup(folder).then(() => done.push("copy"));
+  await file.allAside("SELECT count(*) FROM entries").then(() => done.push("read"));
+  await copied;
+  assert.deepEqual(done, ["read", "copy"]);
+});
+
+test("a file that closes breaks off its copies", async () => {
+  await using opened = await openFile();
+  const { file, directory } = opened;
+  await fill(file);
+  const folder = directory.join("backup");
+  mkdirSync(folder);
+  const copies = [file.backup(folder), file.backup(folder)];
+  const ended = Promise.allSettled(copies);
+  await file.close();
+  for (const each of await ended) {
+    assert(each.status === "rejected" && isBanyanError(each.reason, "CLOSED"));
+  }
+});
+
+/** Some megabytes. */
+async function fill(file: SqliteFile): Promise<void> {
+  await file.write(["stateOpen", "a", "b"]);
+  const value = JSON.stringify("x".repeat(20_000));
+  await Promise.all(Array.from({ length: 1000 }, (_, n) => file.write(set(`key-${n}`, value))));
+}

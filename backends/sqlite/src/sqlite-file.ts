@@ -19,10 +19,11 @@
 import { basename, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { silentLog, systemClock } from "@banyan/kernel";
-import type { BanyanError, Clock, Log } from "@banyan/kernel";
+import type { Clock, Log, Waiting } from "@banyan/kernel";
 import { closedError } from "@banyan/state";
 import type { BackupFile } from "@banyan/state";
 import { movedError, sqliteErrors, sqliteFailure } from "./errors.ts";
+import { FileCopies } from "./file-copies.ts";
 import { identityOf } from "./file-identity.ts";
 import { migrate } from "./migrations.ts";
 import { ReaderThread } from "./reader-thread.ts";
@@ -53,14 +54,20 @@ export interface SqliteFile {
    * @throws SQLITE_… errors; SQLITE_WRITE_QUEUE_FULL at once when too many wait
    */
   write(op: WriteOp): Promise<unknown>;
-  /** Writes a consistent, checked copy of the file into the folder, on the reader thread. */
-  backup(folder: string): Promise<readonly BackupFile[]>;
   /**
-   * Rejects while the file cannot be read, is not in its place, or the last write failed for a
-   * reason that lasts (full disk, read-only): then it tries a small one.
+   * Writes a consistent, checked copy of the file into the folder, on a thread of its own; one at a
+   * time. Stopped by the signal, and by `close`.
+   */
+  backup(folder: string, options?: Waiting): Promise<readonly BackupFile[]>;
+  /**
+   * Rejects while the file cannot be read, is not in its place, or takes no writes: after one that
+   * failed for a reason that lies with the file it tries a small one.
    */
   check(): Promise<void>;
-  /** Lets go of one share; the last one waits for what was handed over and closes the file. */
+  /**
+   * Lets go of one share when what was handed over is answered; the last one closes the file, and
+   * breaks off a copy that is being made.
+   */
   close(): Promise<void>;
 }
 
@@ -109,6 +116,7 @@ class OpenFile {
   closing: Promise<void> | undefined = undefined;
   readonly writes: WriteQueue;
   readonly reader: ReaderThread;
+  readonly copies: FileCopies;
   readonly #database: DatabaseSync;
   readonly #statements: StatementCache;
   readonly #identity: string;
@@ -124,6 +132,7 @@ class OpenFile {
     this.#identity = identity;
     this.writes = new WriteQueue({ path, identity, busyTimeoutMs, writesWaitingMax, log });
     this.reader = new ReaderThread({ path, identity, busyTimeoutMs, clock });
+    this.copies = new FileCopies({ path, identity, busyTimeoutMs });
   }
 
   share(): SqliteFile {
@@ -133,7 +142,7 @@ class OpenFile {
 
   leave(): Promise<void> {
     this.#shares -= 1;
-    if (this.#shares > 0) return Promise.resolve();
+    if (this.#shares > 0) return this.writes.settled();
     this.closing ??= this.#close();
     return this.closing;
   }
@@ -159,12 +168,13 @@ class OpenFile {
     if (stopped !== undefined) throw stopped;
     this.get("SELECT count(*) FROM stores", []);
     if (identityOf(this.path) !== this.#identity) throw movedError(this.path);
-    if (lastFailure !== undefined && lasts(lastFailure)) await this.writes.write(["stateProbe"]);
+    if (lastFailure !== undefined) await this.writes.write(["stateProbe"]);
   }
 
   /** The writer goes last: SQLite moves the log into the file then, beside the event loop. */
   async #close(): Promise<void> {
     try {
+      this.copies.close();
       await this.reader.close();
       await this.writes.empty();
       this.#database.close();
@@ -209,7 +219,7 @@ class FileShare implements SqliteFile {
     return this.#file.writes.write(op);
   }
 
-  async backup(folder: string): Promise<readonly BackupFile[]> {
+  async backup(folder: string, options?: Waiting): Promise<readonly BackupFile[]> {
     const name = basename(this.path);
     const copy = resolve(folder, name);
     if (copy === this.path) {
@@ -219,7 +229,7 @@ class FileShare implements SqliteFile {
         { details: { file: copy } },
       );
     }
-    await this.#open().reader.copy(copy);
+    await this.#open().copies.copy(copy, options);
     return [{ path: name }];
   }
 
@@ -259,9 +269,4 @@ function openDatabase(options: {
     database?.close();
     throw sqliteFailure(error, path);
   }
-}
-
-/** True for what a caller cannot wait out, so that health has to tell it. */
-function lasts(error: BanyanError): boolean {
-  return error.code === "SQLITE_DISK_FULL" || error.code === "SQLITE_READ_ONLY";
 }

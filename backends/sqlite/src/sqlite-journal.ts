@@ -1,19 +1,20 @@
 /**
  * The bus's journal in a database file.
  *
- * What it owns: the rows of the bus in the file, one share of the file, the acknowledgements of the
- * turn that runs. What may interrupt it: the answers of the writer thread, between two turns.
+ * What it owns: the rows of the bus in the file, one share of the file. What may interrupt it: the
+ * answers of the writer thread, between two turns.
  *
  * B1. Everything is handed to the file in the order in which it came, a turn's acknowledgements
- *     before what came after them (J1).
- * B2. Acknowledgements of one turn are one write; rows next to each other go by one statement.
- * B3. A page is bounded in bytes too, so that large bodies do not hold up the event loop.
- * B4. A group that is removed is gone at once; its rows go in bites, then or after the next start.
+ *     before what came after them (J1): `bus-writes.ts` sees to that.
+ * B2. A page is bounded in bytes too, so that large bodies do not hold up the event loop.
+ * B3. A group that is removed is gone at once; its rows go in bites, then or after the next start.
+ * B4. A sweep looks at the front of a queue, where the old ones are, and at some rows further on,
+ *     other ones each time: one that is old behind a young one is found later, at no great cost.
  */
 
-import { nextTick } from "node:process";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Log } from "@banyan/kernel";
+import { systemClock } from "@banyan/kernel";
+import type { Clock, Log } from "@banyan/kernel";
 import type { DeadLetter, DeadLetterPage, DeadLetterQuery } from "@banyan/messaging";
 import type {
   BusJournal,
@@ -23,9 +24,8 @@ import type {
   JournalProgress,
   JournalWoken,
 } from "@banyan/messaging/internal";
-import { Acknowledgements } from "./bus-acknowledgements.ts";
 import { busFailure } from "./bus-failure.ts";
-import type { AppendOp, BusOp, Place } from "./bus-ops.ts";
+import type { AppendOp, BusOp, Expired, Place } from "./bus-ops.ts";
 import {
   letterColumns,
   letterFromRow,
@@ -35,12 +35,14 @@ import {
 } from "./bus-rows.ts";
 import { readBusStanding } from "./bus-standing.ts";
 import type { BusStanding } from "./bus-standing.ts";
+import { BusWrites } from "./bus-writes.ts";
 import { sqliteErrors } from "./errors.ts";
 import type { SqliteFile, SqlRow, SqlValue } from "./sqlite-file.ts";
 
 const PAGE_BYTES_MAX = 1024 * 1024; // some 5 ms to read and parse
 const ROWS_HERE_MAX = 512; // a page with more is read by the reader thread
 const CLEARED_AT_ONCE = 2000;
+const EXPIRY_ROWS = 5000; // looked at beyond the front: some milliseconds of the writer thread
 
 interface PageSql {
   readonly sizes: string;
@@ -67,6 +69,8 @@ export interface SqliteJournalOptions {
   /** One share of it is the journal's from now on, also when opening fails. */
   readonly file: SqliteFile;
   readonly log: Log;
+  /** For the time of a redrive and for tries after failures. Default: the real clock. */
+  readonly clock?: Clock | undefined;
 }
 
 /** Media of open journals: a bus has its journal for itself. */
@@ -106,17 +110,23 @@ class SqliteJournal implements BusJournal {
   readonly #rows = new MessageRows();
   /** As they stand in the file, so that opening a known group needs no write. */
   readonly #known = new Map<string, Pick<JournalGroup, "id" | "topic" | "retentionMs">>();
-  #acknowledgements: Acknowledgements | undefined = undefined;
+  readonly #clock: Clock;
+  readonly #writes: BusWrites;
+  /** Where the next sweep of a group goes on beyond its front (B4). */
+  readonly #sweptTo = new Map<number, number>();
   #clearing: Promise<void>;
   #closing: Promise<void> | undefined = undefined;
 
-  constructor({ file, log }: SqliteJournalOptions, standing: BusStanding) {
+  constructor(options: SqliteJournalOptions, standing: BusStanding) {
+    const { file, log, clock = systemClock } = options;
     this.medium = file.medium;
     this.groups = standing.groups;
     this.nextSeq = standing.nextSeq;
     this.deadLetterCount = standing.deadLetterCount;
     this.#file = file;
     this.#log = log;
+    this.#clock = clock;
+    this.#writes = new BusWrites(file, clock);
     for (const group of standing.groups) this.#known.set(group.name, group);
     this.#clearing = this.#clear(standing.remains);
   }
@@ -136,6 +146,7 @@ class SqliteJournal implements BusJournal {
 
   async removeGroup(group: number): Promise<void> {
     for (const [name, { id }] of this.#known) if (id === group) this.#known.delete(name);
+    this.#sweptTo.delete(group);
     await this.#write(["busForgetGroup", group]);
     this.#clearing = this.#clearing.then(() => this.#clear([group]));
   }
@@ -153,19 +164,30 @@ class SqliteJournal implements BusJournal {
   }
 
   async read(group: number, after: number, limit: number): Promise<readonly JournalEntry[]> {
-    await nextTurn(); // B3: who reads page after page shares the loop with everybody else
+    await nextTurn(); // B2: who reads page after page shares the loop with everybody else
     if (this.#closing !== undefined) return []; // nobody handles anything any more
     const { rows } = await this.#page(queuePage, [group, after], limit);
     return rows.map((row) => this.#entryOf(row, group));
   }
 
-  acknowledge(group: number, seq: number): Promise<void> {
-    if (this.#acknowledgements === undefined) {
-      this.#acknowledgements = new Acknowledgements();
-      // After what runs now and the promises behind it, before the file sends its group.
-      nextTick(() => this.#flush());
-    }
-    return this.#acknowledgements.add(group, seq);
+  acknowledge(group: number, seq: number): void {
+    this.#writes.acknowledge(group, seq);
+  }
+
+  get unacknowledged(): number {
+    return this.#writes.unacknowledged;
+  }
+
+  get takesWrites(): boolean {
+    return this.#writes.takesWrites;
+  }
+
+  get onTakesWrites(): (() => void) | undefined {
+    return this.#writes.onTakesWrites;
+  }
+
+  set onTakesWrites(call: (() => void) | undefined) {
+    this.#writes.onTakesWrites = call;
   }
 
   async progress(group: number, seq: number, progress: JournalProgress): Promise<void> {
@@ -202,7 +224,15 @@ class SqliteJournal implements BusJournal {
     options: { readonly beforeMs: number; readonly limit: number },
   ): Promise<number> {
     const { beforeMs, limit } = options;
-    return Number(await this.#write(["busExpire", group, beforeMs, limit]));
+    const [front] = await this.#expire(["busExpire", group, 0, limit, beforeMs, limit]);
+    if (front === limit) return front;
+    const rest = limit - front;
+    const after = this.#sweptTo.get(group) ?? 0;
+    const found = await this.#expire(["busExpire", group, after, EXPIRY_ROWS, beforeMs, rest]);
+    const [count, next] = found;
+    if (next === null) this.#sweptTo.delete(group);
+    else this.#sweptTo.set(group, next);
+    return front + count;
   }
 
   async letters({ subscription, after, limit = 100 }: DeadLetterQuery): Promise<DeadLetterPage> {
@@ -229,7 +259,7 @@ class SqliteJournal implements BusJournal {
     id: string,
     to: { readonly group: number; readonly seq: number },
   ): Promise<boolean> {
-    return (await this.#write(["busRedrive", id, to.group, to.seq])) === true;
+    return (await this.#write(["busRedrive", this.#clock.nowMs(), id, to.group, to.seq])) === true;
   }
 
   async dropOldestLetters(count: number): Promise<void> {
@@ -250,8 +280,8 @@ class SqliteJournal implements BusJournal {
   }
 
   async #close(): Promise<void> {
-    this.#flush();
     await this.#clearing;
+    this.#writes.close();
     await this.#file.close();
     taken.delete(this.medium);
   }
@@ -280,7 +310,7 @@ class SqliteJournal implements BusJournal {
     return { ...entry, damage };
   }
 
-  /** Rows from the start of what fits the query, as many as B3 lets through. */
+  /** Rows from the start of what fits the query, as many as B2 lets through. */
   async #page(page: PageSql, values: readonly SqlValue[], limit: number): Promise<Page> {
     try {
       const sizes = this.#file.all(page.sizes, ...values, limit);
@@ -304,23 +334,14 @@ class SqliteJournal implements BusJournal {
   }
 
   #write(op: BusOp): Promise<unknown> {
-    this.#flush();
-    return this.#file.write(op).catch(this.#onFailed);
+    return this.#writes.write(op);
   }
 
-  readonly #onFailed = (error: unknown): never => {
-    throw busFailure(error, this.#file.path);
-  };
-
-  /** Hands over the turn's acknowledgements (B1, B2). */
-  #flush(): void {
-    const acknowledgements = this.#acknowledgements;
-    if (acknowledgements === undefined) return;
-    this.#acknowledgements = undefined;
-    acknowledgements.endWith(this.#write(["busAcknowledge", acknowledgements.ranges()]));
+  async #expire(op: BusOp): Promise<Expired> {
+    return (await this.#write(op)) as Expired; // what `busExpire` answers
   }
 
-  /** Removes what groups that are gone have left (B4). */
+  /** Removes what groups that are gone have left (B3). */
   async #clear(groups: readonly number[]): Promise<void> {
     try {
       for (const group of groups) {

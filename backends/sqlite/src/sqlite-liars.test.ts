@@ -175,7 +175,7 @@ function suiteOf(liar: FileLiar): StateSuite {
           allAside: (sql, ...values) => real.allAside(sql, ...values),
           warmUp: () => real.warmUp(),
           write: (op) => real.write(op),
-          backup: (folder) => real.backup(folder),
+          backup: (folder, options) => real.backup(folder, options),
           check: () => real.check(),
           close: () => real.close(),
         };

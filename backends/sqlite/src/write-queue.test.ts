@@ -132,3 +132,38 @@ test("closing waits for what was handed over and takes nothing more", async () =
   await Promise.all([write, closed, queue.close()]);
   assert.equal(opened.count(), 1);
 });
+
+test("what cannot cross to the thread is refused, and the rest of its group is done", async () => {
+  await using opened = await openQueue();
+  const { queue } = opened;
+  // Types do not let it happen; values from elsewhere may.
+  const wrong = (() => 1) as unknown as string;
+  const writes = [set("a"), set("b", wrong), set("c")].map((op) => queue.write(op));
+  const ended = await Promise.allSettled(writes);
+  assert.deepEqual(
+    ended.map(({ status }) => status),
+    ["fulfilled", "rejected", "fulfilled"],
+  );
+  await assert.rejects(writes[1] ?? Promise.resolve(), /holds a value that is no plain data/);
+  await assert.rejects(queue.write(set("alone", wrong)), hasCode("SQLITE_FAILED"));
+  assert.equal(queue.lastFailure, undefined);
+  await queue.settled();
+  assert.equal(opened.count(), 2);
+});
+
+test("who waits for what was handed over does not wait for what comes later", async () => {
+  await using opened = await openQueue();
+  const { queue } = opened;
+  let isSettled = false;
+  const first = queue.write(set("first"));
+  const settled = queue.settled().then(() => (isSettled = true));
+  let last = queue.write(set("later"));
+  const going = (async () => {
+    while (!isSettled) {
+      await new Promise(setImmediate);
+      last = queue.write(set("later"));
+    }
+  })();
+  await Promise.all([settled, first, going]);
+  await last;
+});

@@ -12,7 +12,14 @@
 import type { Worker } from "node:worker_threads";
 import type { BanyanError, Log } from "@banyan/kernel";
 import { closedError } from "@banyan/state";
-import { sqliteErrors, stoppedError, unknownError, writeFailure } from "./errors.ts";
+import {
+  isMediumFailure,
+  sqliteErrors,
+  stoppedError,
+  uncloneableError,
+  unknownError,
+  writeFailure,
+} from "./errors.ts";
 import type { ThreadStart, WriteAnswers, WriteFailure } from "./thread-messages.ts";
 import { endThread, startThread } from "./thread.ts";
 import type { WriteOp } from "./write-op.ts";
@@ -32,6 +39,8 @@ interface Group {
   readonly ops: WriteOp[];
   readonly waiters: Waiter[];
   text: number;
+  /** Writes that could not cross; they count as answered when the group is, so that Q1 holds. */
+  refused: number;
 }
 
 export interface WriteQueueOptions extends Omit<ThreadStart, "role"> {
@@ -58,14 +67,21 @@ export class WriteQueue {
   /** What a commit took lately, in milliseconds; too much until one was seen. */
   #commitMs = Infinity;
   #closing: Promise<void> | undefined = undefined;
-  readonly #onEmpty: (() => void)[] = [];
+  /** Writes since the start: taken, and answered. */
+  #taken = 0;
+  #answered = 0;
+  /** Who waits for answers, until so many were given. */
+  readonly #settling: { readonly until: number; readonly resolve: () => void }[] = [];
   #isGone = false;
 
   constructor(options: WriteQueueOptions) {
     this.#options = options;
   }
 
-  /** Why the last group failed, if it did; a write that is done forgets it. */
+  /**
+   * Why writes failed lately, if the file was the reason and not what was to be written; a write
+   * that is done forgets it.
+   */
   get lastFailure(): BanyanError | undefined {
     return this.#lastFailure;
   }
@@ -97,15 +113,21 @@ export class WriteQueue {
       group.text += text;
       if (this.#waiting === 0) this.#startedThread().ref();
       this.#waiting += 1;
+      this.#taken += 1;
       this.#schedule();
     });
   }
 
   /** Resolves when nothing waits for its answer. */
   async empty(): Promise<void> {
-    while (this.#waiting > 0) {
-      await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
-    }
+    while (this.#waiting > 0) await this.settled();
+  }
+
+  /** Resolves when what was handed over before is answered, whatever comes after it (Q1). */
+  async settled(): Promise<void> {
+    const until = this.#taken;
+    if (this.#answered >= until) return;
+    await new Promise<void>((resolve) => this.#settling.push({ until, resolve }));
   }
 
   /** Waits for what was handed over, then ends the thread, which closes the file. Idempotent. */
@@ -124,7 +146,7 @@ export class WriteQueue {
     const { path, identity, busyTimeoutMs, start = startThread } = this.#options;
     const thread = start({ role: "writer", path, identity, busyTimeoutMs });
     thread.on("message", (answers: WriteAnswers) => {
-      this.#answered(answers);
+      this.#onAnswers(answers);
     });
     thread.on("error", (error) => {
       this.#died(error);
@@ -154,7 +176,7 @@ export class WriteQueue {
     if (last !== undefined && last.ops.length < GROUP_OPS_MAX) {
       if (last.ops.length === 0 || last.text + text <= GROUP_TEXT_MAX) return last;
     }
-    const group: Group = { ops: [], waiters: [], text: 0 };
+    const group: Group = { ops: [], waiters: [], text: 0, refused: 0 };
     this.#groups.push(group);
     return group;
   }
@@ -175,10 +197,41 @@ export class WriteQueue {
       if (this.#underWay.length === 0 && this.#groups.length === 0 && underWayMax > 1) {
         this.#splitOff(group);
       }
-      this.#underWay.push(group);
-      this.#startedThread().postMessage(group.ops);
+      this.#post(group);
     }
   };
+
+  /**
+   * A group crosses whole or not at all. Where a value in it cannot cross, its write is refused and
+   * the others go (Q2).
+   */
+  #post(group: Group): void {
+    const thread = this.#startedThread();
+    try {
+      thread.postMessage(group.ops);
+    } catch {
+      this.#refuseUncloneable(group);
+      thread.postMessage(group.ops);
+    }
+    this.#underWay.push(group);
+  }
+
+  #refuseUncloneable(group: Group): void {
+    const { ops, waiters } = group;
+    const all = ops.splice(0);
+    for (const [at, waiter] of waiters.splice(0).entries()) {
+      const op = all[at];
+      if (op === undefined) continue;
+      try {
+        structuredClone(op);
+        ops.push(op);
+        waiters.push(waiter);
+      } catch (error) {
+        waiter.reject(uncloneableError(op[0], this.#options.path, error));
+        group.refused += 1;
+      }
+    }
+  }
 
   /**
    * Where the disk is slow, one large group after the other is best: each costs the same. Where it
@@ -194,25 +247,39 @@ export class WriteQueue {
     if (ops.length < SPLIT_MIN) return;
     const middle = ops.length >> 1;
     // Nothing is added to it any more, so its text need not be known.
-    const half = { ops: ops.splice(middle), waiters: waiters.splice(middle), text: Infinity };
-    this.#groups.unshift(half);
+    const half = { ops: ops.splice(middle), waiters: waiters.splice(middle) };
+    this.#groups.unshift({ ...half, text: Infinity, refused: 0 });
   }
 
-  #answered({ answers, failures, commits, commitMs }: WriteAnswers): void {
+  #onAnswers({ answers, failures, commits, commitMs }: WriteAnswers): void {
     const group = this.#underWay.shift();
     if (group === undefined) return;
     this.#commits += commits;
     if (commits > 0) this.#observe(commitMs / commits);
     if (this.#groups.length > 0) this.#schedule();
     const failed = failures.length === 0 ? undefined : this.#errorsOf(failures);
+    const failure = failed?.values().find(isMediumFailure);
+    // A group that was done in part has not shown that the medium is well again.
+    if (failure !== undefined || commits > 0) this.#noteMedium(failure);
     const { waiters } = group;
     for (let at = 0; at < waiters.length; at += 1) {
       const error = failed?.get(at);
       if (error === undefined) waiters[at]?.resolve(answers[at]);
       else waiters[at]?.reject(error);
     }
-    if (commits > 0) this.#lastFailure = undefined;
-    this.#settled(waiters.length);
+    this.#settled(waiters.length + group.refused);
+  }
+
+  /** Whether the file takes writes; a change of that is a line in the log. */
+  #noteMedium(failure: BanyanError | undefined): void {
+    const { path, log } = this.#options;
+    const before = this.#lastFailure;
+    this.#lastFailure = failure;
+    if (before === undefined && failure !== undefined) {
+      log.error("the database file takes no writes", { file: path, error: failure });
+    } else if (before !== undefined && failure === undefined) {
+      log.info("the database file takes writes again", { file: path });
+    }
   }
 
   /** A commit that moved the log into the file counts little: it is one of many. */
@@ -224,8 +291,9 @@ export class WriteQueue {
   #errorsOf(failures: readonly WriteFailure[]): ReadonlyMap<number, BanyanError> {
     const { path } = this.#options;
     const errors = new Map(failures.map((failure) => [failure.at, writeFailure(failure, path)]));
-    this.#lastFailure = errors.values().next().value;
-    if (failures.some(({ why }) => why === "unknown")) this.#stop(this.#lastFailure);
+    if (failures.some(({ why }) => why === "unknown")) {
+      this.#stop(errors.values().find(isMediumFailure));
+    }
     return errors;
   }
 
@@ -257,9 +325,14 @@ export class WriteQueue {
 
   #settled(count: number): void {
     this.#waiting -= count;
-    if (this.#waiting > 0) return;
-    this.#thread?.unref();
-    for (const resolve of this.#onEmpty.splice(0)) resolve();
+    this.#answered += count;
+    let [first] = this.#settling; // in the order of what they wait for
+    while (first !== undefined && first.until <= this.#answered) {
+      this.#settling.shift();
+      first.resolve();
+      [first] = this.#settling;
+    }
+    if (this.#waiting === 0) this.#thread?.unref();
   }
 }
 

@@ -83,6 +83,8 @@ function answerOf(
 /** A consistent copy without gaps, read through once, and on disk. */
 function copyInto(database: DatabaseSync, path: string): void {
   rmSync(path, { force: true });
+  // Its owner's alone from the first byte on: SQLite writes into an empty file as it finds it.
+  closeSync(openSync(path, "wx", 0o600));
   database.prepare("VACUUM INTO ?").run(path);
   {
     using copy = new DatabaseSync(path, { readOnly: true });

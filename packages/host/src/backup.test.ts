@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -96,6 +103,24 @@ describe("A backup", () => {
       message: /nothing to copy/,
     });
     assert.deepEqual(readdirSync(directory.path), []);
+  });
+
+  test("is the owner's alone, and never in the data directory itself", async () => {
+    await using directory = await temporaryDirectory("backup");
+    const source = fileSource("state", "state.db");
+    await createBackup(optionsOf(directory.join("copy"), source));
+    for (const name of ["state.db", "manifest.json"]) {
+      assert.equal(statSync(directory.join("copy", name)).mode & 0o777, 0o600);
+    }
+    mkdirSync(directory.join("data"));
+    symlinkSync(directory.join("data"), directory.join("link"));
+    for (const to of ["data", "link"].map((name) => directory.join(name))) {
+      const options = { ...optionsOf(to, source), directory: directory.join("data") };
+      await assert.rejects(createBackup(options), {
+        code: "NODE_BACKUP_REFUSED",
+        message: /is the data directory itself/,
+      });
+    }
   });
 
   test("that fails leaves nothing of its own behind", async () => {

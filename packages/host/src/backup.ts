@@ -8,12 +8,13 @@
  *     files it lists are on disk with the sizes and checksums it gives.
  * I2. A backup that failed leaves nothing of its own behind.
  * I3. Nothing that was there before is written over.
+ * I4. Its files are the owner's alone, as the data directory's are.
  */
 
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
-import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
-import { dirname, isAbsolute, join } from "node:path";
+import { createReadStream, existsSync, realpathSync } from "node:fs";
+import { chmod, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Clock, Static } from "@banyan/kernel";
 import { isBanyanError } from "@banyan/kernel";
@@ -37,6 +38,8 @@ export interface BackupSource {
 export interface BackupOptions {
   /** Absolute path of a folder that is empty or does not exist. */
   readonly to: string;
+  /** The data directory that is copied, which is no place for its copy. */
+  readonly directory?: string | undefined;
   readonly sources: readonly BackupSource[];
   /** Id of the node that is copied; left out where none runs. */
   readonly node?: string | undefined;
@@ -53,6 +56,7 @@ const manifestFile = "manifest.json";
 export async function createBackup(options: BackupOptions): Promise<BackupManifest> {
   const { to, signal } = options;
   const sources = sourcesOf(options);
+  assertElsewhere(options);
   const made = await prepareFolder(to);
   try {
     return await writeBackup(options, sources);
@@ -65,6 +69,19 @@ export async function createBackup(options: BackupOptions): Promise<BackupManife
       { cause: error, details: { folder: to } },
     );
   }
+}
+
+function assertElsewhere({ to, directory }: BackupOptions): void {
+  if (directory === undefined || realPath(to) !== realPath(directory)) return;
+  throw hostErrors.NODE_BACKUP_REFUSED(
+    `The folder ${to} is the data directory itself; name another, on another disk at best.`,
+    { details: { folder: to } },
+  );
+}
+
+/** As two ways to one folder are compared; what is not there has only its name. */
+function realPath(path: string): string {
+  return existsSync(path) ? realpathSync(path) : resolve(path);
 }
 
 /** Each medium once; what keeps nothing beyond the process has nothing to copy. */
@@ -144,6 +161,7 @@ async function writeBackup(
     for (const { path } of (await source.backup?.(to, { signal })) ?? []) {
       if (files.some((file) => file.path === path)) throw new Error(`${path} was written twice`);
       signal?.throwIfAborted();
+      await chmod(join(to, path), 0o600);
       files.push({ path, ...(await measure(join(to, path), signal)) });
     }
   }

@@ -55,11 +55,11 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
   const { config } = setup;
   const state = new Map<string, StateEngine>();
   const stores = new Map<string, OpenedStore>();
-  const engineOf = async (name: string): Promise<StateEngine> => {
-    const engine = state.get(name) ?? (await openEngine(name, options));
+  const engineOf = onceEach(async (name: string): Promise<StateEngine> => {
+    const engine = await openEngine(name, options);
     state.set(name, engine);
     return engine;
-  };
+  });
 
   const openOn = async (
     engine: StateEngine,
@@ -77,15 +77,14 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
   };
 
   const buses = new Map<string, Bus>();
-  const busOf = async (durability: "durable" | "ephemeral"): Promise<Bus> => {
-    const name = busNameFor(config, durability);
-    const bus = buses.get(name) ?? (await openBus(name, options));
+  const busOf = onceEach(async (name: string): Promise<Bus> => {
+    const bus = await openBus(name, options);
     buses.set(name, bus);
     return bus;
-  };
+  });
   return {
-    bus: await busOf("durable"),
-    ephemeralBus: await busOf("ephemeral"),
+    bus: await busOf(busNameFor(config, "durable")),
+    ephemeralBus: await busOf(busNameFor(config, "ephemeral")),
     buses,
     state,
     stores,
@@ -96,17 +95,29 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
       stores.set(`${service}.${name}`, opened);
       return opened;
     },
-    async openInbox(engine) {
-      const known = [...stores.values()].find(
-        (each) => each.service === "node" && each.name === "inbox" && each.engine === engine,
-      );
-      if (known !== undefined) return known;
+    openInbox: onceEach(async (engine: StateEngine): Promise<OpenedStore> => {
       const spec = inboxSpec(engine.durability);
       const opened = await openOn(engine, { service: "node", name: "inbox", spec });
       // The first is that of the durable engine; any other is told by its engine.
       stores.set(stores.has("node.inbox") ? `node.inbox@${engine.name}` : "node.inbox", opened);
       return opened;
-    },
+    }),
+  };
+}
+
+/**
+ * Opens each thing once, also for callers that come while it is being opened. One that could not be
+ * opened is forgotten, so that the next caller tries again.
+ */
+function onceEach<K, V>(open: (key: K) => Promise<V>): (key: K) => Promise<V> {
+  const opened = new Map<K, Promise<V>>();
+  return (key) => {
+    const known = opened.get(key);
+    if (known !== undefined) return known;
+    const opening = open(key);
+    opened.set(key, opening);
+    opening.catch(() => opened.delete(key));
+    return opening;
   };
 }
 

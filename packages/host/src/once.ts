@@ -38,7 +38,8 @@ export function createOnce(
 ): Once {
   const { engines, clock, inboxRetentionMs } = node;
   const turns = new Turns();
-  let inbox: Promise<OpenedStore> | undefined;
+  // Opened once by the engines, which try again after a failure; kept here when it is open.
+  let inbox: OpenedStore | undefined;
 
   const openInbox = async (): Promise<OpenedStore> => {
     const engine = transactions.engine ?? (await engines.durableEngine());
@@ -51,8 +52,7 @@ export function createOnce(
     const key = recordKey(contract, event, options.as ?? callName(contract, call));
     // Without a signal of its own it ends with the call that it is part of.
     const waiting: Waiting = options.signal === undefined ? (call ?? {}) : options;
-    inbox ??= openInbox();
-    const opened = await inbox;
+    const opened = (inbox ??= await openInbox());
     await turns.take(key, waiting);
     try {
       return await transactions.runWithInbox(

@@ -19,7 +19,8 @@
  *   being handled when the process died is delivered again, and one that dies with its process ten
  *   times is a dead letter.
  * - **Ordered**: messages with one `orderingKey` are handled one at a time, in the order of their
- *   publication, retries included; a retry holds up its own key only.
+ *   publication, retries included; a retry holds up its own key only. A durable bus may hold up all
+ *   keys of a group once many thousand messages wait behind such retries, and says how many.
  * - **Delays**: a message with `deliverAtMs` counts as held from its publication on, and joins the
  *   end of the queue when the wall clock gets there.
  * - **No shared objects**: a delivered body belongs to the handler alone.
@@ -120,8 +121,10 @@ export interface SubscribeSpec {
   /** Milliseconds a handler may take, 1 … 86 400 000. Default 900 000 (15 minutes). */
   readonly leaseMs?: number | undefined;
   /**
-   * Capability `retention`, groups only: while the group has no member, what is older than this
-   * many milliseconds is dropped, logged and counted. 1000 or more. Default: nothing is dropped.
+   * Capability `retention`, groups only: while the group has no member, what was queued longer ago
+   * than this many milliseconds is dropped, logged and counted. Queued: published; of a delayed
+   * message, when its time came; of a dead letter, redriven. 1000 or more. Default: nothing is
+   * dropped.
    */
   readonly retentionMs?: number | undefined;
   /**
@@ -278,8 +281,9 @@ export interface Bus extends AsyncDisposable {
   readonly capabilities: ReadonlySet<BusCapability>;
   /**
    * Resolves when the messages are as safe as `durability` says, never before. They are accepted in
-   * the order given; all are checked before the first is accepted. When room runs out on the way,
-   * `details.accepted` of the error says how many were accepted.
+   * the order given; all are checked before the first is accepted. When that fails on the way,
+   * `details.accepted` of the error says how many were accepted: the first ones, and none behind
+   * them unless it is MESSAGING_OUTCOME_UNKNOWN.
    * @throws MESSAGING_MESSAGE_INVALID, MESSAGING_BODY_TOO_LARGE, MESSAGING_BUFFER_FULL,
    *   MESSAGING_CAPABILITY_MISSING, MESSAGING_OUTCOME_UNKNOWN, CALL_CANCELLED
    */

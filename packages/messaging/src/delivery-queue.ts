@@ -10,7 +10,9 @@
  *     counts all of them and those on their way in; `hasRoom` compares that with `bufferMax`.
  * I2. A message leaves only when it is acknowledged, buried or expired, or when the queue is ended.
  *     Buried means that its letter is as safe as the message was.
- * I3. Handlers start from a microtask, never inside `publish`, and only so many of them in one turn
+ * I3. While a journal takes no writes no handler of its group starts: what it handled could not be
+ *     forgotten.
+ * I4. Handlers start from a microtask, never inside `publish`, and only so many of them in one turn
  *     of the event loop (`turn-limit.ts`).
  *
  * No timer, closure or promise of our own per message: see `queue-member.ts` and
@@ -23,7 +25,6 @@ import { currentCallContext, runOutsideCalls } from "@banyan/kernel/internal";
 import { Burials, ownBackoff } from "./burials.ts";
 import type { Burial, BurialHost, BurialQueue, JournalPlace } from "./burials.ts";
 import type { DeadLetter, DeliveryHandler, OutgoingMessage, SubscriptionStatus } from "./bus.ts";
-import { messagingErrors } from "./errors.ts";
 import { isFinal } from "./failure.ts";
 import { Fifo } from "./fifo.ts";
 import { HeldDelivery } from "./held-delivery.ts";
@@ -33,6 +34,7 @@ import type { WindowInit, WindowQueue } from "./journal-window.ts";
 import type { JournalEntry } from "./journal.ts";
 import { KeyLanes } from "./key-lanes.ts";
 import type { ResolvedSubscribeSpec } from "./options.ts";
+import { leaseExpired, leaseLost, orderConflict } from "./queue-errors.ts";
 import { QueueLog } from "./queue-log.ts";
 import { QueueMember } from "./queue-member.ts";
 import type { MemberQueue } from "./queue-member.ts";
@@ -46,6 +48,7 @@ const readyMax = 1000;
 const waitingMax = 10_000;
 /** So many processes may die of a message. */
 const lostMax = 10;
+
 /** What a queue needs of its bus. */
 export interface QueueHost extends BurialHost {
   readonly wheel: BusWheel;
@@ -74,7 +77,6 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   /** Of the newest member: a rolling upgrade brings new limits. */
   #spec: ResolvedSubscribeSpec;
   #lanes: KeyLanes | undefined = undefined;
-  /** Of those that a process died with, the one that is handled; and who waits for its end. */
   #held = 0;
   #running = 0;
   #cursor = 0;
@@ -122,9 +124,12 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
     return this.#isEnded;
   }
 
-  /** Nothing is on its way in or out: what is counted is what is kept. */
-  get isQuiet(): boolean {
-    return this.#burials.underWay === 0 && (this.window?.isQuiet ?? true);
+  /** Nobody handles it and nothing is on its way out: what is old may be dropped. */
+  get isNeglected(): boolean {
+    if (this.#isEnded || this.#members.length > 0) return false;
+    if (this.#burials.underWay > 0 || this.#waits.burying > 0) return false;
+    const { window } = this;
+    return window === undefined || (window.takesWrites && !window.isReading);
   }
 
   get wantsMore(): boolean {
@@ -147,8 +152,11 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
     this.#host.changed(this);
   }
 
-  /** Takes in a message that has its room and is safe. */
-  arrive(message: OutgoingMessage, seq: number): void {
+  /**
+   * Takes in a message that has its room and is safe.
+   * @param queuedAtMs wall clock from which its retention counts. Default: its publication
+   */
+  arrive(message: OutgoingMessage, seq: number, queuedAtMs = message.timestampMs): void {
     if (this.#isEnded) return;
     const { window } = this;
     if (message.deliverAtMs !== undefined) {
@@ -160,17 +168,15 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
       window.refill();
       return;
     }
-    this.#buffer.push(new HeldDelivery(message, this, seq));
-    this.#schedule();
+    const held = new HeldDelivery(message, this, seq);
+    held.queuedAtMs = queuedAtMs;
+    this.#ready(held);
   }
 
   /** @throws MESSAGING_SUBSCRIPTION_CONFLICT where the members do not agree on `ordered` */
   join(spec: ResolvedSubscribeSpec, handler: DeliveryHandler): QueueMember {
     if (this.#members.length > 0 && spec.ordered !== this.#spec.ordered) {
-      throw messagingErrors.MESSAGING_SUBSCRIPTION_CONFLICT(
-        `Group "${spec.name}" has members that are ${this.#spec.ordered ? "" : "not "}ordered; all ` +
-          `must agree, or there is no order. Close them first.`,
-      );
+      throw orderConflict(spec.name, this.#spec.ordered);
     }
     this.#spec = spec;
     if (spec.ordered) this.#startOrder();
@@ -186,7 +192,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   /** Forgets everything held; how much that was. The queue is not used any more. */
   end(): number {
     const dropped = this.#held;
-    for (const held of this.#records?.ahead() ?? []) this.#takeBack(held);
+    this.#takeBackAhead();
     if (this.window !== undefined) this.#host.wheel.remove(this.window);
     this.#waits.clear();
     this.#buffer.clear();
@@ -203,8 +209,8 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
       retrying: this.#waits.retrying,
       delayed: this.#waits.delayed + (this.window?.sleeping ?? 0),
     };
-    const oldest =
-      this.#buffer.peek()?.message ?? (await this.window?.oldestBehind().catch(unknown));
+    const oldest = // also while the journal cannot be read
+      this.#buffer.peek()?.message ?? (await this.window?.oldestBehind().catch(() => undefined));
     const lagMs = oldest === undefined ? 0 : this.#host.clock.nowMs() - oldest.timestampMs;
     return { name, topic, delivery, ...counts, lagMs: Math.max(0, lagMs) };
   }
@@ -214,7 +220,10 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
     if (held.place === "running") this.#leaseOver(held);
     else if (!this.#waits.isOver(held)) return;
     else if (held.place === "burying") this.#burials.tryAgain(held);
-    else this.#ready(held);
+    else {
+      if (held.place === "delayed") held.queuedAtMs = this.#host.clock.nowMs();
+      this.#ready(held);
+    }
   }
 
   /** The handler has not ended yet; it is given this long. */
@@ -245,7 +254,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
     this.#waits.settle(held);
     this.#running -= 1;
     this.#host.counters.handled += 1;
-    if (this.window !== undefined) this.window.acknowledge(held).catch(this.#log.ackFailed);
+    this.window?.acknowledge(held);
     this.#leave(held);
     this.#settled();
   }
@@ -285,10 +294,19 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
     this.#schedule();
   }
 
-  /** Drops what waits here in memory and is older (wall clock); how many. */
+  /** Leaves everything to the journal again; it is neglected, so nothing of it is on its way. */
+  forget(): void {
+    if (this.window === undefined) return;
+    this.#takeBackAhead();
+    const retrying = this.#waits.takeRetrying(() => true).length;
+    this.window.rewind(retrying + this.#buffer.size + (this.#lanes?.waiting ?? 0));
+    this.#buffer.clear();
+    if (this.#lanes !== undefined) this.#lanes = new KeyLanes();
+  }
+
+  /** Without a journal: drops what was queued before (wall clock); how many. */
   dropOlder(beforeMs: number): number {
-    const isOld = ({ message }: HeldDelivery): boolean =>
-      Math.max(message.timestampMs, message.deliverAtMs ?? 0) < beforeMs;
+    const isOld = ({ queuedAtMs }: HeldDelivery): boolean => queuedAtMs < beforeMs;
     const dropped = this.#lanes?.takeWaiting(isOld) ?? [];
     this.#buffer.removeAll((held) => isOld(held) && dropped.push(held) > 0);
     dropped.push(...this.#waits.takeRetrying(isOld));
@@ -328,9 +346,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
       return;
     }
     if (held.lost >= lostMax) {
-      const error = messagingErrors.MESSAGING_LEASE_LOST(
-        `The process died ${held.lost} times while it handled message ${entry.message.id}.`,
-      );
+      const error = leaseLost(entry.message.id, held.lost);
       this.#giveUp(held, { reason: "lease-lost", error });
       return;
     }
@@ -342,7 +358,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
     }
   }
 
-  loaded(): void {
+  goOn(): void {
     this.#schedule();
     this.#host.changed(this);
   }
@@ -371,10 +387,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   #leaseOver(held: HeldDelivery): void {
     const { worker } = held;
     if (worker === undefined) return;
-    const error = messagingErrors.MESSAGING_LEASE_EXPIRED(
-      `A handler of "${this.#spec.name}" did not end within ${this.#spec.leaseMs} ms.`,
-      { details: { subscription: this.#spec.name, leaseMs: this.#spec.leaseMs } },
-    );
+    const error = leaseExpired(this.#spec);
     worker.expire(error);
     this.failed(held, error);
   }
@@ -429,6 +442,10 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
     this.#records?.takeBack(held).catch(this.#log.recordFailed);
   }
 
+  #takeBackAhead(): void {
+    for (const held of this.#records?.ahead() ?? []) this.#takeBack(held);
+  }
+
   #settled(): void {
     this.#host.changed(this);
     if (!this.#isDelivering) this.#deliverAll();
@@ -448,7 +465,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   };
 
   readonly #deliverAll = (): void => {
-    if (this.#isDelivering || this.#isEnded) return;
+    if (this.#isDelivering || this.#isEnded || this.window?.takesWrites === false) return;
     this.#isDelivering = true;
     while (this.#buffer.size > 0) {
       const member = this.#freeMember();
@@ -477,9 +494,4 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
     }
     return undefined;
   }
-}
-
-/** A report must come also while the journal cannot be read. */
-function unknown(): undefined {
-  return undefined;
 }

@@ -57,7 +57,7 @@ export const messagingErrors = defineErrors({
   MESSAGING_UNAVAILABLE: {
     kind: "unavailable",
     summary:
-      "The bus cannot keep messages now, so none was accepted; the cause is in the node's log. Try again later.",
+      "The bus cannot keep messages now: none was accepted, of a batch none but the first `details.accepted`. The cause is in the node's log. Try again later.",
   },
   MESSAGING_OUTCOME_UNKNOWN: {
     kind: "unknown",

@@ -40,6 +40,11 @@ export class HeldDelivery implements Timed {
   readonly #owner: HeldOwner;
   /** Its number in the queue: ascending in the order in which the bus took the messages in. */
   readonly seq: number;
+  /**
+   * Wall clock of its publication; of a delayed one, of its time; of a dead letter, of its redrive.
+   * Not kept of what a journal has: that has its own.
+   */
+  queuedAtMs: number;
   /** Deliveries so far. */
   attempt = 0;
   /** Failed ones among them; what a leaving member gave back did not fail. */
@@ -65,6 +70,7 @@ export class HeldDelivery implements Timed {
     this.message = message;
     this.#owner = owner;
     this.seq = seq;
+    this.queuedAtMs = message.timestampMs;
   }
 
   onDue(): void {

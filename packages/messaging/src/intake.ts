@@ -11,10 +11,13 @@
  *     nobody, is not written.
  * I4. A route that publishes wait at is blocked at one of its full queues, which serves it as soon
  *     as it has room.
+ * I5. The journal is handed a batch in parts of bounded length, in order: no single write is so
+ *     long that everybody else waits for it. What is told of the batch is told of all its parts
+ *     together (`publish-parts.ts`).
  */
 
 import type { Clock } from "@banyan/kernel";
-import { kernelErrors, toBanyanError } from "@banyan/kernel/internal";
+import { kernelErrors } from "@banyan/kernel/internal";
 import type { CommitRider } from "@banyan/state";
 import type { BusPublishOptions, OutgoingMessage } from "./bus.ts";
 import type { DeliveryQueue } from "./delivery-queue.ts";
@@ -25,9 +28,10 @@ import { checkMessage } from "./message-check.ts";
 import type { MessageChecks } from "./message-check.ts";
 import type { ResolvedLocalBusOptions } from "./options.ts";
 import { appendsOf, Parcel } from "./parcel.ts";
-import { StagedPublish } from "./staged-publish.ts";
+import { PublishParts, refusedAfter } from "./publish-parts.ts";
 import { WaitingPublish } from "./route.ts";
-import type { Route } from "./route.ts";
+import type { Route, Taken, WaitEnding } from "./route.ts";
+import { StagedPublish } from "./staged-publish.ts";
 import { TopicIndex } from "./topic-index.ts";
 
 export interface IntakeHost {
@@ -40,6 +44,9 @@ export interface IntakeHost {
   /** A message that sleeps in the journal until then is safe. */
   slept(untilMs: number): void;
 }
+
+/** Messages handed to the journal as one: some milliseconds of the event loop and of the disk. */
+const PART_MAX = 1024;
 
 const accepted = Promise.resolve();
 
@@ -88,14 +95,16 @@ export class Intake {
       const known = this.index.known(messages?.topic);
       const message = checkMessage(messages, checks, known !== undefined);
       const route = known ?? this.index.routeOf(message);
-      if (!route.isFree) return this.#wait([message], { done: 0, safe: [] }, options);
+      if (!route.isFree) {
+        return this.#wait([message], { done: 0, parts: new PublishParts() }, options);
+      }
       return this.#take(route, message) ?? accepted;
     }
     const batch = messages.map((each) => this.#check(each, checks));
-    const taken = this.#takeMany(batch, 0);
-    if (taken.done < batch.length) return this.#wait(batch, taken, options);
-    const [safe = accepted] = taken.safe;
-    return safe;
+    const parts = new PublishParts();
+    const done = this.#takeMany(batch, 0, parts);
+    if (done < batch.length) return this.#wait(batch, { done, parts }, options);
+    return parts.isSafe ? accepted : parts.settled().then(ignore);
   }
 
   /** @throws what `checkMessage` throws, MESSAGING_BUFFER_FULL */
@@ -110,7 +119,7 @@ export class Intake {
         continue;
       }
       for (const parcel of parcels) parcel.drop();
-      throw bufferFull(route, { accepted: 0, timeoutMs: 0 });
+      throw bufferFullAt(route, 0)(0);
     }
     return new StagedPublish(parcels, {
       medium,
@@ -140,11 +149,11 @@ export class Intake {
   }
 
   /** Ends every wait. */
-  close(errorOf: (done: number) => Error): void {
+  close(ending: WaitEnding): void {
     this.#isClosed = true;
     for (const route of this.index.routes) {
       for (let waiting = route.shiftWaiting(); waiting; waiting = route.shiftWaiting()) {
-        waiting.fail(errorOf(waiting.done));
+        waiting.fail(ending);
       }
     }
     this.index.clear();
@@ -176,20 +185,28 @@ export class Intake {
     }
   }
 
-  /** Takes as many as there is room for, in their order. */
-  #takeMany(batch: readonly OutgoingMessage[], from: number): Taken {
-    const parcels: Parcel[] = [];
+  /** Takes as many as there is room for, in their order; answers how far it got. */
+  #takeMany(batch: readonly OutgoingMessage[], from: number, parts: PublishParts): number {
+    const { journal } = this.#host;
+    let parcels: Parcel[] = [];
     let done = from;
     for (; done < batch.length; done += 1) {
       const message = batch[done];
       if (message === undefined) break;
       const route = this.index.routeOf(message);
       if (!route.isFree) break;
-      if (this.#host.journal === undefined) this.#takeNow(route, message);
-      else parcels.push(new Parcel(message, route.queues, this.takeSeqs(1)));
+      if (journal === undefined) {
+        this.#takeNow(route, message);
+        continue;
+      }
+      parcels.push(new Parcel(message, route.queues, this.takeSeqs(1)));
+      if (parcels.length < PART_MAX) continue;
+      parts.add(parcels.length, this.#keep(parcels));
+      parcels = [];
     }
-    const safe = parcels.length === 0 ? undefined : this.#keep(parcels);
-    return { done, safe: safe === undefined ? [] : [safe] };
+    if (journal === undefined) parts.add(done - from, undefined);
+    else if (parcels.length > 0) parts.add(parcels.length, this.#keep(parcels));
+    return done;
   }
 
   /** Hands parcels to the journal as one, and delivers them when they are safe (I3). */
@@ -207,7 +224,7 @@ export class Intake {
       },
       (error: unknown) => {
         for (const parcel of parcels) parcel.drop();
-        throw error;
+        throw refusedAfter(error, 0);
       },
     );
   }
@@ -225,28 +242,24 @@ export class Intake {
 
   #wait(
     batch: readonly OutgoingMessage[],
-    { done, safe }: Taken,
+    taken: Taken,
     options: BusPublishOptions,
   ): Promise<void> {
     const { clock, wheel } = this.#host;
     const { timeoutMs = this.#host.options.publishTimeoutMs, signal } = options;
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       const onAbort = (): void => {
-        if (signal !== undefined) waiting.fail(withdrawn(signal, waiting.done));
+        if (signal !== undefined) waiting.fail((done) => withdrawn(signal, done));
       };
-      const waiting = new WaitingPublish(batch, done, {
-        safe,
+      const waiting = new WaitingPublish(batch, taken, {
         deadlineMs: clock.monotonicMs() + timeoutMs,
-        onTimeout: () =>
-          waiting.fail(bufferFull(waiting.route, { accepted: waiting.done, timeoutMs })),
-        onEnd: (error) => {
+        onTimeout: () => waiting.fail(bufferFullAt(waiting.route, timeoutMs)),
+        onEnd: (ending) => {
           signal?.removeEventListener("abort", onAbort);
           wheel.remove(waiting);
           this.#waiting -= 1;
           this.#leaveRoute(waiting);
-          // What was taken before is safe or refused before the whole is.
-          if (error === undefined) resolve(waiting.allSafe());
-          else waiting.whenSettled(() => reject(asError(error)));
+          resolve(endOf(waiting, ending));
         },
       });
       this.#waiting += 1;
@@ -285,8 +298,7 @@ export class Intake {
         this.#block(full, route);
         return;
       }
-      const safe = this.#take(route, message);
-      if (safe !== undefined) waiting.takeSafe(safe);
+      waiting.parts.add(1, this.#take(route, message));
       waiting.done += 1;
       if (waiting.current?.topic === route.topic) continue;
       route.shiftWaiting();
@@ -303,23 +315,18 @@ export class Intake {
 
   /** The batch's next message is of another topic, or there is none. */
   #goOn(waiting: WaitingPublish): void {
-    const { done, safe } = this.#takeMany(waiting.batch, waiting.done);
-    waiting.done = done;
-    for (const each of safe) waiting.takeSafe(each);
+    waiting.done = this.#takeMany(waiting.batch, waiting.done, waiting.parts);
     if (waiting.current === undefined) waiting.succeed();
     else this.#waitAt(waiting);
   }
 }
 
-/** How far a batch was taken, and when that much is safe; nothing to wait for in memory. */
-interface Taken {
-  readonly done: number;
-  readonly safe: readonly Promise<void>[];
-}
+function ignore(): void {}
 
-/** A journal may reject with anything; a caller is given an error. */
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : toBanyanError(error);
+/** What was taken in before is safe or refused before the whole is told of. */
+async function endOf({ parts }: WaitingPublish, ending: WaitEnding | undefined): Promise<void> {
+  const done = await parts.settled();
+  if (ending !== undefined) throw ending(done);
 }
 
 /** `Array.isArray` alone does not narrow a readonly array. */
@@ -336,15 +343,15 @@ function withdrawn(signal: AbortSignal, done: number): Error {
   });
 }
 
-function bufferFull(
-  route: Route | undefined,
-  { accepted: done, timeoutMs }: { readonly accepted: number; readonly timeoutMs: number },
-): Error {
+/** Looks at once who is full: when the error is made, the subscription may have room again. */
+function bufferFullAt(route: Route | undefined, timeoutMs: number): WaitEnding {
   const full = route?.fullQueue?.spec;
   const name = full?.name ?? route?.topic ?? "";
-  return messagingErrors.MESSAGING_BUFFER_FULL(
-    `Subscription "${name}" holds ${full?.bufferMax ?? 0} messages, as many as it may, and made ` +
-      `no room within ${timeoutMs} ms; publish slower, raise its concurrency, or start a member.`,
-    { details: { subscription: name, accepted: done } },
-  );
+  return (done) =>
+    messagingErrors.MESSAGING_BUFFER_FULL(
+      `Subscription "${name}" holds ${full?.bufferMax ?? 0} messages, as many as it may, and ` +
+        `made no room within ${timeoutMs} ms; publish slower, raise its concurrency, or start a ` +
+        "member.",
+      { details: { subscription: name, accepted: done } },
+    );
 }

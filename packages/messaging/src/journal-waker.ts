@@ -25,7 +25,7 @@ export interface WakerHost {
   readonly wheel: BusWheel;
   /** Takes so many numbers out of the row; answers the first. */
   takeSeqs(count: number): number;
-  /** They are in their queues now. */
+  /** They are in their queues now; or none, and the waking is over. */
   woken(places: readonly JournalWoken[]): void;
 }
 
@@ -98,14 +98,14 @@ export class JournalWaker implements Timed {
       if (nextAtMs > nowMs || this.#isClosed) return nextAtMs;
       const seq = this.#host.takeSeqs(batchMax);
       this.#wakingFrom = seq;
+      let places: readonly JournalWoken[] = [];
       try {
-        const places = await this.#journal.wake({ nowMs, limit: batchMax, seq });
-        this.#wakingFrom = Infinity;
-        this.#host.woken(places);
-        if (places.length === 0) return nextAtMs;
+        places = await this.#journal.wake({ nowMs, limit: batchMax, seq });
       } finally {
         this.#wakingFrom = Infinity;
+        this.#host.woken(places);
       }
+      if (places.length === 0) return nextAtMs;
     }
   }
 

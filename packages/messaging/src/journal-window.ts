@@ -23,14 +23,16 @@ import type { BusJournal, JournalEntry } from "./journal.ts";
 const pageSize = 256;
 const readAgainMs = 1000;
 
+const expiredAtOnce = 1000;
+
 /** What a window needs of its queue. */
 export interface WindowQueue {
   /** Somebody handles messages, and not too many are in memory. */
   readonly wantsMore: boolean;
   /** Takes in a message that the journal kept. */
   load(entry: JournalEntry): void;
-  /** A page is through. */
-  loaded(): void;
+  /** What held it up is over: handlers may start. */
+  goOn(): void;
   /** So many messages were counted that the journal does not have. */
   lostCount(count: number): void;
   readFailed(error: unknown): void;
@@ -58,6 +60,8 @@ export class JournalWindow implements Timed {
   #sleeping: number;
   #isReading = false;
   #isExpiring = false;
+  /** Where the last page ended because of W4: until that is over there is nothing more to read. */
+  #cutAt = -1;
   /** Left behind since the page that is being read was asked for. */
   #behindSinceRead = 0;
   deadlineMs = 0;
@@ -83,9 +87,14 @@ export class JournalWindow implements Timed {
     return this.#sleeping;
   }
 
-  /** Nothing is on its way and nothing is being read: the journal and the counts agree. */
-  get isQuiet(): boolean {
-    return this.#expected.size === 0 && !this.#isReading && !this.#isExpiring;
+  /** A page is on its way. */
+  get isReading(): boolean {
+    return this.#isReading;
+  }
+
+  /** False: what is handled now could not be forgotten, so nothing is handed out. */
+  get takesWrites(): boolean {
+    return this.#init.journal.takesWrites;
   }
 
   /** A message is handed to the journal under this number. */
@@ -124,7 +133,7 @@ export class JournalWindow implements Timed {
   /** Reads the next page if there is one, and room for it. */
   refill(): void {
     if (this.#behind <= 0 || this.#isReading || this.#isExpiring || this.slot !== -1) return;
-    if (!this.#queue.wantsMore) return;
+    if (this.#init.wakingFrom() === this.#cutAt || !this.#queue.wantsMore) return;
     this.#isReading = true;
     this.#behindSinceRead = 0;
     try {
@@ -148,8 +157,8 @@ export class JournalWindow implements Timed {
     this.refill();
   }
 
-  acknowledge(held: HeldDelivery): Promise<void> {
-    return this.#init.journal.acknowledge(this.group, held.seq);
+  acknowledge(held: HeldDelivery): void {
+    this.#init.journal.acknowledge(this.group, held.seq);
   }
 
   /**
@@ -165,26 +174,29 @@ export class JournalWindow implements Timed {
     return this.#init.journal.progress(this.group, seq, { attempt, failures, retryAtMs });
   }
 
+  /** So many that were read are forgotten in memory: pages begin at the front again. */
+  rewind(count: number): void {
+    this.#behind += count;
+    this.#after = -1;
+  }
+
   /**
-   * Drops what is older from the journal; answers how many that were. `known` of them were in
-   * memory and are not counted here any more.
+   * Drops some of what was queued before from the journal, of which nothing is in memory now.
    */
-  async expire(beforeMs: number, known: number): Promise<number> {
-    const limit = 1000;
+  async expire(beforeMs: number): Promise<{ readonly dropped: number; readonly isDone: boolean }> {
+    const limit = expiredAtOnce;
     let dropped = 0;
     this.#isExpiring = true;
     try {
-      for (;;) {
-        const count = await this.#init.journal.expire(this.group, { beforeMs, limit });
-        dropped += count;
-        if (count < limit) return dropped;
-      }
+      dropped = await this.#init.journal.expire(this.group, { beforeMs, limit });
     } finally {
       this.#isExpiring = false;
-      const gone = Math.min(this.#behind, Math.max(0, dropped - known));
+      const gone = Math.min(this.#behind, dropped);
       this.#behind -= gone;
       this.#queue.lostCount(gone);
+      this.#queue.goOn(); // a member that joined meanwhile waits for its page
     }
+    return { dropped, isDone: dropped < limit };
   }
 
   get #isOpen(): boolean {
@@ -209,6 +221,7 @@ export class JournalWindow implements Timed {
     for (const entry of entries) {
       if (entry.seq >= end) {
         isCut = true; // W4
+        this.#cutAt = end;
         break;
       }
       this.#after = entry.seq;
@@ -217,7 +230,7 @@ export class JournalWindow implements Timed {
       this.#queue.load(entry);
     }
     if (!isCut && entries.length === 0) this.#reachedEnd(); // a page may be short
-    this.#queue.loaded();
+    this.#queue.goOn();
   };
 
   /** The journal has no more than came since: whatever else was counted is not there. */

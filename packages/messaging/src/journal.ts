@@ -93,7 +93,22 @@ export interface BusJournal {
    */
   read(group: number, after: number, limit: number): Awaitable<readonly JournalEntry[]>;
 
-  acknowledge(group: number, seq: number): Promise<void>;
+  /**
+   * Takes a handled message out. A write that fails is tried again until it succeeds or the journal
+   * is closed, and is reported by `takesWrites`, never by the promise of one message: nobody could
+   * do anything about it there.
+   */
+  acknowledge(group: number, seq: number): void;
+  /** Acknowledgements that are not safe yet: after a crash now their messages would come again. */
+  readonly unacknowledged: number;
+  /**
+   * False from a write that failed for a reason of the medium (a full disk, a lock, a dead thread)
+   * until one succeeds again. Meanwhile the bus hands nothing out: what it handled could not be
+   * forgotten, and would be handled again.
+   */
+  readonly takesWrites: boolean;
+  /** Called whenever `takesWrites` has changed; set by the bus. */
+  onTakesWrites: (() => void) | undefined;
   progress(group: number, seq: number, progress: JournalProgress): Promise<void>;
   /**
    * Keeps a dead letter and takes the message out of its group's queue (`undefined`: it was a
@@ -116,8 +131,8 @@ export interface BusJournal {
     readonly seq: number;
   }): Promise<readonly JournalWoken[]>;
   /**
-   * Drops up to `limit` queued messages published (a delayed one: due) before `beforeMs`, in the
-   * order of their numbers; how many.
+   * Drops up to `limit` messages that were queued before `beforeMs` (queued: published; a delayed
+   * one: woken; a dead letter: redriven), wherever they stand in the queue; how many.
    */
   expire(
     group: number,
@@ -135,6 +150,6 @@ export interface BusJournal {
 
   /** @throws MESSAGING_UNAVAILABLE or its like while the journal cannot write. */
   check(): Awaitable<void>;
-  /** Finishes what was handed over, then lets go. Idempotent. */
+  /** Resolves when everything that was handed over is safe, or was refused; then lets go. */
   close(): Promise<void>;
 }

@@ -145,6 +145,7 @@ class LocalBus implements Bus, QueueHost {
       groups: { [Symbol.iterator]: () => this.#groups.values() },
     });
     for (const group of journal?.groups ?? []) this.#recallGroup(group);
+    if (journal !== undefined) journal.onTakesWrites = () => this.#onTakesWrites(journal);
     this.#waker?.start();
     this.#sweep.start();
   }
@@ -199,16 +200,16 @@ class LocalBus implements Bus, QueueHost {
             `subscriptions first.`,
         );
       }
-      this.#groups.delete(name);
       this.#intake.detach(queue);
       try {
         if (queue.window !== undefined) await this.journal?.removeGroup(queue.window.group);
       } catch (error) {
         // It is still there, so it goes on collecting.
-        this.#groups.set(name, queue);
         this.#intake.index.add(queue);
         throw error;
       }
+      // Not before: what is woken meanwhile is still its own if the removal fails.
+      this.#groups.delete(name);
       return queue.end();
     });
   }
@@ -277,7 +278,9 @@ class LocalBus implements Bus, QueueHost {
     }
     const redeliver = (letter: DeadLetter): boolean => {
       const parcel = parcelFor(letter);
-      parcel?.deliver();
+      const nowMs = this.clock.nowMs();
+      for (const queue of parcel?.queues ?? [])
+        queue.arrive(letter.message, parcel?.seq ?? 0, nowMs);
       return parcel !== undefined;
     };
     return new DeadLetterBox({ max, log, redeliver, assertOpen });
@@ -297,7 +300,6 @@ class LocalBus implements Bus, QueueHost {
   }
 
   #woken(places: readonly JournalWoken[]): void {
-    if (places.length === 0) return;
     const byGroup = new Map<number, DeliveryQueue>();
     for (const queue of this.#groups.values()) {
       if (queue.window !== undefined) byGroup.set(queue.window.group, queue);
@@ -305,6 +307,18 @@ class LocalBus implements Bus, QueueHost {
     for (const { group } of places) byGroup.get(group)?.window?.woken();
     // Also those that left something behind meanwhile because of the waking.
     for (const queue of byGroup.values()) queue.window?.refill();
+  }
+
+  #onTakesWrites({ takesWrites }: BusJournal): void {
+    const { name, log } = this;
+    if (takesWrites) {
+      log.info("the journal takes writes again; messages are handled again", { bus: name });
+      for (const queue of this.#groups.values()) queue.goOn();
+    } else {
+      log.error("the journal takes no writes; no message of a group is handled until it does", {
+        bus: name,
+      });
+    }
   }
 
   /** A group that an earlier run left in the journal. */
@@ -424,10 +438,12 @@ class LocalBus implements Bus, QueueHost {
     this.#intake.close((done) => closedError({ accepted: done }));
     const members = queues.flatMap((queue) => [...queue.members]);
     await Promise.all(members.map((member) => member.close({ drainMs: 0 })));
-    const unhandled = queues.reduce((sum, queue) => sum + queue.end(), 0);
+    const held = queues.reduce((sum, queue) => sum + queue.end(), 0);
     this.wheel.close();
     this.#groups.clear();
     await this.journal?.close();
+    // What was handled and could not be forgotten comes again.
+    const unhandled = held + (this.journal?.unacknowledged ?? 0);
     if (unhandled > 0) {
       const fate = this.journal === undefined ? "they are lost" : "the next run gets them";
       this.log.warn(`the bus was closed before every message was handled; ${fate}`, { unhandled });

@@ -20,10 +20,6 @@ export class QueueLog {
     this.#log.error(text, this.#fieldsOf(held, error));
   }
 
-  readonly ackFailed = (error: unknown): void => {
-    this.#failed("an acknowledgement was not recorded; the message may come again", error);
-  };
-
   readonly recordFailed = (error: unknown): void => {
     this.#failed("an attempt was not recorded", error);
   };

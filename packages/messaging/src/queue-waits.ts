@@ -34,6 +34,11 @@ export class QueueWaits {
     return this.#delayed.size;
   }
 
+  /** Given up, and their letters could not be kept yet. */
+  get burying(): number {
+    return this.#burying.size;
+  }
+
   /** Those that were tried and wait in memory. */
   get tried(): number {
     return this.#retrying.size + this.#burying.size;

@@ -70,21 +70,24 @@ export class RetentionSweep implements Timed {
   async #sweepOne(queue: DeliveryQueue): Promise<void> {
     const { clock, log, counters } = this.#host;
     const { name, retentionMs = Infinity } = queue.spec;
-    // A message on its way in or out would be counted wrongly; there is a next time.
-    if (queue.isEnded || queue.members.length > 0 || !queue.isQuiet) return;
     const beforeMs = clock.nowMs() - retentionMs;
-    const inMemory = queue.dropOlder(beforeMs);
+    let sum = 0;
     try {
-      const dropped = (await queue.window?.expire(beforeMs, inMemory)) ?? inMemory;
-      if (dropped === 0) return;
-      counters.expired += dropped;
-      log.warn("a group without members dropped what was past its retentionMs", {
-        subscription: name,
-        dropped,
-      });
+      // What is on its way out would be counted twice; there is a next time.
+      while (queue.isNeglected && !this.#isClosed) {
+        const { dropped, isDone } = await expireOf(queue, beforeMs);
+        counters.expired += dropped;
+        sum += dropped;
+        if (isDone) break;
+      }
     } catch (error) {
       log.error("what is past its retentionMs could not be dropped", { subscription: name, error });
     }
+    if (sum === 0) return;
+    log.warn("a group without members dropped what was past its retentionMs", {
+      subscription: name,
+      dropped: sum,
+    });
   }
 
   *#neglected(): Iterable<DeliveryQueue> {
@@ -93,4 +96,14 @@ export class RetentionSweep implements Timed {
       if (spec.retentionMs !== undefined && members.length === 0) yield queue;
     }
   }
+}
+
+/** In the journal alone, where there is one: memory and file must not drop different ones. */
+async function expireOf(
+  queue: DeliveryQueue,
+  beforeMs: number,
+): Promise<{ readonly dropped: number; readonly isDone: boolean }> {
+  if (queue.window === undefined) return { dropped: queue.dropOlder(beforeMs), isDone: true };
+  queue.forget();
+  return queue.window.expire(beforeMs);
 }

@@ -5,6 +5,7 @@ import type { OutgoingMessage } from "./bus.ts";
 import type { DeliveryQueue } from "./delivery-queue.ts";
 import { Fifo } from "./fifo.ts";
 import type { Timed } from "./held-delivery.ts";
+import type { PublishParts } from "./publish-parts.ts";
 
 /** A topic as publishes see it: who gets its messages, and who waits for room. */
 export class Route {
@@ -68,13 +69,14 @@ export class Route {
   }
 }
 
+/** The error of a wait that ended early, of whose messages so many were accepted. */
+export type WaitEnding = (accepted: number) => Error;
+
 interface WaitingPublishInit {
-  /** When what was taken before is safe. */
-  readonly safe: readonly Promise<void>[];
   readonly deadlineMs: number;
   readonly onTimeout: () => void;
-  /** Called once. */
-  readonly onEnd: (error: unknown) => void;
+  /** Called once; `undefined`: nothing is waited for any more but what becomes of the parts. */
+  readonly onEnd: (ending: WaitEnding | undefined) => void;
 }
 
 /** A publish that found a full subscription. It waits at the topic of its next message. */
@@ -82,6 +84,8 @@ export class WaitingPublish implements Timed {
   readonly batch: readonly OutgoingMessage[];
   /** Messages taken in so far. */
   done: number;
+  /** What becomes of them. A refusal ends the wait. */
+  readonly parts: PublishParts;
   /** Where it waits now. */
   route: Route | undefined = undefined;
   deadlineMs: number;
@@ -89,15 +93,15 @@ export class WaitingPublish implements Timed {
   next: WheelEntry | undefined = undefined;
   previous: WheelEntry | undefined = undefined;
   readonly #init: WaitingPublishInit;
-  readonly #safe: Promise<void>[] = [];
   #isEnded = false;
 
-  constructor(batch: readonly OutgoingMessage[], done: number, init: WaitingPublishInit) {
+  constructor(batch: readonly OutgoingMessage[], { done, parts }: Taken, init: WaitingPublishInit) {
     this.batch = batch;
     this.done = done;
+    this.parts = parts;
     this.deadlineMs = init.deadlineMs;
     this.#init = init;
-    for (const each of init.safe) this.takeSafe(each);
+    parts.onRefused = () => this.#end(undefined);
   }
 
   get current(): OutgoingMessage | undefined {
@@ -108,38 +112,28 @@ export class WaitingPublish implements Timed {
     return this.#isEnded;
   }
 
-  /** Some of its messages are taken and will be safe then. A refusal ends the wait. */
-  takeSafe(safe: Promise<void>): void {
-    this.#safe.push(safe);
-    safe.catch((error: unknown) => this.fail(error));
-  }
-
-  /** Resolves when all that was taken is safe; rejects with the first refusal. */
-  async allSafe(): Promise<void> {
-    await Promise.all(this.#safe);
-  }
-
-  /** Calls when it is known of all that was taken whether it is safe. */
-  whenSettled(then: () => void): void {
-    if (this.#safe.length === 0) then();
-    else void Promise.allSettled(this.#safe).then(then);
-  }
-
   onDue(): void {
     this.#init.onTimeout();
   }
 
+  /** All of it is taken in. */
   succeed(): void {
     this.#end(undefined);
   }
 
-  fail(error: unknown): void {
-    this.#end(error);
+  fail(ending: WaitEnding): void {
+    this.#end(ending);
   }
 
-  #end(error: unknown): void {
+  #end(ending: WaitEnding | undefined): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#init.onEnd(error);
+    this.#init.onEnd(ending);
   }
+}
+
+/** How far a batch was taken in, and what becomes of that. */
+export interface Taken {
+  readonly done: number;
+  readonly parts: PublishParts;
 }

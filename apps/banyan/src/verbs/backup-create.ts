@@ -4,10 +4,10 @@
  */
 
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { isBanyanError, silentLog, systemClock } from "@banyan/kernel";
 import { openDataDirectory, sqlite } from "@banyan/sqlite";
-import { bytesText, printBackup } from "../backup-output.ts";
+import { backupFolder, bytesText, printBackup } from "../backup-output.ts";
 import type { Command } from "../command.ts";
 import { cliErrors } from "../errors.ts";
 import { findNode } from "../node-address.ts";
@@ -22,8 +22,8 @@ import { readVersion } from "../version.ts";
 const timeoutMs = 3_600_000;
 
 export async function run(command: Command): Promise<void> {
-  const { terminal, cwd, args, env } = command;
-  const to = resolve(cwd, args[0] ?? "");
+  const { terminal, args, env } = command;
+  const to = backupFolder(command);
   const node = await runningNode(command);
   const manifest = node === undefined ? await copyHere(command, to) : await copyByNode(node, to);
   if (terminal.json) {
@@ -71,6 +71,7 @@ async function copyHere(command: Command, to: string): Promise<Record<string, un
   await using engine = await sqlite.openState(options);
   const manifest = await createBackup({
     to,
+    directory: directory.path,
     sources: [engine],
     node: "none",
     version: readVersion(),

@@ -3,16 +3,16 @@
  * leaves the old data or the new; the next start finishes what was decided.
  */
 
-import { resolve } from "node:path";
 import { systemClock } from "@banyan/kernel";
 import { restoreBackup } from "@banyan/sqlite";
+import { backupFolder } from "../backup-output.ts";
 import type { Command } from "../command.ts";
 import { openSettings } from "../settings.ts";
-import { commandName } from "../try-it.ts";
+import { commandName, quoted } from "../try-it.ts";
 
 export async function run(command: Command): Promise<void> {
-  const { terminal, cwd, args, flags, env } = command;
-  const folder = resolve(cwd, args[0] ?? "");
+  const { terminal, flags } = command;
+  const folder = backupFolder(command);
   const { dataDirectory } = await openSettings(command);
   const { manifest, replaced } = await restoreBackup({
     folder,
@@ -26,5 +26,14 @@ export async function run(command: Command): Promise<void> {
   }
   terminal.print(`restored ${dataDirectory} to ${manifest.createdAt}`);
   if (replaced !== undefined) terminal.print(`what was there is in ${replaced}`);
-  terminal.note(terminal.styleNote("faint", `\`${commandName(env)} up\` starts a node on it`));
+  terminal.note(terminal.styleNote("faint", `\`${startLine(command)}\` starts a node on it`));
+}
+
+/** With what decided here where it is: without that, a start would look elsewhere. */
+function startLine({ flags, env }: Command): string {
+  const places = ["config", "data-dir"].flatMap((name) => {
+    const value = flags.text(name);
+    return value === undefined ? [] : [`--${name}`, quoted(value)];
+  });
+  return [commandName(env), "up", ...places].join(" ");
 }

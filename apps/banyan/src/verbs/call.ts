@@ -29,11 +29,16 @@ export async function run(command: Command): Promise<void> {
   const node = await findNode(command);
   const described = await describeOperation(node, service, operation);
   if (described?.kind === "raw") throw rawOperation(node, `${service}.${operation}`, described);
+  const idempotencyKey = flags.text("idempotency-key");
   const answer = await callNode(node, {
     path: described?.path ?? `/${[service, ...operation.split(".")].join("/")}`,
     body: input.kind === "pairs" ? requestFromPairs(input.pairs, described?.request) : input.value,
     timeoutMs,
-    idempotencyKey: flags.text("idempotency-key"),
+    idempotencyKey,
+    repeatAdvice:
+      idempotencyKey === undefined
+        ? "A call with --idempotency-key is safe to repeat; look before you repeat this one."
+        : "It is safe to repeat it with the same --idempotency-key.",
   });
   if (answer.kind === "value") {
     terminal.print(JSON.stringify(answer.value, undefined, terminal.json ? 0 : 2));

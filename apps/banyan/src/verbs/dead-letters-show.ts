@@ -4,7 +4,7 @@ import type { Command } from "../command.ts";
 import { findNode } from "../node-address.ts";
 import { numberOf, recordOf, textOf } from "../node-answers.ts";
 import { askNode } from "../node-client.ts";
-import { oneLine, textTable } from "../text-table.ts";
+import { oneLine, prettyJson, textTable } from "../text-table.ts";
 
 export async function run(command: Command): Promise<void> {
   const { terminal, args } = command;
@@ -33,12 +33,12 @@ export async function run(command: Command): Promise<void> {
   terminal.print(textTable(facts));
   if (answer["errorDetails"] !== undefined) {
     terminal.print(`\n${terminal.style("faint", "ERROR DETAILS")}`);
-    terminal.print(JSON.stringify(answer["errorDetails"], undefined, 2));
+    terminal.print(prettyJson(answer["errorDetails"]));
   }
   if (headers.length > 0) {
     const rows = headers.map(([name, value]) => [oneLine(name), oneLine(textOf(value))]);
     terminal.print(`\n${terminal.style("faint", "HEADERS")}\n${textTable(rows, "  ")}`);
   }
   terminal.print(`\n${terminal.style("faint", "BODY")}`);
-  terminal.print(JSON.stringify(answer["body"], undefined, 2));
+  terminal.print(prettyJson(answer["body"]));
 }

@@ -13,7 +13,10 @@ import { numberOf, recordOf, recordsOf, textOf } from "../node-answers.ts";
 import { askNode, callNode } from "../node-client.ts";
 import { listenForStop } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
-import { oneLine } from "../text-table.ts";
+import { escaped, oneLine } from "../text-table.ts";
+
+/** Without wildcards; what is no pattern at all is the node's to refuse. */
+const topicPattern = /^[\w-]+(?:\.[\w-]+)*$/;
 
 type Bag = Readonly<Record<string, unknown>>;
 
@@ -21,6 +24,7 @@ export async function run(command: Command): Promise<void> {
   const { terminal, flags } = command;
   const [pattern] = command.args;
   const limit = countFlag(flags, "limit") ?? Number.POSITIVE_INFINITY;
+  if (pattern === "") throw emptyPattern();
   const node = await findNode(command);
   if (pattern !== undefined) await warnOfUnknown(command, node, pattern);
   const ending = new AbortController();
@@ -49,13 +53,19 @@ export async function run(command: Command): Promise<void> {
   }
 }
 
+function emptyPattern(): Error {
+  return cliErrors.CLI_USAGE("The pattern is empty.", {
+    details: { fix: "Leave it out for everything, or write one, as in 'greeter.*'." },
+  });
+}
+
 /** A mistyped topic would be waited for without an end; another node may publish it, though. */
 async function warnOfUnknown(
   { terminal }: Command,
   node: NodeAddress,
   pattern: string,
 ): Promise<void> {
-  if (/[*#]/.test(pattern) || terminal.json) return;
+  if (!topicPattern.test(pattern) || terminal.json) return;
   const { topics } = await askNode(node, "/node/events/topics");
   const known = recordsOf(topics).map(({ topic }) => textOf(topic));
   if (known.includes(pattern)) return;
@@ -86,7 +96,7 @@ function messageLine(frame: Bag, { style }: Terminal): string {
   const parts = [
     style("faint", localTime(textOf(frame["timestamp"]))),
     style("name", oneLine(textOf(frame["topic"]))),
-    oneLine(JSON.stringify(body) ?? ""),
+    escaped(JSON.stringify(body) ?? ""),
   ];
   return parts.join("  ");
 }

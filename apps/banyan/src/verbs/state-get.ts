@@ -4,6 +4,7 @@ import type { Command } from "../command.ts";
 import { findNode } from "../node-address.ts";
 import { textOf } from "../node-answers.ts";
 import { askNode } from "../node-client.ts";
+import { prettyJson } from "../text-table.ts";
 
 export async function run(command: Command): Promise<void> {
   const { terminal, args } = command;
@@ -13,7 +14,7 @@ export async function run(command: Command): Promise<void> {
     terminal.print(JSON.stringify(entry));
     return;
   }
-  terminal.print(JSON.stringify(entry["value"], undefined, 2));
+  terminal.print(prettyJson(entry["value"]));
   const facts = [
     `etag ${textOf(entry["etag"])}`,
     ...(typeof entry["revision"] === "number" ? [`revision ${entry["revision"]}`] : []),

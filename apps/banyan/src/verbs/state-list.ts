@@ -4,7 +4,7 @@ import type { Command } from "../command.ts";
 import { printList } from "../list-output.ts";
 import { findNode } from "../node-address.ts";
 import { textOf } from "../node-answers.ts";
-import { oneLine, shortJson } from "../text-table.ts";
+import { escaped, shortJson } from "../text-table.ts";
 
 export async function run(command: Command): Promise<void> {
   const { flags, terminal } = command;
@@ -19,7 +19,7 @@ export async function run(command: Command): Promise<void> {
       body: { store, ...(prefix === undefined ? {} : { prefix }) },
     },
     head: ["KEY", "VALUE"],
-    cells: (row) => [terminal.style("name", oneLine(textOf(row["key"]))), shortJson(row["value"])],
+    cells: (row) => [terminal.style("name", escaped(textOf(row["key"]))), shortJson(row["value"])],
     nothing:
       prefix === undefined
         ? `${store} is empty.`

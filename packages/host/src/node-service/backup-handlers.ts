@@ -21,9 +21,10 @@ export function backupHandlers(node: NodeView): Handlers {
       }
       running = to;
       try {
-        const { engines, id, version, clock } = node;
+        const { engines, id, version, clock, directory } = node;
         const manifest = await createBackup({
           to,
+          directory,
           sources: [...(engines?.state.values() ?? []), ...(engines?.buses.values() ?? [])],
           node: id,
           version,

@@ -35,10 +35,7 @@ export function deadLetterHandlers(node: NodeView): Handlers {
           ...(error.details === undefined ? {} : { errorDetails: error.details }),
         };
       }
-      throw hostErrors.NODE_DEAD_LETTER_UNKNOWN(
-        `There is no dead letter "${id}"; it was redriven or discarded, or never was one.`,
-        { details: { id } },
-      );
+      throw unknownLetter(id);
     },
     async redrive(request, call) {
       const { count, left, more } = await act("redrive", request, call);
@@ -76,6 +73,9 @@ async function listLetters(
     }),
   );
   const rows = pages.flatMap((page) => page.rows).sort((a, b) => (a.id < b.id ? -1 : 1));
+  if (rows.length === 0 && query.subscription !== undefined) {
+    await assertSubscription(node, query.subscription);
+  }
   const letters = rows.slice(0, query.limit);
   const isLast = rows.length <= query.limit && pages.every(({ next }) => next === undefined);
   const last = letters.at(-1)?.id;
@@ -118,6 +118,7 @@ async function handleChosen(node: NodeView, task: Task): Promise<Handled> {
     const unique = [...new Set(ids)];
     let count = 0;
     for (const [, bus] of busesOf(node)) count += await bus.deadLetters[verb](unique);
+    if (count === 0) await assertOneLetter(node, unique);
     return { count, left: unique.length - count, more: false };
   }
   if (ids === undefined && subscription !== undefined && all === true) {
@@ -125,6 +126,21 @@ async function handleChosen(node: NodeView, task: Task): Promise<Handled> {
   }
   throw kernelErrors.REQUEST_INVALID(
     "Say which dead letters are meant: either ids, or a subscription with all: true.",
+  );
+}
+
+/** Of several the answer counts those that stay; of one alone it says why. */
+async function assertOneLetter(node: NodeView, ids: readonly string[]): Promise<void> {
+  const [id, ...others] = ids;
+  if (id === undefined || others.length > 0) return;
+  const found = await Promise.all(busesOf(node).map(([, bus]) => bus.deadLetters.get(id)));
+  if (found.every((letter) => letter === undefined)) throw unknownLetter(id);
+}
+
+function unknownLetter(id: string): Error {
+  return hostErrors.NODE_DEAD_LETTER_UNKNOWN(
+    `There is no dead letter "${id}"; it was redriven or discarded, or never was one.`,
+    { details: { id } },
   );
 }
 

@@ -176,8 +176,13 @@ describe("The operator's tail", () => {
 
   test("refuses what is no topic", async () => {
     await using world = await openMill();
-    const tail = world.events.tail({ topic: "no topic" })[Symbol.asyncIterator]();
-    await assert.rejects(tail.next(), { code: "MESSAGING_SUBSCRIPTION_INVALID" });
+    for (const topic of ["no topic", "mill..ground", "mill.g*"]) {
+      const tail = world.events.tail({ topic })[Symbol.asyncIterator]();
+      await assert.rejects(tail.next(), {
+        code: "REQUEST_INVALID",
+        message: /is no pattern of topics.*"greeter\.\*"/,
+      });
+    }
   });
 
   test("ends with the node and does not hold it up", async () => {
@@ -286,5 +291,13 @@ describe("The operator's dead letters", () => {
       code: "NODE_SUBSCRIPTION_UNKNOWN",
       message: /did you mean "baker\.flour"/,
     });
+    await assert.rejects(deadLetters.list({ subscription: "baker.flor" }), {
+      code: "NODE_SUBSCRIPTION_UNKNOWN",
+      message: /did you mean "baker\.flour"/,
+    });
+    assert.deepEqual((await deadLetters.list({ subscription: "baker.flour" })).letters, []);
+    for (const one of [deadLetters.discard, deadLetters.redrive]) {
+      await assert.rejects(one({ ids: ["x"] }), { code: "NODE_DEAD_LETTER_UNKNOWN" });
+    }
   });
 });

@@ -2,8 +2,9 @@
 
 import type { Call, Client, ServiceParts } from "@banyan/kernel";
 import { createIdSource, systemRandom } from "@banyan/kernel";
-import { eventSpecOf, nearest, toJsonSchema } from "@banyan/kernel/internal";
+import { eventSpecOf, kernelErrors, nearest, toJsonSchema } from "@banyan/kernel/internal";
 import type { Bus } from "@banyan/messaging";
+import { isTopic, isWildcard } from "@banyan/messaging/internal";
 import { hostErrors } from "../errors.ts";
 import type { nodeContract } from "../node-contract.ts";
 import type { NodeView } from "../node-view.ts";
@@ -126,12 +127,23 @@ function eventOf(
   );
 }
 
+/** Before a subscription is refused for it, whose name says nothing to who asked. */
+function assertPattern(pattern: string): void {
+  if (isTopic(pattern) || isWildcard(pattern)) return;
+  throw kernelErrors.REQUEST_INVALID(
+    `${JSON.stringify(pattern)} is no pattern of topics. Write words of letters, digits, _ and - ` +
+      `joined by dots, where * stands for one word and # for any number of them: "greeter.*".`,
+    { details: { issues: [{ pointer: "/topic", expected: "a topic or a pattern of topics" }] } },
+  );
+}
+
 /** Ends when the reader goes, or the node stops: a reader must not hold up the stop. */
 async function* tailEvents(
   node: NodeView,
   pattern: string,
   call: Call,
 ): ReturnType<Handlers["tail"]> extends AsyncIterable<infer F> ? AsyncGenerator<F> : never {
+  assertPattern(pattern);
   const tail = new EventTail();
   const end = (): void => tail.end();
   const ids = createIdSource(node.clock, systemRandom);

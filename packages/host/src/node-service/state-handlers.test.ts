@@ -132,6 +132,11 @@ describe("The operator's state", () => {
       code: "NODE_STORE_UNKNOWN",
       message: /did you mean "notes\.pages"/,
     });
+    for (const store of ["notes", "notes.quite-another"]) {
+      await assert.rejects(state.get({ store, key: "a" }), {
+        message: /the service "notes" has: notes\.pages, notes\.cache\.$/,
+      });
+    }
     await assert.rejects(state.get({ store: "notes.pages", key: "a" }), {
       code: "NODE_ENTRY_UNKNOWN",
       kind: "not_found",

@@ -18,9 +18,25 @@ export function findStore(node: NodeView, name: string): OpenedStore {
   const known = listStores(node).map(([each]) => each);
   const meant = nearest(name, known);
   throw hostErrors.NODE_STORE_UNKNOWN(
-    `This node has no store "${name}"${meant === undefined ? "" : `; did you mean "${meant}"?`}`,
-    { details: { store: name, ...(meant === undefined ? {} : { nearest: meant }) } },
+    `This node has no store "${name}"${storeHint(node, name, meant)}`,
+    {
+      details: {
+        store: name,
+        ...(meant === undefined ? {} : { nearest: meant }),
+        fix: "`banyan state stores` lists the stores.",
+      },
+    },
   );
+}
+
+/** The nearest store, or those of the service that the name begins with. */
+function storeHint(node: NodeView, name: string, meant: string | undefined): string {
+  if (meant !== undefined) return `; did you mean "${meant}"?`;
+  const [service = ""] = name.split(".");
+  if (!node.instances.some(({ contract }) => contract.name === service)) return ".";
+  const stores = listStores(node).filter(([, each]) => each.service === service);
+  if (stores.length === 0) return `; the service "${service}" has none.`;
+  return `; the service "${service}" has: ${stores.map(([each]) => each).join(", ")}.`;
 }
 
 /** @throws NODE_STORE_UNKNOWN, NODE_STORE_READ_ONLY */

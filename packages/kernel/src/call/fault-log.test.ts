@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createRecordingLog } from "@banyan/testbed";
+import { createRecordingLog, FakeClock } from "@banyan/testbed";
 import { defineContract } from "../contract/contract.ts";
 import { listOperations } from "../contract/operation.ts";
 import { BanyanError, isBanyanError } from "../errors/banyan-error.ts";
+import { FaultLog } from "./fault-log.ts";
 import { OperationRunner } from "./pipeline.ts";
 import { CallRuntime } from "./runtime.ts";
 
@@ -37,4 +38,25 @@ test("a part that failed is logged with its reason; one that is not there now is
     });
     assert.equal(log.lines.length, lines);
   }
+});
+
+test("the same failure of a part is logged once in ten seconds, with a count", async () => {
+  const clock = new FakeClock();
+  const log = createRecordingLog();
+  const faults = new FaultLog(clock);
+  const failureOf = (kind: "internal" | "unavailable", code: string) =>
+    new BanyanError({ kind, code, message: "No.", cause: new Error("why") });
+  const write = (failure: BanyanError): void =>
+    faults.write(() => log, "operation failed", { failure, error: failure });
+  const down = failureOf("unavailable", "STORE_DOWN");
+  for (let call = 0; call < 1000; call += 1) write(down);
+  write(failureOf("unavailable", "BUS_DOWN"));
+  await clock.advance(10_000);
+  write(down);
+  assert.deepEqual(
+    log.lines.map(({ fields }) => fields["passedOver"]),
+    [undefined, undefined, 999],
+  );
+  for (let call = 0; call < 3; call += 1) write(failureOf("internal", "INTERNAL"));
+  assert.equal(log.lines.length, 6, "no bug is passed over");
 });

@@ -26,6 +26,7 @@ import type { AccessDecision } from "../ports/access.ts";
 import type { CallInit } from "./call.ts";
 import { CallContext, runHandler } from "./call.ts";
 import { Codec } from "./codec.ts";
+import { FaultLog } from "./fault-log.ts";
 import { FrameSource } from "./frame-source.ts";
 import { Interruption } from "./interruption.ts";
 import type { Handler } from "./recorded-handler.ts";
@@ -62,6 +63,7 @@ export class OperationRunner {
   /** Where answers are recorded; for calls with an idempotency key. */
   readonly #recorded: Handler | undefined;
   readonly #runtime: CallRuntime;
+  readonly #faults: FaultLog;
   readonly #request: Codec | undefined;
   readonly #response: Codec | undefined;
   readonly #concurrencyMax: number;
@@ -76,6 +78,7 @@ export class OperationRunner {
     this.kind = kindOf(operation);
     this.#handler = handler;
     this.#runtime = runtime;
+    this.#faults = new FaultLog(runtime.clock);
     this.#concurrencyMax = spec.concurrencyMax ?? Infinity;
     // A stream may last; only what its contract or its caller says bounds it.
     this.timeoutMs =
@@ -278,7 +281,7 @@ export class OperationRunner {
     if (faulty && failure !== abortReason) {
       // After an abort the caller was answered already; the fault is still ours.
       const message = abortReason === undefined ? "operation failed" : "operation failed late";
-      call.log.error(message, { error });
+      this.#faults.write(() => call.log, message, { failure, error });
     }
     return abortReason ?? failure;
   }

@@ -72,6 +72,23 @@ export const backpressureLaw: readonly BusCheck[] = [
     },
   },
   {
+    name: "a batch that is withdrawn on the way says how much was accepted",
+    async run(law) {
+      const gate = await openGate(law, 3);
+      const messages = law.messages(5);
+      const controller = new AbortController();
+      const withdrawn = law.later(law.bus.publish(messages, { signal: controller.signal }));
+      await law.advance(20);
+      controller.abort();
+      const details = await law.rejects(withdrawn, "CALL_CANCELLED");
+      assert.equal(details["accepted"], 3);
+      gate.open();
+      await law.until("three are handled", () => gate.seen.length >= 3);
+      await law.quiet();
+      sameIds(gate.seen, messages.slice(0, 3), "the accepted ones");
+    },
+  },
+  {
     name: "an aborted publish is withdrawn, and those behind it go on",
     async run(law) {
       const gate = await openGate(law, 1);

@@ -2,8 +2,27 @@
 
 import assert from "node:assert/strict";
 import { BusCapability } from "../bus.ts";
-import type { BusCheck } from "./law-check.ts";
+import { deadLetter } from "../failure.ts";
+import type { BusCheck, LawRun } from "./law-check.ts";
 import { checksFor, sameIds } from "./law-check.ts";
+
+/** How many wait for a member of the group. */
+async function waiting(law: LawRun, name: string): Promise<number | undefined> {
+  const { subscriptions } = await law.soon(law.bus.status());
+  return subscriptions.find((each) => each.name === name)?.buffered;
+}
+
+/** The one message that was queued just now stays for most of a second, and not much longer. */
+async function keptThenDropped(law: LawRun, name: string): Promise<void> {
+  await law.advance(500);
+  assert.equal((await law.soon(law.bus.status())).expired, 0, "dropped too soon");
+  assert.equal(await waiting(law, name), 1);
+  for (let step = 0; step < 100; step += 1) {
+    if ((await law.soon(law.bus.status())).expired === 1) return;
+    await law.advance(50);
+  }
+  assert.equal((await law.soon(law.bus.status())).expired, 1, "never dropped");
+}
 
 export const retentionLaw: readonly BusCheck[] = checksFor(BusCapability.Retention, [
   {
@@ -39,6 +58,37 @@ export const retentionLaw: readonly BusCheck[] = checksFor(BusCapability.Retenti
       const { seen } = await law.subscribe(spec);
       await law.until("they are handled", () => seen.length >= 3);
       sameIds(seen, messages, "all three");
+    },
+  },
+  {
+    name: "the retention of a delayed message counts from its time",
+    async run(law) {
+      if (!law.capabilities.has(BusCapability.Delays)) return;
+      const spec = { name: law.name("late"), retentionMs: 1000 };
+      const { subscription } = await law.subscribe(spec);
+      await law.soon(subscription.close());
+      await law.soon(law.bus.publish({ ...law.message(), deliverAtMs: law.wallMs() + 1500 }));
+      await law.advance(1500);
+      for (let step = 0; step < 100; step += 1) {
+        if ((await waiting(law, spec.name)) === 1) break;
+        await law.advance(20);
+      }
+      await keptThenDropped(law, spec.name);
+    },
+  },
+  {
+    name: "the retention of a redriven letter counts from its redrive",
+    async run(law) {
+      const spec = { name: law.name("redriven"), retentionMs: 1000 };
+      const { subscription } = await law.subscribe(spec, () => {
+        throw deadLetter("No.");
+      });
+      await law.soon(law.bus.publish(law.message()));
+      const [letter] = await law.dead(spec.name, 1);
+      await law.soon(subscription.close());
+      await law.advance(1300);
+      assert.equal(await law.soon(law.bus.deadLetters.redrive([letter?.id ?? ""])), 1);
+      await keptThenDropped(law, spec.name);
     },
   },
   {

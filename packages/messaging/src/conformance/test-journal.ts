@@ -33,7 +33,9 @@ export type TestJournalWrite =
   | "expire"
   | "discard"
   | "redrive"
-  | "dropOldestLetters";
+  | "dropOldestLetters"
+  /** A journal looks whether writes succeed again. */
+  | "probe";
 
 export interface TestDiskOptions {
   readonly clock?: Clock | undefined;
@@ -43,7 +45,7 @@ export interface TestDiskOptions {
 
 interface Row {
   readonly text: string;
-  readonly timestampMs: number;
+  readonly queuedAtMs: number;
   progress: JournalProgress;
 }
 
@@ -70,6 +72,7 @@ interface Write {
   readonly refuse: (error: Error) => void;
 }
 
+const tryAgainMs = 100;
 const fresh: JournalProgress = Object.freeze({ attempt: 0, failures: 0, retryAtMs: undefined });
 
 /** What outlives a process. */
@@ -81,14 +84,14 @@ export class TestDisk {
   readonly sleepers: Sleeper[] = [];
   readonly medium: object = { kind: "test disk" };
   nextSeq = 1;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #delayMs: number;
   #writes: Write[] = [];
   #isCommitting = false;
   readonly #onIdle: (() => void)[] = [];
 
   constructor({ clock = systemClock, delayMs = 0 }: TestDiskOptions = {}) {
-    this.#clock = clock;
+    this.clock = clock;
     this.#delayMs = delayMs;
   }
 
@@ -129,7 +132,7 @@ export class TestDisk {
 
   #wait(): void {
     if (this.#delayMs === 0) queueMicrotask(this.#commit);
-    else this.#clock.setTimer(this.#delayMs, this.#commit, { keepAlive: true });
+    else this.clock.setTimer(this.#delayMs, this.#commit, { keepAlive: true });
   }
 
   readonly #commit = (): void => {
@@ -155,7 +158,13 @@ export class TestJournal implements BusJournal {
   readonly groups: readonly JournalGroup[];
   readonly nextSeq: number;
   readonly deadLetterCount: number;
+  onTakesWrites: (() => void) | undefined = undefined;
   #isDead = false;
+  #takesWrites = true;
+  /** Acknowledgements that the disk refused, to be tried again. */
+  readonly #refused: (() => void)[] = [];
+  #unacknowledged = 0;
+  #stopWaiting = (): void => undefined;
 
   constructor(disk: TestDisk) {
     this.#disk = disk;
@@ -175,9 +184,18 @@ export class TestJournal implements BusJournal {
     return this.#isDead;
   }
 
+  get takesWrites(): boolean {
+    return this.#takesWrites;
+  }
+
+  get unacknowledged(): number {
+    return this.#unacknowledged;
+  }
+
   /** As `kill -9`: what is not safe yet never will be, and nobody is told anything any more. */
   kill(): void {
     this.#isDead = true;
+    this.#stopWaiting();
   }
 
   openGroup(group: {
@@ -219,7 +237,7 @@ export class TestJournal implements BusJournal {
       for (const { message, text, deliverAtMs, groups } of texts) {
         for (const { group, seq } of groups) {
           if (deliverAtMs !== undefined) this.#disk.sleepers.push({ text, group, deliverAtMs });
-          else this.#put(group, seq, { text, timestampMs: message.timestampMs, progress: fresh });
+          else this.#put(group, seq, { text, queuedAtMs: message.timestampMs, progress: fresh });
         }
       }
     };
@@ -235,8 +253,10 @@ export class TestJournal implements BusJournal {
     return entries;
   }
 
-  acknowledge(group: number, seq: number): Promise<void> {
-    return this.#write("acknowledge", () => {
+  acknowledge(group: number, seq: number): void {
+    this.#unacknowledged += 1;
+    this.#handAcknowledgement(() => {
+      this.#unacknowledged -= 1;
       this.#disk.groups.get(group)?.rows.delete(seq);
     });
   }
@@ -276,9 +296,9 @@ export class TestJournal implements BusJournal {
     return this.#write("wake", () => {
       const due = this.#sleepers().filter(({ deliverAtMs }) => deliverAtMs <= nowMs);
       return due.slice(0, limit).map((sleeper, index) => {
-        const { group, text, deliverAtMs: timestampMs } = sleeper;
+        const { group, text } = sleeper;
         this.#disk.sleepers.splice(this.#disk.sleepers.indexOf(sleeper), 1);
-        this.#put(group, seq + index, { text, timestampMs, progress: fresh });
+        this.#put(group, seq + index, { text, queuedAtMs: nowMs, progress: fresh });
         return { group, seq: seq + index };
       });
     });
@@ -291,9 +311,9 @@ export class TestJournal implements BusJournal {
     return this.#write("expire", () => {
       let dropped = 0;
       const rows = this.#disk.groups.get(group)?.rows ?? new Map<number, Row>();
-      for (const [seq, { timestampMs }] of rows) {
+      for (const [seq, { queuedAtMs }] of rows) {
         if (dropped === limit) break;
-        if (timestampMs >= beforeMs) continue;
+        if (queuedAtMs >= beforeMs) continue;
         rows.delete(seq);
         dropped += 1;
       }
@@ -330,9 +350,9 @@ export class TestJournal implements BusJournal {
       const letter = this.letter(id);
       if (letter === undefined) return false;
       this.#disk.letters.delete(id);
-      const { message } = letter;
-      const { timestampMs } = message;
-      this.#put(to.group, to.seq, { text: JSON.stringify(message), timestampMs, progress: fresh });
+      const text = JSON.stringify(letter.message);
+      const queuedAtMs = this.#disk.clock.nowMs();
+      this.#put(to.group, to.seq, { text, queuedAtMs, progress: fresh });
       return true;
     });
   }
@@ -349,8 +369,12 @@ export class TestJournal implements BusJournal {
     if (error !== undefined) throw error;
   }
 
-  close(): Promise<void> {
-    return this.#disk.idle();
+  async close(): Promise<void> {
+    await this.#disk.idle();
+    this.#stopWaiting();
+    for (const run of this.#refused.splice(0)) this.#handAcknowledgement(run);
+    await this.#disk.idle();
+    this.#stopWaiting();
   }
 
   #sleepers(): readonly Sleeper[] {
@@ -365,9 +389,53 @@ export class TestJournal implements BusJournal {
 
   #write<T>(kind: TestJournalWrite, change: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      const run = (): void => resolve(change());
-      this.#disk.hand({ kind, journal: this, run, refuse: reject });
+      const run = (): void => {
+        resolve(change());
+        if (this.#refused.length === 0) this.#writesSucceed();
+      };
+      const refuse = (error: Error): void => {
+        reject(error);
+        this.#writesFailed();
+      };
+      this.#disk.hand({ kind, journal: this, run, refuse });
     });
+  }
+
+  #handAcknowledgement(run: () => void): void {
+    const refuse = (): void => {
+      this.#refused.push(run);
+      this.#writesFailed();
+    };
+    this.#disk.hand({ kind: "acknowledge", journal: this, run, refuse });
+  }
+
+  #writesFailed(): void {
+    if (!this.#takesWrites) return;
+    this.#takesWrites = false;
+    this.#tryLater();
+    this.onTakesWrites?.();
+  }
+
+  #tryLater(): void {
+    this.#stopWaiting = this.#disk.clock.setTimer(tryAgainMs, () => this.#tryAgain());
+  }
+
+  #writesSucceed(): void {
+    if (this.#takesWrites) return;
+    this.#stopWaiting();
+    this.#takesWrites = true;
+    this.onTakesWrites?.();
+  }
+
+  /** What was refused first; writes succeed again when all of it and a write after it did. */
+  #tryAgain(): void {
+    for (const run of this.#refused.splice(0)) this.#handAcknowledgement(run);
+    const refuse = (): void => this.#tryLater();
+    const run = (): void => {
+      if (this.#refused.length > 0) this.#tryLater();
+      else this.#writesSucceed();
+    };
+    this.#disk.hand({ kind: "probe", journal: this, run, refuse });
   }
 }
 
