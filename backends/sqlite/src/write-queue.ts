@@ -26,7 +26,7 @@ import type { WriteOp } from "./write-op.ts";
 
 const UNDER_WAY_MAX = 2; // one is committed while the next is on its way over
 const SPLIT_MIN = 32; // smaller groups are not worth two commits
-const WRITE_MS = 0.008; // what a write takes of this thread, with what its caller does about it
+const WRITE_MS = 0.02; // what a write takes of this thread, with what its caller does about it
 const GROUP_OPS_MAX = 1024; // its answers are a few milliseconds of the event loop
 const GROUP_TEXT_MAX = 4 * 1024 * 1024; // characters; a larger write has a group for itself
 

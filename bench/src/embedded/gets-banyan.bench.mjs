@@ -1,13 +1,15 @@
 // Subject: a typed store on SQLite, filled by state-banyan.bench.ts.
 // Arguments: data directory, keys.
 
-import { silentLog, systemClock, t } from "@banyan/kernel";
-import { sqlite } from "@banyan/sqlite";
+import { join } from "node:path";
+import { t } from "@banyan/kernel";
+import { openSqlite } from "@banyan/sqlite";
 import { openStore } from "@banyan/state";
 import { serveGets } from "./random-gets.mjs";
 
 const [directory, keys] = process.argv.slice(2);
-const engine = await sqlite.openState({ directory, clock: systemClock, log: silentLog });
+// As who only reads: without `warmUp` the writer thread is not started.
+const engine = await openSqlite({ file: join(directory, "state.db") });
 const value = t.Object({
   name: t.String({ minLength: 1, maxLength: 64 }),
   email: t.String({ maxLength: 128 }),
