@@ -27,7 +27,7 @@ export interface SqliteOptions {
   readonly writesWaitingMax?: number;
   /**
    * Starts the writer thread at once. Default false: the first write starts it and waits some 50 ms
-   * for it; who only reads saves its 14 MB. A node starts it at once.
+   * for it; who only reads, or is idle, saves its 14 MB.
    */
   readonly warmUp?: boolean;
 }

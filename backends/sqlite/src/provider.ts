@@ -14,7 +14,6 @@ export const sqlite: StateEngineProvider = Object.freeze({
   openState: ({ directory, clock, log, options = {} }) =>
     Promise.try(() => {
       assertKnownOptions(options, configurable, "The SQLite engine's configuration");
-      const file = join(directory, "state.db");
-      return openSqlite({ ...options, file, clock, log, warmUp: true });
+      return openSqlite({ ...options, file: join(directory, "state.db"), clock, log });
     }),
 } satisfies StateEngineProvider);

@@ -37,7 +37,6 @@ export interface SqliteBusOptions {
 export async function openSqliteBus(options: SqliteBusOptions): Promise<Bus> {
   const { file: path, clock, random, log = silentLog } = options;
   const file = await openSqliteFile({ path, clock, log });
-  file.warmUp(); // a bus is there to be written to
   const journal = await openSqliteJournal({ file, log, clock });
   try {
     return openLocalBus({ name: NAME, journal, clock, random, log, options: options.options });
