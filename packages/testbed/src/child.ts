@@ -7,7 +7,7 @@
  * What may interrupt it: the child's own exit, at any moment.
  *
  * I1. `exited` resolves exactly once and never rejects.
- * I2. After disposal nothing of the child's process group runs.
+ * I2. After disposal nothing of the child's process group runs; with `tree`, no descendant either.
  */
 
 import { spawn } from "node:child_process";
@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { OutputLines } from "./output-lines.ts";
 import type { FoundLine, OutputLine, WaitForLineOptions } from "./output-lines.ts";
 import { atProcessEnd } from "./process-end.ts";
+import { findDescendants, untilGone } from "./process-tree.ts";
 import { testpointVariable } from "./testpoint.ts";
 import { TestpointGate } from "./testpoint-gate.ts";
 import type { StoppedChild } from "./testpoint-gate.ts";
@@ -28,6 +29,19 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Written to the child's standard input, which then ends. Default: no input. */
   readonly input?: string;
+  /** Runs as this user. Default: as this process does, which alone can be said without root. */
+  readonly user?: ChildUser;
+  /**
+   * Its descendants are part of it even when they leave its process group, as PostgreSQL's do: what
+   * is sent to the group, and the end, reach them too. Default false.
+   */
+  readonly tree?: boolean;
+}
+
+/** A user of the system, by number. */
+export interface ChildUser {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface NodeChildOptions extends ChildOptions {
@@ -85,6 +99,7 @@ export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #output: OutputLines;
   readonly #gate: TestpointGate | undefined;
+  readonly #isTree: boolean;
   readonly #forget: () => void;
   #exit: ChildExit | undefined;
 
@@ -94,6 +109,7 @@ export class Child implements AsyncDisposable {
     this.#process = spawn(command, args, {
       cwd: options.cwd,
       env: environmentOf(options.env),
+      ...options.user,
       stdio: [stdin, "pipe", "pipe", "pipe"],
       detached: true, // leads its own group, so that its own children can be ended with it
     });
@@ -104,7 +120,8 @@ export class Child implements AsyncDisposable {
       throw new Error(`${command} could not be started; is it there and executable?`);
     }
     this.pid = pid;
-    this.#forget = atProcessEnd(() => sendSignal(-pid, "SIGKILL"));
+    this.#isTree = options.tree ?? false;
+    this.#forget = atProcessEnd(() => this.#signalAll("SIGKILL"));
     this.#output = new OutputLines(`${[command, ...args].join(" ").slice(0, 200)} (pid ${pid})`);
     this.#output.collect(stdout, "stdout");
     this.#output.collect(stderr, "stderr");
@@ -151,23 +168,24 @@ export class Child implements AsyncDisposable {
 
   /** Sends a signal. False when the child is gone. */
   signal(name: NodeJS.Signals, options: SignalOptions = {}): boolean {
-    if (options.group === true) return sendSignal(-this.pid, name);
+    if (options.group === true) return this.#signalAll(name).isSent;
     return this.#exit === undefined && sendSignal(this.pid, name);
   }
 
   /** Freezes it: it does nothing, answers nothing, and its connections stay open. */
-  pause(): void {
-    this.signal("SIGSTOP");
+  pause(options: SignalOptions = {}): void {
+    this.signal("SIGSTOP", options);
   }
 
-  resume(): void {
-    this.signal("SIGCONT");
+  resume(options: SignalOptions = {}): void {
+    this.signal("SIGCONT", options);
   }
 
   /** Kills it as `kill -9` does and waits until it is gone. */
-  kill(options: SignalOptions = {}): Promise<ChildExit> {
-    this.signal("SIGKILL", options);
-    return this.exited;
+  async kill(options: SignalOptions = {}): Promise<ChildExit> {
+    if (options.group === true) await untilGone(this.#signalAll("SIGKILL").descendants);
+    else this.signal("SIGKILL");
+    return await this.exited;
   }
 
   /**
@@ -199,9 +217,21 @@ export class Child implements AsyncDisposable {
 
   /** Kills the child and whatever of its process group still runs (I2). */
   async [Symbol.asyncDispose](): Promise<void> {
-    sendSignal(-this.pid, "SIGKILL");
+    await untilGone(this.#signalAll("SIGKILL").descendants);
     await this.exited;
     this.#forget();
+  }
+
+  /** To the group and, where they are part of it, to the descendants. */
+  #signalAll(name: NodeJS.Signals): { readonly isSent: boolean; readonly descendants: number[] } {
+    // A pid that ended may be somebody else's by now; a group keeps its own while it lasts.
+    const isListed = this.#isTree && this.#exit === undefined;
+    // One that is frozen starts no more of them while they are counted.
+    const isLast = name === "SIGKILL" || name === "SIGSTOP";
+    if (isListed && isLast) sendSignal(this.pid, "SIGSTOP");
+    const descendants = isListed ? findDescendants(this.pid) : [];
+    for (const pid of descendants) sendSignal(pid, name);
+    return { isSent: sendSignal(-this.pid, name), descendants };
   }
 
   async #watch(): Promise<ChildExit> {

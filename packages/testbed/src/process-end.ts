@@ -9,7 +9,10 @@ const cleanups = new Set<() => void>();
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 let installed = false;
 
-/** Runs `cleanup`, which must be synchronous, at the end of this process. Undone by the answer. */
+/**
+ * Runs `cleanup`, which must be synchronous, at the end of this process; what was given last is run
+ * first. Undone by the answer.
+ */
 export function atProcessEnd(cleanup: () => void): () => void {
   install();
   cleanups.add(cleanup);
@@ -30,7 +33,8 @@ function install(): void {
 }
 
 function runAll(): void {
-  for (const cleanup of cleanups) {
+  // The last first: a process ends before the folder that it writes to goes.
+  for (const cleanup of [...cleanups].reverse()) {
     cleanups.delete(cleanup);
     try {
       cleanup();

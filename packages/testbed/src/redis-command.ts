@@ -6,20 +6,28 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { NetConnectOpts } from "node:net";
+import { connect as connectSecurely } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
 import { withTimeout } from "./with-timeout.ts";
 
 /** What Redis answers: text, a number, nothing, or a list of these. */
 export type RedisAnswer = string | number | null | readonly RedisAnswer[];
 
+/** Where a Redis is, and how it is sure of whom it talks to. */
+export type RedisPlace = NetConnectOpts & {
+  /** Speak TLS, with these options of `tls.connect`. Default: plain. */
+  readonly tls?: ConnectionOptions;
+};
+
 /** Sends one command, such as `["SET", "name", "Ada"]`. Rejects with the server's own error. */
 export async function askRedis(
-  address: NetConnectOpts,
+  { tls, ...address }: RedisPlace,
   words: readonly string[],
   timeoutMs = 10_000,
 ): Promise<RedisAnswer> {
-  const socket = connect(address);
+  const socket = tls === undefined ? connect(address) : connectSecurely({ ...address, ...tls });
   const answer = async (): Promise<RedisAnswer> => {
-    await once(socket, "connect");
+    await once(socket, tls === undefined ? "connect" : "secureConnect");
     socket.write(encodeCommand(words));
     let received = Buffer.alloc(0);
     for await (const chunk of socket) {

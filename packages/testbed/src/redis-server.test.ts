@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { spawnProgram } from "./child.ts";
 import type { Child } from "./child.ts";
-import { ensureRedisProgram, findRedisProgram } from "./redis-program.ts";
+import { askRedis } from "./redis-command.ts";
+import { findRedisProgram, redisPrograms } from "./redis-program.ts";
 import { openRedisServer } from "./redis-server.ts";
+import { findReasonToSkip } from "./required-programs.ts";
+import { createTestCertificates, opensslPrograms } from "./test-certificates.ts";
 
 // Without one, and where none may be installed, these are skipped with the words that say why.
-const reason = await ensureRedisProgram().then(
-  () => false as const,
-  (error: unknown) => String(error),
-);
+const reason = await findReasonToSkip(redisPrograms);
 const redisTest = { skip: reason };
+const secureTest = { skip: reason || (await findReasonToSkip(opensslPrograms)) };
 const durable = { appendonly: "yes", appendfsync: "always" };
 
 test("a private Redis takes commands on its own socket", redisTest, async () => {
@@ -94,6 +95,52 @@ test("the end of the scope leaves neither process nor folder", redisTest, async 
   }
   assert.equal(existsSync(folder), false);
   assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
+});
+
+test("a replica follows, survives its primary, and takes its place", redisTest, async () => {
+  await using primary = await openRedisServer({ listen: "tcp", config: durable });
+  await primary.ask("SET", "early", "1");
+  await using replica = await openRedisServer({ replicaOf: primary });
+  assert.equal(await replica.ask("GET", "early"), "1");
+  await primary.ask("SET", "late", "2");
+  await replica.untilCaughtUp();
+  assert.equal(await replica.ask("GET", "late"), "2");
+  await assert.rejects(replica.ask("SET", "mine", "3"), /READONLY/);
+  await primary.kill();
+  await replica.promote();
+  assert.equal(await replica.ask("SET", "mine", "3"), "OK");
+  await replica.restart();
+  assert.equal(await replica.ask("GET", "mine"), "3");
+  assert.equal(await replica.ask("GET", "late"), "2");
+  await assert.rejects(replica.untilCaughtUp(), /no replica/);
+  await using alone = await openRedisServer();
+  await assert.rejects(openRedisServer({ replicaOf: alone }), /must `listen: "tcp"`/);
+});
+
+test("over TLS it is itself to those who know its authority", secureTest, async () => {
+  await using certificates = await createTestCertificates();
+  const tls = { ...certificates, requireClientCertificate: true };
+  await using redis = await openRedisServer({ tls });
+  await using replica = await openRedisServer({ tls, replicaOf: redis });
+  const { address } = redis;
+  assert.match(redis.url, /^rediss:\/\/127\.0\.0\.1:\d+$/);
+  assert.ok("port" in address);
+  const text = (path: string): string => readFileSync(path, "utf8");
+  const [ca, foreignCa] = [text(certificates.ca), text(certificates.foreignCa)];
+  const client = {
+    cert: text(certificates.client.certificate),
+    key: text(certificates.client.key),
+  };
+  const set = ["SET", "name", "Ada"];
+  assert.equal(await askRedis({ ...address, tls: { ca, ...client } }, set), "OK");
+  await replica.untilCaughtUp();
+  assert.equal(await replica.ask("GET", "name"), "Ada");
+  await assert.rejects(askRedis({ ...address, tls: { ca: foreignCa, ...client } }, set), {
+    code: /SELF_SIGNED|UNABLE_TO/,
+  });
+  await assert.rejects(askRedis({ ...address, tls: { ca } }, set));
+  await assert.rejects(askRedis(address, set));
+  await assert.rejects(openRedisServer({ replicaOf: redis }), /needs `tls` too/);
 });
 
 test("without a redis-server the error says what is missing and how to get it", async () => {

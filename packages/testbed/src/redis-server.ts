@@ -1,36 +1,37 @@
 /**
- * A real Redis for one test: its own process, its own folder, nobody else's port.
+ * A real Redis for one test: its own process, its own folder, nobody else's port. Its life is that
+ * of every server of a test (S1 to S3 of server-process).
  *
- * What it owns: one `redis-server` at a time, started again on the same folder and address; the
- * folder goes with it.
- * What may interrupt it: the server's own end, at any moment.
- *
- * R1. When `start` resolves, the server has loaded its data and takes commands.
- * R2. After `kill` nothing of it runs, not even a child that was writing a file for it.
- * R3. After disposal, or after the end of the test process, neither process nor folder is left.
+ * What may interrupt a replica besides: its primary's end; it keeps what it has and tries again.
  */
 
-import type { NetConnectOpts } from "node:net";
-import { spawnProgram } from "./child.ts";
-import type { Child, ChildExit } from "./child.ts";
-import { freePort } from "./free-port.ts";
+import type { Child } from "./child.ts";
 import { askRedis } from "./redis-command.ts";
 import type { RedisAnswer } from "./redis-command.ts";
 import { ensureRedisProgram } from "./redis-program.ts";
+import { assertNotOwn, ServerProcess, startOnFreePort } from "./server-process.ts";
+import type { ServerCommand, ServerOptions, ServerParts } from "./server-process.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
-import type { TemporaryDirectory } from "./temporary-directory.ts";
-import { withTimeout } from "./with-timeout.ts";
+import type { ServerTls } from "./test-certificates.ts";
+import { until } from "./until.ts";
 
-export interface RedisServerOptions {
+export interface RedisServerOptions extends ServerOptions {
   /**
    * Directives of `redis.conf`, such as `{ appendonly: "yes", appendfsync: "always" }`. What is not
    * named is as Redis ships it: snapshots now and then, no append-only file.
    */
   readonly config?: Readonly<Record<string, string>>;
-  /** Where it listens. Default `socket`: a Unix socket in its folder, which nobody can take. */
+  /**
+   * Where clients find it. Default `socket`: a Unix socket in its folder, which nobody can take;
+   * with `tls`, and as a member of a cluster, `tcp`.
+   */
   readonly listen?: "socket" | "tcp";
-  /** How long a start may take, loading of its data included. Default 20 000 ms. */
-  readonly startTimeoutMs?: number;
+  /** Speak TLS on the port, and nothing else. `TestCertificates` fit. */
+  readonly tls?: ServerTls;
+  /** Follow this one, which must listen on `tcp`, until promoted. */
+  readonly replicaOf?: RedisServer;
+  /** Be a member of a Redis Cluster that somebody else puts together. Default false. */
+  readonly cluster?: boolean;
 }
 
 /** How a client reaches it: fits `net.connect` and the options of the usual Redis clients. */
@@ -38,157 +39,182 @@ export type RedisAddress =
   | { readonly path: string }
   | { readonly host: string; readonly port: number };
 
+type Directives = Readonly<Record<string, string>>;
+
 /** Directives that make the server a private one; they are not for the caller to set. */
-const ownDirectives = ["bind", "daemonize", "dir", "logfile", "pidfile", "port", "unixsocket"];
-const STOP_PATIENCE_MS = 20_000;
-/** Between finding a free port and listening on it, somebody else may take it. */
-const PORT_ATTEMPTS = 5;
+const ownDirectives = [
+  "bind",
+  "daemonize",
+  "dir",
+  "logfile",
+  "pidfile",
+  "port",
+  "unixsocket",
+  "tls-port",
+  "replicaof",
+  "cluster-enabled",
+  "cluster-port",
+];
 
 /**
- * Starts a Redis and waits until it is ready. Rejects when there is no `redis-server` and none can
- * be installed; the message says what to do.
+ * Starts a Redis and waits until it is ready; a replica, until it follows. Rejects when there is no
+ * `redis-server` and none can be installed; the message says what to do.
  */
 export async function openRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
-  const { config = {}, listen = "socket", startTimeoutMs = 20_000 } = options;
-  for (const name of ownDirectives) {
-    if (Object.hasOwn(config, name)) {
-      throw new Error(`The directive "${name}" is the testbed's own; leave it out of \`config\`.`);
-    }
-  }
+  const { config = {}, tls, replicaOf, cluster = false, startTimeoutMs } = options;
+  const { listen = tls === undefined && !cluster ? "socket" : "tcp" } = options;
+  assertNotOwn(config, ownDirectives);
+  if (listen === "socket" && tls !== undefined) throw new Error("Redis speaks TLS on TCP only.");
   const program = await ensureRedisProgram();
-  const folder = await temporaryDirectory("redis");
-  try {
-    for (let attempt = 1; ; attempt += 1) {
-      const address: RedisAddress =
-        listen === "socket"
-          ? { path: folder.join("redis.sock") }
-          : { host: "127.0.0.1", port: await freePort() };
-      const server = new RedisServer({ program, folder, address, config, startTimeoutMs });
-      try {
-        await server.start();
-        return server;
-      } catch (error) {
-        const isTaken = /Address already in use/.test(String(error));
-        if (!isTaken || attempt === PORT_ATTEMPTS) throw error;
-      }
-    }
-  } catch (error) {
-    await folder[Symbol.asyncDispose]();
-    throw error;
-  }
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryDirectory("redis"));
+  // A replica is served at once: no test waits for more of them to come.
+  const defaults = { "repl-diskless-sync-delay": "0" };
+  const directives = { ...defaults, ...config, ...(tls && tlsDirectives(tls)) };
+  const server = await startOnFreePort((port, busPort) => {
+    return new RedisServer({
+      what: "Redis",
+      folder,
+      program,
+      directives: { ...directives, ...(cluster && clusterDirectives(busPort)) },
+      address: listen === "socket" ? { path: folder.join("redis.sock") } : { host, port },
+      tls,
+      replicaOf,
+      ...(startTimeoutMs === undefined ? {} : { startTimeoutMs }),
+    });
+  });
+  stack.use(server);
+  if (replicaOf !== undefined) await server.untilCaughtUp();
+  stack.move(); // whoever asked ends the server, which removes its folder
+  return server;
 }
 
-interface RedisServerParts {
+const host = "127.0.0.1";
+
+interface RedisServerParts extends ServerParts {
   readonly program: string;
-  readonly folder: TemporaryDirectory;
+  readonly directives: Directives;
   readonly address: RedisAddress;
-  readonly config: Readonly<Record<string, string>>;
-  readonly startTimeoutMs: number;
+  readonly tls: ServerTls | undefined;
+  readonly replicaOf: RedisServer | undefined;
 }
 
-export class RedisServer implements AsyncDisposable {
+/** A Redis that runs; `openRedisServer` makes it. */
+export class RedisServer extends ServerProcess {
   readonly address: RedisAddress;
-  /** Where it keeps its files. */
-  readonly directory: string;
   readonly #parts: RedisServerParts;
-  #child: Child | undefined;
+  /** `ask` comes in here, whatever the clients' door asks for. */
+  readonly #socketPath: string;
+  #primary: RedisServer | undefined;
 
   /** Use `openRedisServer`. */
   constructor(parts: RedisServerParts) {
+    super(parts);
     this.#parts = parts;
+    this.#primary = parts.replicaOf;
     this.address = parts.address;
-    this.directory = parts.folder.path;
+    this.#socketPath = parts.folder.join("redis.sock");
   }
 
-  /** For clients that take one: `redis://127.0.0.1:49152` or `unix:///…/redis.sock`. */
+  /** For clients: `redis://127.0.0.1:49152`, `rediss://…` with TLS, or `unix:///…/redis.sock`. */
   get url(): string {
     const { address } = this;
-    return "path" in address ? `unix://${address.path}` : `redis://${address.host}:${address.port}`;
+    if ("path" in address) return `unix://${address.path}`;
+    const scheme = this.isSecure ? "rediss" : "redis";
+    return `${scheme}://${address.host}:${address.port}`;
   }
 
-  /** Of the process that runs; a restart makes another one. @throws Error while it is down */
-  get pid(): number {
-    return this.#running().pid;
+  /** Whether clients speak TLS with it. */
+  get isSecure(): boolean {
+    return this.#parts.tls !== undefined;
   }
 
-  get isRunning(): boolean {
-    return this.#child !== undefined && this.#child.exit === undefined;
-  }
-
-  /** What the process that runs, or ran last, has printed: Redis's log. */
-  get output(): string {
-    return this.#child?.stdout ?? "";
-  }
-
-  /** Starts it on the same address and folder, with the data that is there (R1). */
-  async start(): Promise<void> {
-    if (this.isRunning) throw new Error(`Redis runs already, as process ${this.pid}.`);
-    await this.#child?.[Symbol.asyncDispose]();
-    const child = spawnProgram(this.#parts.program, this.#arguments(), { cwd: this.directory });
-    this.#child = child;
-    try {
-      const { startTimeoutMs: timeoutMs } = this.#parts;
-      await child.waitForLine(/ready to accept connections/i, { timeoutMs });
-    } catch (error) {
-      await child[Symbol.asyncDispose]();
-      throw error;
-    }
-  }
-
-  /** Ends it politely: it writes what its configuration says, then goes. */
-  async stop(): Promise<ChildExit> {
-    const child = this.#running();
-    // A frozen process hears no signal but the last one.
-    child.resume();
-    child.signal("SIGTERM");
-    const timeoutMs = STOP_PATIENCE_MS;
-    return await withTimeout(child.exited, { what: "The end of Redis", timeoutMs });
-  }
-
-  /** Ends it as a power cut ends the processes of a machine (R2). */
-  async kill(): Promise<ChildExit> {
-    return await this.#running().kill({ group: true });
-  }
-
-  /** Stops it politely, or kills it, and starts it again. */
-  async restart({ kill = false }: { readonly kill?: boolean } = {}): Promise<void> {
-    if (this.isRunning) await (kill ? this.kill() : this.stop());
-    await this.start();
-  }
-
-  /** Freezes it: it answers nothing, and its connections stay open. */
-  pause(): void {
-    this.#running().pause();
-  }
-
-  resume(): void {
-    this.#running().resume();
+  /** Where its cluster's members talk to each other; 0 when it is in none. */
+  get busPort(): number {
+    return Number(this.#parts.directives["cluster-port"] ?? 0);
   }
 
   /** One command on a connection of its own: `await redis.ask("GET", "name")`. */
   ask(...words: readonly string[]): Promise<RedisAnswer> {
-    const address: NetConnectOpts = this.address;
-    return askRedis(address, words);
+    return askRedis({ path: this.#socketPath }, words);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#child?.[Symbol.asyncDispose]();
-    await this.#parts.folder[Symbol.asyncDispose]();
+  /** Makes a replica a primary, which it is after a restart too. */
+  async promote(): Promise<void> {
+    await this.ask("REPLICAOF", "NO", "ONE");
+    this.#primary = undefined;
   }
 
-  #running(): Child {
-    if (this.#child !== undefined && this.isRunning) return this.#child;
-    throw new Error("Redis does not run; `start()` it first.");
+  /** Resolves when a replica has all that its primary had at the time of the call. */
+  async untilCaughtUp(): Promise<void> {
+    const primary = this.#primary;
+    if (primary === undefined) throw new Error("This Redis is no replica.");
+    const goal = Number((await readReplication(primary)).get("master_repl_offset"));
+    const hasAll = async (): Promise<boolean> => {
+      const seen = await readReplication(this);
+      if (seen.get("master_link_status") !== "up") return false;
+      return Number(seen.get("slave_repl_offset")) >= goal;
+    };
+    await until(hasAll, { what: "A replica's catching up with its primary", timeoutMs: 20_000 });
   }
 
-  #arguments(): string[] {
-    const { address, directory } = this;
-    const where: Record<string, string> =
-      "path" in address
-        ? { port: "0", unixsocket: address.path, unixsocketperm: "700" }
-        : { port: String(address.port), bind: address.host };
-    const own = { ...where, dir: directory, daemonize: "no", logfile: "" };
-    const directives = { ...this.#parts.config, ...own };
-    return Object.entries(directives).flatMap(([name, value]) => [`--${name}`, value]);
+  protected command(): ServerCommand {
+    const { program, directives } = this.#parts;
+    const own = { dir: this.directory, daemonize: "no", logfile: "" };
+    const all = { ...directives, ...this.#doors(), ...this.#following(), ...own };
+    const args = Object.entries(all).flatMap(([name, value]) => [
+      `--${name}`,
+      ...(name === "replicaof" ? value.split(" ") : [value]),
+    ]);
+    return { program, args };
   }
+
+  protected async untilReady(child: Child, timeoutMs: number): Promise<void> {
+    await child.waitForLine(/ready to accept connections/i, { timeoutMs });
+  }
+
+  #doors(): Directives {
+    const { address, isSecure } = this;
+    const socket = { unixsocket: this.#socketPath, unixsocketperm: "700" };
+    if ("path" in address) return { port: "0", ...socket };
+    const port = String(address.port);
+    const ports: Directives = isSecure ? { port: "0", "tls-port": port } : { port };
+    return { ...ports, bind: address.host, ...socket };
+  }
+
+  #following(): Directives {
+    if (this.#primary === undefined) return {};
+    const { address, isSecure } = this.#primary;
+    if ("path" in address) throw new Error('The primary of a replica must `listen: "tcp"`.');
+    if (isSecure && !this.isSecure) throw new Error("A replica of a TLS primary needs `tls` too.");
+    const replicaof = `${address.host} ${address.port}`;
+    return { replicaof, ...(isSecure ? { "tls-replication": "yes" } : {}) };
+  }
+}
+
+function tlsDirectives({ ca, server, requireClientCertificate = false }: ServerTls): Directives {
+  return {
+    "tls-ca-cert-file": ca,
+    "tls-cert-file": server.certificate,
+    "tls-key-file": server.key,
+    "tls-auth-clients": requireClientCertificate ? "yes" : "no",
+  };
+}
+
+function clusterDirectives(busPort: number): Directives {
+  return {
+    "cluster-enabled": "yes",
+    "cluster-port": String(busPort), // Redis's own choice may lie beyond the last port
+    "cluster-announce-ip": host,
+  };
+}
+
+async function readReplication(redis: RedisServer): Promise<ReadonlyMap<string, string>> {
+  const text = String(await redis.ask("INFO", "replication"));
+  return new Map(
+    text.split("\r\n").map((line) => {
+      const [name = "", value = ""] = line.split(":");
+      return [name, value];
+    }),
+  );
 }

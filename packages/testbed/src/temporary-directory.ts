@@ -22,11 +22,12 @@ export async function temporaryDirectory(name = "test"): Promise<TemporaryDirect
     process.stderr.write(`kept: ${path}\n`);
     return directoryAt(path, async () => undefined);
   }
-  const forget = atProcessEnd(() => rmSync(path, { recursive: true, force: true }));
+  // A child that was just killed may still be writing its last block; hence the retries.
+  const patiently = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
+  const forget = atProcessEnd(() => rmSync(path, patiently));
   return directoryAt(path, async () => {
     forget();
-    // A child that was just killed may still be writing its last block; hence the retries.
-    await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+    await rm(path, patiently);
   });
 }
 
