@@ -29,6 +29,7 @@ const testFiles = [
   "services/*/src/**/*.test.ts",
   "apps/*/src/**/*.test.ts",
   "examples/*/**/*.test.ts",
+  "deploy/*/src/**/*.test.ts",
   "tools/**/*.test.ts",
   "bench/**/*.test.ts",
 ];

@@ -34,6 +34,7 @@ const rooms: readonly Room[] = [
   { folder: "apps/banyan", floor: 7, internal: true },
   { folder: "apps/*", floor: 7, internal: false },
   { folder: "examples/*", floor: 8, internal: false },
+  { folder: "deploy/*", floor: 9, internal: false, testsOnly: true },
   { folder: "bench", floor: 9, internal: true, testsOnly: true },
   { folder: "tools", floor: 9, internal: true, testsOnly: true },
 ];

@@ -1,5 +1,6 @@
 /** The verb table as a shell's completion wants it: what may follow what. */
 
+import { logLevels } from "./log-level-words.ts";
 import { commonFlags, shownVerbs } from "./verb-table.ts";
 import type { Completion, FlagSpec } from "./verb-table.ts";
 
@@ -9,6 +10,7 @@ export type Shell = (typeof shells)[number];
 /** Completions that are known without asking a node. */
 const fixedWords: Readonly<Partial<Record<Completion, readonly string[]>>> = {
   shell: shells,
+  level: logLevels,
   verb: [...new Set(shownVerbs.map(({ name }) => name.split(" ")[0] ?? ""))],
 };
 

@@ -106,6 +106,21 @@ for (const shell of ["bash", "zsh", "fish"] as const) {
       assert.equal(third.asked, "", "words need no process");
     });
 
+    test("knows the verbs of traces and of the log, with what may follow them", async () => {
+      const trace = await complete(shell, "trace", "");
+      assert.deepEqual(trace.found.toSorted(), ["list", "show"]);
+      assert.equal((await complete(shell, "trace", "show", "")).asked, "complete-values trace");
+      const name = await complete(shell, "trace", "list", "--name", "al");
+      assert.equal(name.asked, "complete-values trace-name");
+      const first = await complete(shell, "log", "level", "");
+      assert.equal(first.asked, "complete-values service-or-level");
+      const second = await complete(shell, "log", "level", "stock", "");
+      assert.deepEqual(second.found, ["debug", "info", "warn", "error", "silent"]);
+      assert.equal(second.asked, "", "levels need no process");
+      const flags = await complete(shell, "log", "level", "stock", "--r");
+      assert.deepEqual(starting(flags, "--r"), ["--reset"]);
+    });
+
     test("proposes the flags of the verb, wherever they stand", async () => {
       const up = await complete(shell, "up", "--w");
       assert.deepEqual(starting(up, "--w"), ["--watch"]);

@@ -36,8 +36,9 @@ function enginesOf(exported: unknown, name: string): EngineModule | undefined {
   const state = values.find(isStateProvider);
   const bus = values.find(isBusProvider);
   if (state === undefined && bus === undefined) return undefined;
-  // The configuration's name is the one that people know it by.
+  // The configuration's name is the one that people know it by; its settings stand under its own.
   return {
+    section: state?.name ?? bus?.name,
     ...(state === undefined ? {} : { state: { ...state, name } }),
     ...(bus === undefined ? {} : { bus: { ...bus, name } }),
   };

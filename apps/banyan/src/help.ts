@@ -3,11 +3,9 @@
 import { errorKinds } from "@banyan/kernel";
 import { usageOf } from "./parse-arguments.ts";
 import { textTable } from "./text-table.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Paint } from "./terminal.ts";
 import { commonFlags, shownVerbs } from "./verb-table.ts";
 import type { FlagSpec, VerbSpec } from "./verb-table.ts";
-
-type Paint = Terminal["style"];
 
 /** What `banyan help` prints. */
 export function renderOverview(paint: Paint): string {

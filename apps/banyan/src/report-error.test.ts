@@ -12,7 +12,15 @@ function recorder(json = false): { terminal: Terminal; lines: string[] } {
   const print = (): void => assert.fail("an error goes to standard error");
   return {
     lines,
-    terminal: { json, interactive: false, print, note, style: plain, styleNote: plain },
+    terminal: {
+      json,
+      interactive: false,
+      columns: 100,
+      print,
+      note,
+      style: plain,
+      styleNote: plain,
+    },
   };
 }
 

@@ -17,19 +17,27 @@ const formats = {
   name: "cyan",
 } as const satisfies Record<Style, string>;
 
+/** Colours a text, or leaves it as it is. */
+export type Paint = (style: Style, text: string) => string;
+
+/** Where nobody says how wide a line may be: a pipe, a terminal without a size. */
+const columnsDefault = 100;
+
 export interface Terminal {
   /** `--json` was given. */
   readonly json: boolean;
   /** Somebody reads it: standard output is a terminal. */
   readonly interactive: boolean;
+  /** Characters of a line of standard output; in a pipe always the same. */
+  readonly columns: number;
   /** One line, or several, to standard output. */
   print(text: string): void;
   /** To standard error. */
   note(text: string): void;
   /** For standard output. */
-  style(style: Style, text: string): string;
+  readonly style: Paint;
   /** For standard error. */
-  styleNote(style: Style, text: string): string;
+  readonly styleNote: Paint;
 }
 
 export interface TerminalOptions {
@@ -49,6 +57,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
   return {
     json,
     interactive: stdout.isTTY === true,
+    columns: (stdout.isTTY === true ? stdout.columns : 0) || columnsDefault,
     print: (text) => void stdout.write(`${text}\n`),
     note: (text) => void stderr.write(`${text}\n`),
     style: (style, text) => paint(colorOut && !json, style, text),

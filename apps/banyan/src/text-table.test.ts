@@ -67,6 +67,15 @@ test("services are shown by layer, then by name", () => {
   );
 });
 
+test("a line is as wide as the terminal, and in a pipe always the same", () => {
+  const columnsOf = (stream: object): number =>
+    // A stream in shape: only these fields are read.
+    terminal({ stdout: stream as unknown as NodeJS.WriteStream }).columns;
+  assert.equal(columnsOf({ isTTY: true, columns: 140 }), 140);
+  assert.equal(columnsOf({ isTTY: true, columns: 0 }), 100);
+  assert.equal(columnsOf({ columns: 140 }), 100);
+});
+
 test("colours: --no-color beats FORCE_COLOR, FORCE_COLOR beats NO_COLOR, a pipe has none", () => {
   const paints = (options: Partial<TerminalOptions>): boolean =>
     terminal(options).style("bad", "x") !== "x";

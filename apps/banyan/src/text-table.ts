@@ -44,13 +44,30 @@ export function prettyJson(value: unknown): string {
 }
 
 /** Characters, near enough: an emoji of several code points may shift its line. */
-function widthOf(cell: string): number {
+export function widthOf(cell: string): number {
   return Array.from(stripVTControlCharacters(cell)).length;
 }
 
 /** JSON on one line, cut where a table would lose its shape. */
 export function shortJson(value: unknown, charsMax = 80): string {
-  const text = escaped(JSON.stringify(value) ?? "");
+  return cutTo(escaped(JSON.stringify(value) ?? ""), charsMax);
+}
+
+/** Text without colours, cut at its end where it is longer. */
+export function cutTo(text: string, charsMax: number): string {
   const chars = Array.from(text);
-  return chars.length <= charsMax ? text : `${chars.slice(0, charsMax - 1).join("")}…`;
+  if (chars.length <= charsMax) return text;
+  return charsMax < 1 ? "" : `${chars.slice(0, charsMax - 1).join("")}…`;
+}
+
+/** Words, coloured or not, on as few lines as they need; one that is too long has its own. */
+export function wrapped(words: readonly string[], between: string, charsMax: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const line = lines.at(-1);
+    const longer = line === undefined ? word : line + between + word;
+    if (line !== undefined && widthOf(longer) <= charsMax) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }

@@ -13,6 +13,10 @@ export type Completion =
   | "topic"
   | "topic-field"
   | "subscription"
+  | "trace"
+  | "trace-name"
+  | "level"
+  | "service-or-level"
   | "shell"
   | "verb";
 

@@ -4,6 +4,7 @@
  */
 
 import { dataVerbs } from "./data-verbs.ts";
+import { telemetryVerbs } from "./telemetry-verbs.ts";
 import type { ArgumentSpec, FlagSpec, VerbSpec } from "./verb-spec.ts";
 
 export type { Completion, FlagSpec, VerbSpec } from "./verb-spec.ts";
@@ -130,6 +131,7 @@ export const verbs: readonly VerbSpec[] = [
     ],
   },
   ...dataVerbs,
+  ...telemetryVerbs,
   {
     name: "config show",
     summary: "Show every setting with its value, of the running node or of the next start.",

@@ -3,6 +3,7 @@
 import { silentLog, systemClock, systemRandom } from "@banyan/kernel";
 import type { Clock, Log, Random } from "@banyan/kernel";
 import { assertKnownOptions, assertWithin } from "@banyan/state";
+import type { Metrics } from "@banyan/telemetry";
 
 export interface SqliteOptions {
   /** Path of the file; made when it is not there, its folder must be. */
@@ -13,6 +14,8 @@ export interface SqliteOptions {
   readonly random?: Random;
   /** Default: none. */
   readonly log?: Log;
+  /** Where commits are counted. Default: nowhere. */
+  readonly metrics?: Metrics | undefined;
   /**
    * How long a statement waits for another program that holds the file, 0 … 60 000 ms. Default
    * 1000: the event loop stands still when a read waits, and no second node can be there anyway.
@@ -33,11 +36,11 @@ export interface SqliteOptions {
 }
 
 /** Complete, checked and frozen. */
-export type ResolvedSqliteOptions = Required<SqliteOptions>;
+export type ResolvedSqliteOptions = Required<SqliteOptions> & Pick<SqliteOptions, "metrics">;
 
 /** What a configuration may set. */
 export const configurable = ["busyTimeoutMs", "sweepIntervalMs", "writesWaitingMax"];
-const known = ["file", "clock", "random", "log", "warmUp", ...configurable];
+const known = ["file", "clock", "random", "log", "metrics", "warmUp", ...configurable];
 
 /** @throws STATE_OPTION_INVALID */
 export function resolveSqliteOptions(options: SqliteOptions): ResolvedSqliteOptions {
@@ -53,6 +56,7 @@ export function resolveSqliteOptions(options: SqliteOptions): ResolvedSqliteOpti
     clock,
     random,
     log,
+    metrics: options.metrics,
     busyTimeoutMs,
     sweepIntervalMs,
     writesWaitingMax,

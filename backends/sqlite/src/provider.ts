@@ -11,9 +11,9 @@ export const sqlite: StateEngineProvider = Object.freeze({
   name: "sqlite",
   kinds: Object.freeze({ state: "durable" as const }),
   capabilities: sqliteCapabilities,
-  openState: ({ directory, clock, log, options = {} }) =>
+  openState: ({ directory, clock, log, metrics, options = {} }) =>
     Promise.try(() => {
       assertKnownOptions(options, configurable, "The SQLite engine's configuration");
-      return openSqlite({ ...options, file: join(directory, "state.db"), clock, log });
+      return openSqlite({ ...options, file: join(directory, "state.db"), clock, log, metrics });
     }),
 } satisfies StateEngineProvider);

@@ -10,6 +10,7 @@ import { silentLog } from "@banyan/kernel";
 import type { Bus, BusProvider } from "@banyan/messaging";
 import { localBusCapabilities, openLocalBus } from "@banyan/messaging/internal";
 import type { LocalBusOptions } from "@banyan/messaging/internal";
+import type { Metrics } from "@banyan/telemetry";
 import { openSqliteFile } from "./sqlite-file.ts";
 import { openSqliteJournal } from "./sqlite-journal.ts";
 
@@ -24,6 +25,8 @@ export interface SqliteBusOptions {
   readonly random?: Random | undefined;
   /** Default: none. */
   readonly log?: Log | undefined;
+  /** Where commits are counted. Default: nowhere. */
+  readonly metrics?: Metrics | undefined;
   /** Of the bus; the defaults are those of a bus with a journal. */
   readonly options?: LocalBusOptions | Readonly<Record<string, unknown>> | undefined;
 }
@@ -35,8 +38,8 @@ export interface SqliteBusOptions {
  *   SQLITE_FILE_CORRUPT, SQLITE_FILE_BUSY, SQLITE_READ_ONLY, SQLITE_SCHEMA_NEWER
  */
 export async function openSqliteBus(options: SqliteBusOptions): Promise<Bus> {
-  const { file: path, clock, random, log = silentLog } = options;
-  const file = await openSqliteFile({ path, clock, log });
+  const { file: path, clock, random, log = silentLog, metrics } = options;
+  const file = await openSqliteFile({ path, clock, log, metrics });
   const journal = await openSqliteJournal({ file, log, clock });
   try {
     return openLocalBus({ name: NAME, journal, clock, random, log, options: options.options });
@@ -51,6 +54,6 @@ export const sqliteBus: BusProvider = Object.freeze({
   name: NAME,
   durability: "durable",
   capabilities: localBusCapabilities,
-  openBus: ({ directory, clock, random, log, options }) =>
-    openSqliteBus({ file: join(directory ?? ".", "state.db"), clock, random, log, options }),
+  openBus: ({ directory, ...ports }) =>
+    openSqliteBus({ file: join(directory ?? ".", "state.db"), ...ports }),
 } satisfies BusProvider);

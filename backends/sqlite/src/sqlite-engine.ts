@@ -53,8 +53,15 @@ const SWEEP_SOON_MS = 50;
  */
 export async function openSqlite(options: SqliteOptions): Promise<StateEngine> {
   const resolved = resolveSqliteOptions(options);
-  const { file: path, clock, log, busyTimeoutMs, writesWaitingMax, warmUp } = resolved;
-  const file = await openSqliteFile({ path, clock, log, busyTimeoutMs, writesWaitingMax });
+  const { file: path, clock, log, metrics, busyTimeoutMs, writesWaitingMax, warmUp } = resolved;
+  const file = await openSqliteFile({
+    path,
+    clock,
+    log,
+    metrics,
+    busyTimeoutMs,
+    writesWaitingMax,
+  });
   if (warmUp) file.warmUp();
   return createSqliteEngine(file, resolved);
 }

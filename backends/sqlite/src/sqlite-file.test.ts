@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mkdirSync, readdirSync, renameSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { isBanyanError } from "@banyan/kernel";
 import { FakeClock, temporaryDirectory } from "@banyan/testbed";
+import { createMetrics } from "@banyan/telemetry";
+import { openSqlite } from "./sqlite-engine.ts";
 import { openSqliteFile } from "./sqlite-file.ts";
 import type { SqliteFile } from "./sqlite-file.ts";
 import type { StateSet } from "./state-ops.ts";
@@ -245,4 +247,68 @@ async function fill(file: SqliteFile): Promise<void> {
   await file.write(["stateOpen", "a", "b"]);
   const value = JSON.stringify("x".repeat(20_000));
   await Promise.all(Array.from({ length: 1000 }, (_, n) => file.write(set(`key-${n}`, value))));
+}
+
+test("commits, their size and what waits are told as metrics until the end", async () => {
+  await using folder = await temporaryDirectory("file-metrics");
+  const metrics = createMetrics();
+  const engine = await openSqlite({ file: folder.join("state.db"), metrics });
+  const store = await engine.openStore({
+    scope: "a",
+    name: "b",
+    durability: "durable",
+    capabilities: new Set(),
+  });
+  const write = async (key: string) =>
+    store.set({ key, value: 1, version: 1, expiry: "none" }, { ifAbsent: true });
+  await Promise.all(Array.from({ length: 10 }, (_, n) => write(`${n}`)));
+  await write("alone");
+  // The first commit of the three gave the store its number.
+  const { body } = await metrics.respond(undefined);
+  assert.match(body, /^banyan_sqlite_commit_duration_seconds_count\{file="state\.db"\} 3$/m);
+  assert.match(body, /^banyan_sqlite_commit_writes_sum\{file="state\.db"\} 12$/m);
+  assert.match(body, /^banyan_sqlite_commit_writes_bucket\{file="state\.db",le="1\.0"\} 2$/m);
+  assert.match(body, /^banyan_sqlite_writes_waiting\{file="state\.db"\} 0$/m);
+  assert.match(body, /^banyan_sqlite_takes_writes\{file="state\.db"\} 1$/m);
+  await engine.close();
+  await metrics.respond(undefined);
+});
+
+test("the size of each file and the room left are told while it is open", async () => {
+  await using folder = await temporaryDirectory("file-room");
+  const metrics = createMetrics();
+  const [one, other] = await Promise.all(
+    ["one.db", "other.db"].map((name) => openSqliteFile({ path: folder.join(name), metrics })),
+  );
+  assert.ok(one !== undefined && other !== undefined);
+  await fill(one);
+  const sizes = bytesOf(metrics.render(), "banyan_sqlite_file_bytes");
+  for (const name of ["one.db", "one.db-wal"]) {
+    assert.equal(sizes.get(name), statSync(folder.join(name)).size);
+  }
+  assert.ok((sizes.get("one.db-wal") ?? 0) > 1_000_000);
+  assert.ok(sizes.has("other.db"));
+  const free = bytesOf(metrics.render(), "banyan_sqlite_disk_free_bytes");
+  assert.deepEqual([...free.keys()], ["one.db", "other.db"]);
+  const { blocks, bsize } = statfsSync(folder.path);
+  for (const bytes of free.values()) assert.ok(bytes > 0 && bytes <= blocks * bsize);
+
+  await one.close();
+  assert.deepEqual(
+    [...bytesOf(metrics.render(), "banyan_sqlite_file_bytes").keys()].filter((name) =>
+      name.startsWith("one"),
+    ),
+    [],
+  );
+  rmSync(folder.join("other.db-wal"));
+  const left = bytesOf(metrics.render(), "banyan_sqlite_file_bytes");
+  assert.deepEqual([...left.keys()], ["other.db"]);
+  await other.close();
+  assert.doesNotMatch(metrics.render(), /banyan_sqlite_(?:file|disk_free)_bytes/);
+});
+
+/** By file. */
+function bytesOf(text: string, metric: string): Map<string, number> {
+  const series = text.matchAll(new RegExp(`^${metric}\\{file="([^"]+)"\\} (\\d+)$`, "gm"));
+  return new Map([...series].map(([, file = "", bytes]) => [file, Number(bytes)]));
 }

@@ -21,9 +21,11 @@ import { DatabaseSync } from "node:sqlite";
 import { silentLog, systemClock } from "@banyan/kernel";
 import type { Clock, Log, Waiting } from "@banyan/kernel";
 import { closedError } from "@banyan/state";
+import type { Metrics } from "@banyan/telemetry";
 import type { BackupFile } from "@banyan/state";
 import { movedError, sqliteErrors, sqliteFailure } from "./errors.ts";
 import { FileCopies } from "./file-copies.ts";
+import { createFileMetrics } from "./file-metrics.ts";
 import { identityOf } from "./file-identity.ts";
 import { migrate } from "./migrations.ts";
 import { ReaderThread } from "./reader-thread.ts";
@@ -78,6 +80,8 @@ export interface SqliteFileOptions {
   readonly clock?: Clock | undefined;
   /** Default: none. */
   readonly log?: Log | undefined;
+  /** Where commits are counted. Default: nowhere. */
+  readonly metrics?: Metrics | undefined;
   /** How long a statement waits for another program that holds the file. Default 1000. */
   readonly busyTimeoutMs?: number | undefined;
   /** Writes that may wait for the writer thread. Default 1 000 000. */
@@ -120,6 +124,7 @@ class OpenFile {
   readonly #database: DatabaseSync;
   readonly #statements: StatementCache;
   readonly #identity: string;
+  readonly #unwatch: (() => void) | undefined;
   #shares = 0;
 
   constructor(options: SqliteFileOptions) {
@@ -130,7 +135,10 @@ class OpenFile {
     this.#statements = new StatementCache(this.#database);
     const identity = identityOf(path);
     this.#identity = identity;
-    this.writes = new WriteQueue({ path, identity, busyTimeoutMs, writesWaitingMax, log });
+    const metrics = options.metrics && createFileMetrics(options.metrics, path);
+    const onGroup = metrics?.onGroup;
+    this.writes = new WriteQueue({ path, identity, busyTimeoutMs, writesWaitingMax, log, onGroup });
+    this.#unwatch = metrics?.watch(this.writes);
     this.reader = new ReaderThread({ path, identity, busyTimeoutMs, clock });
     this.copies = new FileCopies({ path, identity, busyTimeoutMs });
   }
@@ -180,6 +188,7 @@ class OpenFile {
       this.#database.close();
       await this.writes.close();
     } finally {
+      this.#unwatch?.();
       openFiles.delete(this.path);
     }
   }

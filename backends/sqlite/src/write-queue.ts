@@ -43,8 +43,19 @@ interface Group {
   refused: number;
 }
 
+/** A group of writes as it went through. */
+export interface AnsweredGroup {
+  readonly writes: number;
+  readonly failed: number;
+  readonly commits: number;
+  /** What the commits took in the writer thread, together. */
+  readonly commitMs: number;
+}
+
 export interface WriteQueueOptions extends Omit<ThreadStart, "role"> {
   readonly log: Log;
+  /** Told of every group that was answered. */
+  readonly onGroup?: ((group: AnsweredGroup) => void) | undefined;
   /** Writes that wait or are under way; one more is refused. */
   readonly writesWaitingMax: number;
   /** Default: the package's own program. */
@@ -89,6 +100,11 @@ export class WriteQueue {
   /** Why nothing is written any more. */
   get stopped(): BanyanError | undefined {
     return this.#stopped;
+  }
+
+  /** Writes that wait for their answer. */
+  get waiting(): number {
+    return this.#waiting;
   }
 
   /** Commits since the start. */
@@ -257,6 +273,12 @@ export class WriteQueue {
     this.#commits += commits;
     if (commits > 0) this.#observe(commitMs / commits);
     if (this.#groups.length > 0) this.#schedule();
+    this.#options.onGroup?.({
+      writes: group.waiters.length,
+      failed: failures.length,
+      commits,
+      commitMs,
+    });
     const failed = failures.length === 0 ? undefined : this.#errorsOf(failures);
     const failure = failed?.values().find(isMediumFailure);
     // A group that was done in part has not shown that the medium is well again.

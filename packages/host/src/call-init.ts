@@ -13,5 +13,6 @@ export function initFrom(caller: string, parent: CallContext | undefined): CallI
     signal: undefined,
     trace: undefined,
     idempotencyKey: undefined,
+    shape: undefined,
   };
 }

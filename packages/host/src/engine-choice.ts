@@ -7,7 +7,7 @@
 
 import type { StoreSpec } from "@banyan/kernel";
 import { nearest } from "@banyan/kernel/internal";
-import type { EventBus, Offence, StoreEngine } from "@banyan/kernel/internal";
+import type { ConfigSection, EventBus, Offence, StoreEngine } from "@banyan/kernel/internal";
 import type { BusProvider } from "@banyan/messaging";
 import type { StateEngineProvider } from "@banyan/state";
 import type { NodeConfig } from "./node-config.ts";
@@ -56,7 +56,7 @@ export function storeEngine(name: string, { provider, spec, inMemory }: EngineCh
 
 /** Looks for every engine that configuration names; a missing one is an offence. */
 export async function findEngines(
-  { engines }: NodeConfig,
+  { engines }: Pick<NodeConfig, "engines">,
   options: ResolvedNodeOptions,
   offences: Offence[],
 ): Promise<Map<string, EngineModule>> {
@@ -88,6 +88,36 @@ export async function findEngines(
   }
   return found;
 }
+
+/**
+ * The sections of engines that can be configured. One that is state engine and bus has one section.
+ */
+export function engineSections(
+  engines: ReadonlyMap<string, EngineModule>,
+  taken: readonly ConfigSection[],
+  offences: Offence[],
+): ConfigSection[] {
+  const sections = new Map<string, ConfigSection>();
+  for (const [name, module] of engines) {
+    const schema = module.state?.config ?? module.bus?.config;
+    if (schema === undefined) continue;
+    const section = module.section ?? name;
+    const isTaken = section === "services" || taken.some(({ path }) => path[0] === section);
+    if (!sectionPattern.test(section) || isTaken) {
+      offences.push({
+        place: `engines: ${name}`,
+        message: `The engine "${name}" has settings, but "${section}" cannot be their section.`,
+        fix: "Give the provider a name of lower-case letters, digits and dashes that is not taken.",
+      });
+      continue;
+    }
+    const envPrefix = `BANYAN_${section.replaceAll("-", "_").toUpperCase()}`;
+    sections.set(section, { path: [section], envPrefix, schema });
+  }
+  return [...sections.values()];
+}
+
+const sectionPattern = /^[a-z][a-z0-9-]{0,62}$/;
 
 async function findOne(
   name: string,

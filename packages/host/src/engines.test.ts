@@ -10,6 +10,7 @@ import type { StateEngine, StateEngineProvider } from "@banyan/state";
 import { createRecordingLog } from "@banyan/testbed";
 import { openEngines } from "./engines.ts";
 import type { NodeEngines } from "./engines.ts";
+import { nodeContract } from "./node-contract.ts";
 import { openNode } from "./node.ts";
 import { resolveNodeOptions } from "./options.ts";
 import { flagsOf } from "./sample-node.test.ts";
@@ -73,8 +74,67 @@ async function enginesOf(kept: Kept, disposables: AsyncDisposableStack): Promise
     clock: systemClock,
     random: systemRandom,
     log: createRecordingLog(),
+    telemetry: { clock: systemClock, metrics: undefined, tracer: undefined },
   });
 }
+
+const settable = (seen: unknown[]): StateEngineProvider => ({
+  ...memoryState,
+  name: "vault",
+  config: t.Object({
+    url: t.String({ default: "vault://here", description: "Where it is." }),
+    password: t.Optional(t.String({ writeOnly: true, description: "Its secret." })),
+    size: t.Integer({ default: 3, minimum: 1, description: "How many." }),
+  }),
+  openState: (options) => {
+    seen.push(options.options);
+    return memoryState.openState({ ...options, options: undefined });
+  },
+});
+
+describe("The settings of an engine", () => {
+  const own = {
+    services: [],
+    config: {
+      flags: flagsOf({
+        "/http/enabled": false,
+        "/engines/durable": "./vault.ts",
+        "/engines/ephemeral": "./vault.ts",
+        "/engines/bus": "memory",
+      }),
+      env: { BANYAN_VAULT_PASSWORD: "hunter2" },
+      files: [{ name: "banyan.yaml", tree: { vault: { size: 7 } } }],
+    },
+    log: createRecordingLog(),
+  };
+
+  test("are a section under its own name, from file, variable and default", async () => {
+    const seen: unknown[] = [];
+    const findEngine = async () => ({ state: settable(seen), section: "vault" });
+    await using node = await openNode({ ...own, findEngine });
+    assert.deepEqual(seen, [{ url: "vault://here", password: "hunter2", size: 7 }]);
+    const { rows } = await node.client(nodeContract).config({});
+    const row = rows.find(({ name }) => name === "vault.password");
+    assert.partialDeepStrictEqual(row, { env: "BANYAN_VAULT_PASSWORD", secret: true });
+    assert.doesNotMatch(JSON.stringify(rows), /hunter2/);
+  });
+
+  test("that are wrong refuse the start, and a name that is taken has none", async () => {
+    const findEngine = async () => ({ state: settable([]), section: "vault" });
+    const files = [{ name: "banyan.yaml", tree: { vault: { size: 0, siz: 1 } } }];
+    const wrong = { ...own, findEngine, config: { ...own.config, files } };
+    await assert.rejects(openNode(wrong), (error: Error) => {
+      assert.match(error.message, /vault\.size must be/);
+      assert.match(error.message, /vault\.siz/);
+      return true;
+    });
+    const taken = async () => ({ state: settable([]), section: "http" });
+    await assert.rejects(
+      openNode({ ...own, findEngine: taken, config: { ...own.config, files: [], env: {} } }),
+      /"http" cannot be their section/,
+    );
+  });
+});
 
 describe("The engines of a node", () => {
   test("are opened once by callers that come at the same time, and so is the inbox", async () => {

@@ -1,13 +1,16 @@
 /** The engines of one node: opened once each, whatever number of stores and events uses them. */
 
 import type { Clock, Log, Random, Store, StoreSpec } from "@banyan/kernel";
-import { toBanyanError } from "@banyan/kernel/internal";
+import { sectionValue, toBanyanError } from "@banyan/kernel/internal";
 import type { Bus } from "@banyan/messaging";
 import { openStore } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
+import { createStoreObserver } from "@banyan/telemetry/internal";
+import type { Instruments } from "@banyan/telemetry/internal";
 import { busNameFor, engineNameFor } from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
 import { inboxSpec } from "./inbox.ts";
+import { instrumentsOf } from "./instruments.ts";
 import type { NodeSetup } from "./setup.ts";
 
 /** A store of this node, for whoever looks at all of them. */
@@ -47,12 +50,14 @@ export interface OpenEnginesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly telemetry: Instruments;
 }
 
 /** @throws NODE_START_FAILED when an engine cannot be opened. */
 export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngines> {
   const { setup, clock, random } = options;
   const { config } = setup;
+  const instruments = instrumentsOf(options.telemetry);
   const state = new Map<string, StateEngine>();
   const stores = new Map<string, OpenedStore>();
   const engineOf = onceEach(async (name: string): Promise<StateEngine> => {
@@ -65,12 +70,16 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
     engine: StateEngine,
     { service, name, spec }: Omit<OpenedStore, "engine" | "store">,
   ): Promise<OpenedStore> => {
+    const observer =
+      instruments &&
+      createStoreObserver(instruments, { system: engine.name, service, store: name });
     const store = await openStore(engine, {
       scope: service,
       name,
       spec,
       clock,
       random,
+      observer,
       engines: [...state.values()],
     });
     return { service, name, spec, engine, store };
@@ -122,11 +131,13 @@ function onceEach<K, V>(open: (key: K) => Promise<V>): (key: K) => Promise<V> {
 }
 
 async function openEngine(name: string, options: OpenEnginesOptions): Promise<StateEngine> {
-  const { setup, disposables, directory = ".", clock, log } = options;
+  const { setup, disposables, directory = ".", clock, log, telemetry } = options;
+  const { metrics } = telemetry;
   const provider = setup.engines.get(name)?.state;
   if (provider === undefined) throw notOpened("state engine", name, new Error("unknown engine"));
+  const settings = settingsOf(setup, name);
   const engine = await provider
-    .openState({ directory, clock, log: log.child({ engine: name }) })
+    .openState({ directory, clock, log: log.child({ engine: name }), metrics, options: settings })
     .catch((cause: unknown) => {
       throw notOpened("state engine", name, cause);
     });
@@ -154,15 +165,35 @@ function standIn(engine: StateEngine): StateEngine {
 }
 
 async function openBus(name: string, options: OpenEnginesOptions): Promise<Bus> {
-  const { setup, disposables, directory = ".", clock, random, log } = options;
+  const { setup, disposables, directory = ".", clock, random, log, telemetry } = options;
+  const { metrics } = telemetry;
   const provider = setup.engines.get(name)?.bus;
   if (provider === undefined) throw notOpened("bus", name, new Error("unknown engine"));
   const bus = await provider
-    .openBus({ directory, clock, random, log: log.child({ engine: name }) })
+    .openBus({
+      directory,
+      clock,
+      random,
+      log: log.child({ engine: name }),
+      metrics,
+      options: settingsOf(setup, name),
+    })
     .catch((cause: unknown) => {
       throw notOpened("bus", name, cause);
     });
   return disposables.use(bus);
+}
+
+/** What configuration says of an engine in its own section; `undefined` where it has none. */
+function settingsOf(
+  { engines, resolution }: NodeSetup,
+  name: string,
+): Readonly<Record<string, unknown>> | undefined {
+  const module = engines.get(name);
+  const hasSection = (module?.state?.config ?? module?.bus?.config) !== undefined;
+  if (!hasSection) return undefined;
+  // Resolved without problems, so it is an object as the engine's own schema has it.
+  return sectionValue(resolution, [module?.section ?? name]) as Readonly<Record<string, unknown>>;
 }
 
 function notOpened(what: string, name: string, cause: unknown): Error {

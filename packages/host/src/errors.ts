@@ -115,4 +115,17 @@ export const hostErrors = defineErrors({
     summary:
       "A web page of another site tried to call this node; add its origin to http.allowedOrigins if it may.",
   },
+  TELEMETRY_OFF: {
+    kind: "failed_precondition",
+    summary:
+      "What was asked for is switched off in this node: telemetry.traces.enabled, or a log of its own.",
+  },
+  TRACE_UNKNOWN: {
+    kind: "not_found",
+    summary: "No trace of that id is in memory: it was not kept, or newer ones pushed it out.",
+  },
+  LOG_SERVICE_UNKNOWN: {
+    kind: "not_found",
+    summary: "The level of a service was to be changed that this node does not run.",
+  },
 });

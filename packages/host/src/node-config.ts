@@ -6,6 +6,8 @@
 import { t } from "@banyan/kernel";
 import type { Static } from "@banyan/kernel";
 import type { ConfigSection } from "@banyan/kernel/internal";
+import { telemetrySchema } from "./telemetry-config.ts";
+import type { TelemetryConfig } from "./telemetry-config.ts";
 
 const nodeSchema = t.Object(
   {
@@ -121,6 +123,11 @@ const logSchema = t.Object(
       default: "auto",
       description: "JSON lines, text for people, or (auto) text on a terminal and JSON elsewhere.",
     }),
+    services: t.Record(t.String(), t.Enum(["debug", "info", "warn", "error", "silent"]), {
+      default: {},
+      description:
+        'Levels of single services: { "orders": "debug" }. banyan log level changes them while the node runs.',
+    }),
   },
   { description: "The log." },
 );
@@ -197,6 +204,7 @@ export interface NodeConfig {
   readonly log: Static<typeof logSchema>;
   readonly engines: Static<typeof enginesSchema>;
   readonly limits: Static<typeof limitsSchema>;
+  readonly telemetry: TelemetryConfig;
   readonly discover: readonly string[];
 }
 
@@ -212,5 +220,6 @@ export const nodeSections: readonly ConfigSection[] = [
   { path: ["log"], envPrefix: "BANYAN_LOG", schema: logSchema },
   { path: ["engines"], envPrefix: "BANYAN_ENGINES", schema: enginesSchema },
   { path: ["limits"], envPrefix: "BANYAN_LIMITS", schema: limitsSchema },
+  { path: ["telemetry"], envPrefix: "BANYAN_TELEMETRY", schema: telemetrySchema },
   { path: ["discover"], envPrefix: "BANYAN_DISCOVER", schema: discoverSchema },
 ];

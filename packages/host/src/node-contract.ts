@@ -10,6 +10,11 @@ import { defineContract, t } from "@banyan/kernel";
 import { backupOperations } from "./node-service/backup-operations.ts";
 import { eventOperations } from "./node-service/event-operations.ts";
 import { stateOperations } from "./node-service/state-operations.ts";
+import {
+  logOperations,
+  telemetryOperations,
+  traceOperations,
+} from "./node-service/telemetry-operations.ts";
 
 const schemaDocument = t.Unknown({ description: "JSON Schema 2020-12." });
 
@@ -137,5 +142,8 @@ export const nodeContract = defineContract("node", {
     state: stateOperations,
     events: eventOperations,
     backup: backupOperations,
+    log: logOperations,
+    traces: traceOperations,
+    telemetry: telemetryOperations,
   },
 });

@@ -4,9 +4,11 @@ import type { Clock, Log, Principal } from "@banyan/kernel";
 import { anonymous } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import { parseTraceparent } from "@banyan/telemetry";
+import type { Metrics } from "@banyan/telemetry";
 import { openApiDocument } from "./describe/openapi.ts";
 import type { HttpDoor } from "./http/door.ts";
 import { createHttpServer } from "./http/server.ts";
+import { createHttpObserver } from "./http/http-metrics.ts";
 import type { TlsFileNames, TlsFiles } from "./http/tls.ts";
 import type { Page, PageAnswer } from "./http/server.ts";
 import { probeReadiness } from "./health.ts";
@@ -28,6 +30,7 @@ export async function openHttp(
 ): Promise<{ readonly url: string }> {
   const { http } = node.setup.config;
   const { clock } = runtime;
+  const { metrics } = node.telemetry;
   const tls = http.tls === undefined ? undefined : await openTls(http.tls, { clock, log });
   const server = createHttpServer({
     config: http,
@@ -35,6 +38,7 @@ export async function openHttp(
     pages: pagesOf(node),
     door: createDoor({ runtime, log, assertOpen }),
     tls,
+    onResponse: metrics === undefined ? undefined : createHttpObserver(metrics),
   });
   disposables.defer(() => server.close());
   return { url: await server.listen() };
@@ -71,6 +75,7 @@ function pagesOf(node: NodeView): Page[] {
   let probing: Promise<Readiness> | undefined;
   const contracts = (): Parameters<typeof openApiDocument>[0] =>
     node.instances.map(({ contract }) => contract);
+  const { metrics } = node.telemetry;
   return [
     { path: "/", render: () => ({ status: 302, headers: { location: "/docs" }, body: "" }) },
     { path: "/healthz", render: () => json(200, { status: "ok", phase: node.phase }) },
@@ -83,13 +88,7 @@ function pagesOf(node: NodeView): Page[] {
         return json(readiness.status === "not ready" ? 503 : 200, readiness);
       },
     },
-    {
-      path: "/metrics",
-      render(request) {
-        const { contentType, body } = node.metrics.respond(request.headers.accept);
-        return { status: 200, headers: { "content-type": contentType }, body };
-      },
-    },
+    ...(metrics === undefined ? [] : [metricsPage(metrics)]),
     {
       path: "/openapi.json",
       render() {
@@ -107,6 +106,16 @@ function pagesOf(node: NodeView): Page[] {
       render: async () => (await import("./http/docs-page.ts")).docsPage(),
     },
   ];
+}
+
+function metricsPage(metrics: Metrics): Page {
+  return {
+    path: "/metrics",
+    async render(request) {
+      const { contentType, body } = await metrics.respond(request.headers.accept);
+      return { status: 200, headers: { "content-type": contentType }, body };
+    },
+  };
 }
 
 function json(status: number, body: unknown): PageAnswer {

@@ -3,6 +3,7 @@
 import type { Clock, Log, Random } from "@banyan/kernel";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import type { Mesh } from "@banyan/mesh";
+import type { Instruments } from "@banyan/telemetry/internal";
 import type { NodeEngines } from "./engines.ts";
 import type { ExtensionRegistry } from "./extensions.ts";
 
@@ -14,6 +15,8 @@ export interface NodeParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** What watches stores, transactions and publishes; `undefined` where nothing does. */
+  readonly instruments: Instruments | undefined;
   /** How long the node remembers what was handled once, in milliseconds. */
   readonly inboxRetentionMs: number;
 }

@@ -19,6 +19,11 @@ import { nodeContract } from "./node-contract.ts";
 import { backupHandlers } from "./node-service/backup-handlers.ts";
 import { eventHandlers } from "./node-service/event-handlers.ts";
 import { stateHandlers } from "./node-service/state-handlers.ts";
+import {
+  logHandlers,
+  telemetryHandlers,
+  traceHandlers,
+} from "./node-service/telemetry-handlers.ts";
 import type { NodeView } from "./node-view.ts";
 import type { ServiceInstance } from "./service-instance.ts";
 import { configRows } from "./setup.ts";
@@ -57,6 +62,9 @@ export function defineNodeService(node: NodeView): ServiceDefinition {
       state: stateHandlers(node),
       events: eventHandlers(node),
       backup: backupHandlers(node),
+      log: logHandlers(node),
+      traces: traceHandlers(node),
+      telemetry: telemetryHandlers(node),
     },
   }));
 }

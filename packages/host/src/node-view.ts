@@ -1,9 +1,10 @@
 /** A node as its parts see it: what is read of it, and nothing that changes it. */
 
 import type { Clock } from "@banyan/kernel";
-import type { Metrics } from "@banyan/telemetry";
 import type { NodeEngines } from "./engines.ts";
 import type { NodePhase } from "./health.ts";
+import type { NodeLog } from "./node-log.ts";
+import type { NodeTelemetry } from "./node-telemetry.ts";
 import type { ServiceInstance } from "./service-instance.ts";
 import type { NodeSetup } from "./setup.ts";
 
@@ -18,7 +19,9 @@ export interface NodeView {
   readonly instances: readonly ServiceInstance[];
   readonly engines: NodeEngines | undefined;
   readonly directory: string | undefined;
-  readonly metrics: Metrics;
+  readonly telemetry: NodeTelemetry;
+  /** The log that the node made itself; `undefined` where the program handed one in. */
+  readonly ownLog: NodeLog["own"];
   readonly clock: Clock;
   /** Aborted when the node begins to stop: what never ends by itself ends then. */
   readonly stopping: AbortSignal;

@@ -28,8 +28,6 @@ import { createLocalMesh } from "@banyan/mesh";
 import type { Mesh } from "@banyan/mesh";
 import { subscribeHandlers } from "@banyan/messaging";
 import type { Bus, EventHandlers, SubscriptionStatus } from "@banyan/messaging";
-import { createMetrics } from "@banyan/telemetry";
-import { createCallObserver, registerProcessMetrics } from "@banyan/telemetry/internal";
 import { createAdminAuthenticator, createLocalAuthorizer, openAdminToken } from "./authority.ts";
 import { openEngines } from "./engines.ts";
 import type { NodeEngines } from "./engines.ts";
@@ -39,8 +37,12 @@ import type { NodePhase } from "./health.ts";
 import { createIdempotencyLedger, idempotencyRecord } from "./idempotency.ts";
 import type { IdempotencyRecord } from "./idempotency.ts";
 import { canKeepInbox } from "./inbox.ts";
+import { instrumentsOf } from "./instruments.ts";
 import { openHttp } from "./node-http.ts";
 import { openNodeLog } from "./node-log.ts";
+import type { NodeLog } from "./node-log.ts";
+import { nodeIdOf, RunningTelemetry } from "./node-telemetry.ts";
+import type { NodeTelemetry } from "./node-telemetry.ts";
 import type { NodeView } from "./node-view.ts";
 import { defineNodeService } from "./node-service.ts";
 import type { NodeDirectory, NodeOptions, ResolvedNodeOptions, ServiceSource } from "./options.ts";
@@ -48,6 +50,11 @@ import { resolveNodeOptions } from "./options.ts";
 import type { ServiceInstance } from "./service-instance.ts";
 import { assertSetup, serviceConfig, setUpNode } from "./setup.ts";
 import type { NodeSetup } from "./setup.ts";
+import {
+  registerBusMetrics,
+  registerLogMetrics,
+  registerNodeMetrics,
+} from "./telemetry-metrics.ts";
 import { within } from "./within.ts";
 import { buildService } from "./wiring.ts";
 
@@ -98,10 +105,12 @@ class RunningNode implements Node, NodeView {
   readonly id: string;
   readonly setup: NodeSetup;
   readonly startedAtMs: number;
-  readonly metrics = createMetrics();
+  readonly telemetry: NodeTelemetry;
+  readonly #watching: RunningTelemetry;
   readonly #options: ResolvedNodeOptions;
   readonly #disposables = new AsyncDisposableStack();
   readonly #log: Log;
+  readonly #nodeLog: NodeLog;
   readonly #mesh: Mesh;
   readonly #tasks: TaskGroup;
   /** Tells start hooks that nobody waits for them any more. */
@@ -118,9 +127,18 @@ class RunningNode implements Node, NodeView {
     const { clock, random } = options;
     this.#options = options;
     this.setup = setup;
-    this.id = setup.config.node.id ?? createIdSource(clock, random).uuid();
+    this.id = nodeIdOf(setup.config.node.id, clock, random);
     this.startedAtMs = clock.nowMs();
-    this.#log = openNodeLog(options, setup.config.log, this.#disposables).child({ node: this.id });
+    this.#nodeLog = openNodeLog(options, setup.config.log, this.#disposables);
+    this.#log = this.#nodeLog.log.child({ node: this.id });
+    this.#watching = new RunningTelemetry({
+      config: setup.config.telemetry,
+      node: { id: this.id, version: options.version },
+      clock,
+      random,
+      log: this.#log,
+    });
+    this.telemetry = this.#watching;
     this.#mesh = createLocalMesh({ validation: setup.config.limits.localValidation });
     this.#tasks = new TaskGroup({
       onFailure: (error, service) => this.#log.error("background work failed", { service, error }),
@@ -155,6 +173,10 @@ class RunningNode implements Node, NodeView {
     return this.#engines;
   }
 
+  get ownLog(): NodeLog["own"] {
+    return this.#nodeLog.own;
+  }
+
   get stopping(): AbortSignal {
     return this.#stopping.signal;
   }
@@ -168,6 +190,8 @@ class RunningNode implements Node, NodeView {
     if (openDirectory !== undefined) {
       this.#directory = this.#disposables.use(await openDirectory());
     }
+    const { metrics } = this.telemetry;
+    await this.#watching.open(this.#disposables, hangMs);
     const engines = await openEngines({
       setup: this.setup,
       disposables: this.#disposables,
@@ -176,8 +200,14 @@ class RunningNode implements Node, NodeView {
       clock,
       random,
       log: this.#log,
+      telemetry: this.telemetry,
     });
     this.#engines = engines;
+    if (metrics !== undefined) {
+      registerNodeMetrics(metrics, this);
+      registerBusMetrics(metrics, { engines, clock });
+      if (this.ownLog !== undefined) registerLogMetrics(metrics, this.ownLog);
+    }
     this.#assertWanted();
     const runtime = await this.#openRuntime(engines);
     this.#runtime = runtime;
@@ -210,7 +240,7 @@ class RunningNode implements Node, NodeView {
       clock,
       random,
       log: this.#log,
-      observer: createCallObserver(this.metrics, { inFlight: () => runtime.inFlight }),
+      observer: this.telemetry.callObserver(() => runtime.inFlight),
       authenticator: createAdminAuthenticator(token),
       authorizer: createLocalAuthorizer({ everybodyIsOperator: http.authentication === "off" }),
       idempotency: createIdempotencyLedger({
@@ -222,7 +252,6 @@ class RunningNode implements Node, NodeView {
       inFlightMax: limits.inFlightMax,
     });
     this.#disposables.defer(() => runtime.close());
-    this.#disposables.defer(registerProcessMetrics(this.metrics));
     return runtime;
   }
 
@@ -232,7 +261,8 @@ class RunningNode implements Node, NodeView {
     const extensions = new ExtensionRegistry(setup.order, this.#log);
     const { inboxRetentionMs } = setup.config.limits;
     const shared = { runtime, mesh: this.#mesh, engines, clock, random, log: this.#log };
-    const parts = { ...shared, extensions, inboxRetentionMs };
+    const instruments = instrumentsOf(this.telemetry);
+    const parts = { ...shared, extensions, inboxRetentionMs, instruments };
     const own = defineNodeService(this);
     const loaded = [{ definition: own, source: ownSource(own) }, ...setup.services];
     for (const contract of setup.order) {

@@ -30,6 +30,11 @@ export type OpenNodeDirectory = () => Promise<NodeDirectory & AsyncDisposable>;
 
 /** Engines that one backend offers. */
 export interface EngineModule {
+  /**
+   * Key of the backend's section in the configuration, where it has settings. Default: the name by
+   * which the engine was found.
+   */
+  readonly section?: string | undefined;
   readonly state?: StateEngineProvider;
   readonly bus?: BusProvider;
 }

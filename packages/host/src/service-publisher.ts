@@ -18,6 +18,8 @@ import {
 } from "@banyan/kernel/internal";
 import { createPublisher } from "@banyan/messaging";
 import type { PreparedEvent } from "@banyan/messaging";
+import { createPublishObserver } from "@banyan/telemetry/internal";
+import type { OperationObserver } from "@banyan/telemetry/internal";
 import { initFrom } from "./call-init.ts";
 import type { NodeParts } from "./node-parts.ts";
 
@@ -43,7 +45,7 @@ export function createServicePublisher(contract: AnyContract, node: NodeParts): 
   const publisher = createPublisher(
     contract,
     { durable: engines.bus, ephemeral: engines.ephemeralBus },
-    { clock, ids: createIdSource(clock, random) },
+    { clock, ids: createIdSource(clock, random), observer: observerOf(contract, node) },
   );
   const send: Publish = publisher.publish;
   const prepare: Prepare = publisher.prepare;
@@ -84,6 +86,20 @@ export function createServicePublisher(contract: AnyContract, node: NodeParts): 
       };
     },
   };
+}
+
+/** Of its publishes, where something watches. */
+function observerOf(
+  { name, spec }: AnyContract,
+  { instruments, engines }: NodeParts,
+): OperationObserver | undefined {
+  if (instruments === undefined) return undefined;
+  const systemOf = (topic: string): string => {
+    const declared = spec.events?.[topic.slice(name.length + 1)];
+    const isEphemeral = declared !== undefined && eventSpecOf(declared).durability === "ephemeral";
+    return (isEphemeral ? engines.ephemeralBus : engines.bus).name;
+  };
+  return createPublishObserver(instruments, { service: name, systemOf });
 }
 
 /** For an event that is listened to: its payload as it is published, before any transform. */

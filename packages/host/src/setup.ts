@@ -24,12 +24,14 @@ import type {
   ConfigResolution,
   ConfigRow,
   ConfigSection,
+  ResolveConfigInput,
   Offence,
   ServiceDecision,
 } from "@banyan/kernel/internal";
 import {
   busNameFor,
   engineNameFor,
+  engineSections,
   eventBus,
   findEngines,
   pinOffences,
@@ -82,26 +84,25 @@ export async function setUpNode(options: ResolvedNodeOptions): Promise<NodeSetup
     options.sources.filter(({ name }) => on.has(name)),
     offences,
   );
-  const sections = [...nodeSections, enableSection, ...services.map(sectionOf)];
-  const resolution = resolveConfig({
-    sections,
+  const sources = {
     sources: options.config,
     knownServices: options.sources.map(({ name }) => name),
     // Read by whoever starts the node, before there is a configuration; and the test bed's own.
     knownVariables: ["BANYAN_CONFIG", "BANYAN_RUN_BUILT"],
     knownPrefixes: ["BANYAN_TEST_"],
-  });
+  };
+  // Which engines there are is configuration, and what can be set about them is theirs to say.
+  const engines = await chosenEngines(options, sources, offences);
+  const own = [...nodeSections, enableSection];
+  const sections = [...own, ...engineSections(engines, own, offences), ...services.map(sectionOf)];
+  const resolution = resolveConfig({ sections, ...sources });
   // Without problems every section is complete and of its schema's type; with problems the node
   // does not start, and nothing below reads more than the engines' names.
   const config = resolution.values as unknown as NodeConfig;
   // A section with problems has no values to judge further; the others are judged all the same.
   const isSound = (...places: readonly string[]): boolean =>
     !resolution.problems.some(({ pointer }) => places.some((place) => pointer.startsWith(place)));
-  let engines: ReadonlyMap<string, EngineModule> = new Map();
-  if (isSound("/engines")) {
-    engines = await findEngines(config, options, offences);
-    offences.push(...wrongPins(config, options, services));
-  }
+  if (isSound("/engines")) offences.push(...wrongPins(config, options, services));
   const order = planOrder(services, enabled.services, { options, config, engines, offences });
   return {
     config,
@@ -120,6 +121,20 @@ export async function setUpNode(options: ResolvedNodeOptions): Promise<NodeSetup
     ),
     offences,
   };
+}
+
+/** Read before the rest; what is wrong with it is told with everything else. */
+async function chosenEngines(
+  options: ResolvedNodeOptions,
+  sources: Omit<ResolveConfigInput, "sections">,
+  offences: Offence[],
+): Promise<ReadonlyMap<string, EngineModule>> {
+  const sections = nodeSections.filter(({ path }) => path[0] === "engines");
+  const { values, problems } = resolveConfig({ sections, ...sources });
+  if (problems.some(({ pointer }) => pointer.startsWith("/engines"))) return new Map();
+  // The section has no problems, so it is what its schema says.
+  const { engines } = values as unknown as Pick<NodeConfig, "engines">;
+  return findEngines({ engines }, options, offences);
 }
 
 /** @throws NODE_START_REFUSED when the setup has anything wrong, listing all of it. */

@@ -15,6 +15,8 @@ import { StateCapability, stateErrors } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
 import { createTransactor } from "@banyan/state/internal";
 import type { OpenTransaction, Transactor } from "@banyan/state/internal";
+import { createStoreObserver } from "@banyan/telemetry/internal";
+import type { OperationObserver } from "@banyan/telemetry/internal";
 import type { OpenedStore } from "./engines.ts";
 import { hostErrors } from "./errors.ts";
 import type { NodeParts } from "./node-parts.ts";
@@ -64,7 +66,8 @@ export function createTransactions(
   if (engine !== undefined && asksForOutbox) assertOneMedium(contract, engine, node);
 
   const transactorOf = (shared: StateEngine, inbox: readonly OpenedStore[]): Way => {
-    const { clock, random } = node;
+    const { clock, random, instruments } = node;
+    const place = { system: shared.name, service: contract.name, store: "" };
     const entries = [
       ...own.map(({ name, store }) => [name, store] as const),
       ...inbox.map(({ store }) => [inboxKey, store] as const),
@@ -76,6 +79,7 @@ export function createTransactions(
         clock,
         random,
       }),
+      observer: instruments && createStoreObserver(instruments, place),
       // A service without such stores publishes with its record in the inbox alone.
       publishes: (asksForOutbox || own.length === 0) && isOneMedium(shared, node.engines.bus),
     };
@@ -104,12 +108,12 @@ export function createTransactions(
     async run(work, options) {
       if (ownWay === undefined) throw noStores(contract);
       // The service is handed its own part, and nothing of the node's.
-      return runOn(ownWay, (tx) => work(tx), options);
+      return watched(ownWay, () => runOn(ownWay, (tx) => work(tx), options));
     },
     async runWithInbox(inbox, work, options) {
       const way = inboxWays.get(inbox) ?? transactorOf(inbox.engine, [inbox]);
       inboxWays.set(inbox, way);
-      return runOn(way, work, options);
+      return watched(way, () => runOn(way, work, options));
     },
   };
 }
@@ -117,8 +121,21 @@ export function createTransactions(
 /** How transactions over some stores are run. */
 interface Way {
   readonly transact: Transactor;
+  readonly observer: OperationObserver | undefined;
   /** Whether events can be committed with them. */
   readonly publishes: boolean;
+}
+
+async function watched<R>({ observer }: Way, run: () => Promise<R>): Promise<R> {
+  const watch = observer?.begin("transaction");
+  try {
+    const result = await run();
+    watch?.ended();
+    return result;
+  } catch (error) {
+    watch?.ended(error);
+    throw error;
+  }
 }
 
 interface OutletMeans {

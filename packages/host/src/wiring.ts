@@ -24,6 +24,7 @@ import { createOnce } from "./once.ts";
 import { assertFunction, handlerOf, ServiceInstance } from "./service-instance.ts";
 import type { AnyFunction, ErasedParts } from "./service-instance.ts";
 import { createServicePublisher } from "./service-publisher.ts";
+import { createSpan } from "./service-span.ts";
 import type { LoadedService } from "./setup.ts";
 import { createTransactions } from "./transactions.ts";
 
@@ -51,6 +52,7 @@ export async function buildService(
     clock: node.clock,
     ids: createIdSource(node.clock, node.random),
     random: node.random,
+    span: createSpan(contract.name, node),
   });
   // A factory's result is typed by defineService; plain JavaScript is caught part by part below.
   const parts = ((await definition.build(tools)) ?? {}) as ErasedParts;

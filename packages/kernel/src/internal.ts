@@ -24,14 +24,15 @@ export {
   runInCall,
   runOutsideCalls,
 } from "./call/call.ts";
-export type { CallInit } from "./call/call.ts";
+export type { CallInit, CallObserver, CallTarget } from "./call/call.ts";
 export { Codec } from "./call/codec.ts";
 export type { CodecOptions } from "./call/codec.ts";
 export { OperationRunner } from "./call/pipeline.ts";
 export type { Handler } from "./call/pipeline.ts";
 export { CallRuntime } from "./call/runtime.ts";
-export type { CallObserver, CallRuntimeOptions } from "./call/runtime.ts";
+export type { CallRuntimeOptions } from "./call/runtime.ts";
 export { startSpan } from "./call/trace.ts";
+export type { SpanAttributes, SpanKind, SpanShape } from "./call/trace.ts";
 
 export { anonymous, operator, principalKey } from "./ports/access.ts";
 export type {
@@ -63,7 +64,7 @@ export { formatProblems, mergeProblems, originText } from "./config/problems.ts"
 export type { ConfigProblem, Origin } from "./config/problems.ts";
 export type { ConfigFile, ConfigFlag, ConfigSources } from "./config/read-sources.ts";
 export { resolveConfig, sectionValue } from "./config/resolve.ts";
-export type { ConfigResolution } from "./config/resolve.ts";
+export type { ConfigResolution, ResolveConfigInput } from "./config/resolve.ts";
 export type { ConfigSection } from "./config/sections.ts";
 export { convertText } from "./config/convert.ts";
 export type { Conversion } from "./config/convert.ts";

@@ -12,8 +12,24 @@ export interface Random {
 /** The real source. */
 export const systemRandom: Random = Object.freeze({
   next: () => Math.random(),
-  bytes: (length: number) => randomFillSync(new Uint8Array(length)),
+  bytes: (length: number) =>
+    length > pool.length / 16 ? randomFillSync(new Uint8Array(length)) : fromPool(length),
 });
+
+// A call to the system's source costs a microsecond, whether for eight bytes or for thousands.
+const pool = new Uint8Array(4096);
+let poolUsed = pool.length;
+
+function fromPool(length: number): Uint8Array {
+  if (poolUsed + length > pool.length) {
+    randomFillSync(pool);
+    poolUsed = 0;
+  }
+  const bytes = pool.slice(poolUsed, poolUsed + length);
+  pool.fill(0, poolUsed, poolUsed + length); // nobody can read again what was given out
+  poolUsed += length;
+  return bytes;
+}
 
 /**
  * A repeatable source for tests and simulations: mulberry32 (T. Ettinger, public domain), 32 bits

@@ -42,6 +42,7 @@ function belowOf(
     signal: options?.signal,
     trace: undefined,
     idempotencyKey: options?.idempotencyKey,
+    shape: undefined,
   };
 }
 
@@ -61,6 +62,7 @@ function belowForeign(
     signal: own === undefined ? parent.signal : AbortSignal.any([own, parent.signal]),
     trace: parent.trace,
     idempotencyKey: options?.idempotencyKey,
+    shape: undefined,
   };
 }
 

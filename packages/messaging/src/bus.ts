@@ -246,6 +246,12 @@ export interface SubscriptionStatus {
   readonly delayed: number;
   /** Age of the oldest buffered message in milliseconds: how far behind it is. */
   readonly lagMs: number;
+  /** Since this process opened the subscription. */
+  readonly handled: number;
+  /** Failed attempts that were followed by another one, since then. */
+  readonly retried: number;
+  /** Messages it gave up, since then. */
+  readonly deadLettered: number;
 }
 
 /** Counters since the bus was opened, and depths now. */

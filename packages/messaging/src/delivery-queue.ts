@@ -35,6 +35,7 @@ import type { JournalEntry } from "./journal.ts";
 import { KeyLanes } from "./key-lanes.ts";
 import type { ResolvedSubscribeSpec } from "./options.ts";
 import { leaseExpired, leaseLost, orderConflict } from "./queue-errors.ts";
+import { QueueCounters } from "./queue-counters.ts";
 import { QueueLog } from "./queue-log.ts";
 import { QueueMember } from "./queue-member.ts";
 import type { MemberQueue } from "./queue-member.ts";
@@ -73,6 +74,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   readonly #members: QueueMember[] = [];
   readonly #burials: Burials;
   readonly #turn: TurnLimit;
+  readonly #counters: QueueCounters;
   readonly #records: StartRecords | undefined;
   /** Of the newest member: a rolling upgrade brings new limits. */
   #spec: ResolvedSubscribeSpec;
@@ -87,6 +89,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   constructor(spec: ResolvedSubscribeSpec, host: QueueHost, kept?: WindowInit) {
     this.#spec = spec;
     this.#host = host;
+    this.#counters = new QueueCounters(host.counters);
     this.#waits = new QueueWaits(host);
     this.#log = new QueueLog(host.log, spec.name);
     this.#held = kept === undefined ? 0 : kept.behind + kept.sleeping;
@@ -211,8 +214,9 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
     };
     const oldest = // also while the journal cannot be read
       this.#buffer.peek()?.message ?? (await this.window?.oldestBehind().catch(() => undefined));
-    const lagMs = oldest === undefined ? 0 : this.#host.clock.nowMs() - oldest.timestampMs;
-    return { name, topic, delivery, ...counts, lagMs: Math.max(0, lagMs) };
+    const ageMs = oldest === undefined ? 0 : this.#host.clock.nowMs() - oldest.timestampMs;
+    const lagMs = Math.max(0, ageMs);
+    return { name, topic, delivery, ...counts, lagMs, ...this.#counters.counts };
   }
 
   /** A wait on the wheel is over. */
@@ -253,7 +257,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   acknowledged(held: HeldDelivery): void {
     this.#waits.settle(held);
     this.#running -= 1;
-    this.#host.counters.handled += 1;
+    this.#counters.add("handled");
     this.window?.acknowledge(held);
     this.#leave(held);
     this.#settled();
@@ -322,7 +326,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   }
 
   buried(held: HeldDelivery): void {
-    this.#host.counters.deadLettered += 1;
+    this.#counters.add("deadLettered");
     this.#leave(held);
     this.#settled();
   }
@@ -419,16 +423,15 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
 
   #retryLater(held: HeldDelivery, error: unknown): void {
     const { backoff } = this.#spec;
-    const { clock, random, counters } = this.#host;
     const maxMs = backoff.maxMs ?? 30_000;
     const asked = isBanyanError(error) ? Math.min(error.retryAfterMs ?? 0, maxMs) : 0;
-    const ownMs = backoffMs(held.failures, random, backoff);
+    const ownMs = backoffMs(held.failures, this.#host.random, backoff);
     const waitMs = asked > ownMs ? asked : ownMs; // an error may ask for NaN; no timer takes that
-    counters.retried += 1;
+    this.#counters.add("retried");
     this.#log.warn("a message was not handled and will be delivered again", held, error);
     this.#waits.retry(held, waitMs);
     if (this.window === undefined) return;
-    const retryAtMs = clock.nowMs() + waitMs;
+    const retryAtMs = this.#host.clock.nowMs() + waitMs;
     this.window.record(held, { begun: 0, retryAtMs }).catch(this.#log.recordFailed);
   }
 

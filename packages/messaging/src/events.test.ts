@@ -128,7 +128,7 @@ describe("a publisher", () => {
       source: "greeter",
       schemaVersion: "1",
       principal: "account:42",
-      traceparent: `00-${traceId}-${spanId}-01`,
+      traceparent: `00-${traceId}-${spanId}-02`,
     });
     await world.bus.close();
   });

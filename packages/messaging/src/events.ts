@@ -16,7 +16,13 @@ import {
   runHandler,
   toBanyanError,
 } from "@banyan/kernel/internal";
-import type { CallInit, CallRuntime } from "@banyan/kernel/internal";
+import type {
+  CallInit,
+  CallRuntime,
+  CallTarget,
+  SpanAttributes,
+  SpanShape,
+} from "@banyan/kernel/internal";
 import { parseTraceparent } from "@banyan/telemetry";
 import type { Bus, CloseOptions, Delivery, Subscription } from "./bus.ts";
 import { messagingErrors } from "./errors.ts";
@@ -97,7 +103,7 @@ function subscribeOne(wiring: Wiring, options: SubscribeHandlersOptions): Promis
   const event = declared === undefined ? undefined : eventSpecOf(declared);
   const bus = busOf(options.bus, event?.durability);
   const run: HandlerRun = {
-    target: { service: contract.name, name: identity, timeoutMs },
+    target: { service: contract.name, name: identity, timeoutMs, observed: undefined },
     source: spec.contract.name,
     principal: Object.freeze({ kind: "service", id: contract.name }),
     // The reader made the event from the very schema the handler was typed by.
@@ -120,7 +126,7 @@ function subscribeOne(wiring: Wiring, options: SubscribeHandlersOptions): Promis
 }
 
 interface HandlerRun {
-  readonly target: { readonly service: string; readonly name: string; readonly timeoutMs: number };
+  readonly target: CallTarget;
   /** The service whose event it is: the edge this call came in by. */
   readonly source: string;
   readonly principal: Principal;
@@ -152,8 +158,9 @@ function handleDelivery(delivery: Delivery, run: HandlerRun): Promise<void> | vo
 }
 
 /** One delivery as a call: how it came in, and how it ended or will. */
-class HandledDelivery implements CallInit, Abortable {
+class HandledDelivery implements CallInit, Abortable, SpanShape {
   readonly mode = "tolerant";
+  readonly kind = "consumer";
   readonly principal: Principal;
   readonly caller: string;
   /** Only of a bus whose deliveries cannot be linked to without a signal. */
@@ -161,6 +168,7 @@ class HandledDelivery implements CallInit, Abortable {
   readonly call: CallContext;
   readonly #delivery: Delivery;
   readonly #runtime: CallRuntime;
+  #trace: CallInit["trace"] | null = null;
   #cause: unknown = undefined;
   #isEnded = false;
   #isFailed = false;
@@ -177,8 +185,28 @@ class HandledDelivery implements CallInit, Abortable {
 
   /** Read from the headers only if somebody asks. */
   get trace(): CallInit["trace"] {
-    const { traceparent, tracestate } = this.#delivery.message.headers;
-    return parseTraceparent(traceparent, tracestate);
+    if (this.#trace === null) {
+      const { traceparent, tracestate } = this.#delivery.message.headers;
+      this.#trace = parseTraceparent(traceparent, tracestate);
+    }
+    return this.#trace;
+  }
+
+  /** How its span is described: by itself. */
+  get shape(): SpanShape {
+    return this;
+  }
+
+  attributes(): SpanAttributes {
+    const { message, attempt, subscription } = this.#delivery;
+    return {
+      "messaging.destination.name": message.topic,
+      "messaging.consumer.group.name": subscription,
+      "messaging.operation.name": "process",
+      "messaging.operation.type": "process",
+      "messaging.message.id": message.id,
+      "banyan.delivery.attempt": attempt,
+    };
   }
 
   /** @throws why the call ended before it began */
@@ -228,8 +256,7 @@ class HandledDelivery implements CallInit, Abortable {
   }
 
   readonly #onEnd = (error: BanyanError | undefined): void => {
-    const { observer, clock } = this.#runtime;
-    observer?.ended(this.call, error, clock.monotonicMs() - this.call.startedMs);
+    this.#runtime.observe(this.call, error);
     this.#isEnded = true;
     this.#isFailed = error !== undefined;
     if (this.#isFailed) this.#settle?.reject(this.#failure);

@@ -1,6 +1,7 @@
 /** How a node opens a bus: what a backend exports and configuration names. */
 
 import type { Clock, Log, Random } from "@banyan/kernel";
+import type { Metrics } from "@banyan/telemetry";
 import type { Bus, BusCapability, BusDurability } from "./bus.ts";
 
 export interface BusOpenOptions {
@@ -9,6 +10,8 @@ export interface BusOpenOptions {
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
   readonly log?: Log | undefined;
+  /** Where it counts what only it can see. Left out: it counts nothing. */
+  readonly metrics?: Metrics | undefined;
   /** The engine's own options, as configuration gave them; it refuses what it does not know. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -19,5 +22,7 @@ export interface BusProvider {
   readonly durability: BusDurability;
   /** What its buses declare, so that a node can refuse what they lack before it opens one. */
   readonly capabilities?: ReadonlySet<BusCapability> | undefined;
+  /** As `StateEngineProvider.config`. One engine that is both has one section for both. */
+  readonly config?: object | undefined;
   openBus(options: BusOpenOptions): Promise<Bus>;
 }

@@ -14,6 +14,7 @@ import type {
   IdSource,
   Published,
   PublishOptions,
+  TraceContext,
 } from "@banyan/kernel";
 import {
   Codec,
@@ -24,6 +25,7 @@ import {
   principalKey,
 } from "@banyan/kernel/internal";
 import { formatTraceparent } from "@banyan/telemetry";
+import type { OperationObserver } from "@banyan/telemetry/internal";
 import type { Bus, MessageHeaders, OutgoingMessage } from "./bus.ts";
 import { busOf } from "./event-buses.ts";
 import type { EventBuses } from "./event-buses.ts";
@@ -32,6 +34,8 @@ import { delayMaxMs } from "./options.ts";
 export interface PublisherOptions {
   readonly clock?: Clock | undefined;
   readonly ids?: IdSource | undefined;
+  /** Told of every publish, by topic. Left out: nothing is watched, and nothing is paid for it. */
+  readonly observer?: OperationObserver | undefined;
 }
 
 /** What a service is handed as `publish`, typed by its contract. */
@@ -85,7 +89,7 @@ export function createPublisher<C extends AnyContract>(
   bus: Bus | EventBuses,
   options: PublisherOptions = {},
 ): Publisher<C> {
-  const { clock = systemClock, ids = systemIds } = options;
+  const { clock = systemClock, ids = systemIds, observer } = options;
   const outlets = outletsOf(contract, bus);
   const isoOf = createIsoCache();
 
@@ -94,7 +98,11 @@ export function createPublisher<C extends AnyContract>(
     if (outlet === undefined) throw unknownEvent(contract, event);
     return outlet;
   };
-  const prepare = (outlet: Outlet, payload: unknown, given: PublishOptions): PreparedEvent => {
+  const prepare = (
+    outlet: Outlet,
+    payload: unknown,
+    given: PublishOptions & { readonly trace?: TraceContext | undefined },
+  ): PreparedEvent => {
     const { topic } = outlet;
     const { eventId, delayMs = 0 } = given;
     const body = outlet.codec.parse(payload, "tolerant");
@@ -107,7 +115,7 @@ export function createPublisher<C extends AnyContract>(
     body["eventId"] = id;
     body["timestamp"] = timestamp;
     const deliverAtMs = delayMs === 0 ? undefined : timestampMs + checkedDelay(delayMs, topic);
-    const headers = headersOf(outlet);
+    const headers = headersOf(outlet, given.trace);
     return {
       message: { id, topic, timestampMs, body, headers, orderingKey, deliverAtMs },
       published: { eventId: id, timestamp },
@@ -118,9 +126,21 @@ export function createPublisher<C extends AnyContract>(
     prepare: (event, payload, given = {}) => prepare(outletOf(event), payload, given),
     async publish(event, payload, given = {}) {
       const outlet = outletOf(event);
-      const { message, published } = prepare(outlet, payload, given);
-      await outlet.bus.publish(message, { signal: given.signal, owned: true });
-      return published;
+      if (observer === undefined) {
+        const { message, published } = prepare(outlet, payload, given);
+        await outlet.bus.publish(message, { signal: given.signal, owned: true });
+        return published;
+      }
+      const watch = observer.begin(outlet.topic);
+      try {
+        const { message, published } = prepare(outlet, payload, { ...given, trace: watch.trace });
+        await outlet.bus.publish(message, { signal: given.signal, owned: true });
+        watch.ended();
+        return published;
+      } catch (error) {
+        watch.ended(error);
+        throw error;
+      }
     },
   };
 }
@@ -145,10 +165,12 @@ export function topicOf(contract: AnyContract, event: string): string {
   return `${contract.name}.${event}`;
 }
 
-function headersOf({ headers }: Outlet): MessageHeaders {
+/** `trace`: of the publish itself, where it is a span of its own. */
+function headersOf({ headers }: Outlet, own: TraceContext | undefined): MessageHeaders {
   const call = currentCallContext();
   if (call === undefined) return headers;
-  const { trace, principal } = call;
+  const { principal } = call;
+  const trace = own ?? call.trace;
   return Object.freeze({
     ...headers,
     principal: principalKey(principal),

@@ -22,6 +22,7 @@
  */
 
 import type { Clock, Etag, Log, Revision, Waiting } from "@banyan/kernel";
+import type { Metrics } from "@banyan/telemetry";
 
 /** `durable`: acknowledged writes survive `kill -9`. `ephemeral`: they may go with the process. */
 export type Durability = "durable" | "ephemeral";
@@ -245,6 +246,8 @@ export interface OpenStateOptions {
   readonly directory: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where it counts what only it can see. Left out: it counts nothing. */
+  readonly metrics?: Metrics | undefined;
   /** The engine's own section of the configuration; the provider checks it. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -256,5 +259,10 @@ export interface StateEngineProvider {
   readonly kinds: { readonly state: Durability };
   /** What its engines declare, so that a store can be refused before anything is opened. */
   readonly capabilities: ReadonlySet<StateCapability>;
+  /**
+   * JSON Schema of `options`: a section of the node's configuration under the engine's name. Left
+   * out: nothing can be set.
+   */
+  readonly config?: object | undefined;
   openState(options: OpenStateOptions): Promise<StateEngine>;
 }

@@ -3,6 +3,7 @@
 import { systemClock, systemRandom } from "@banyan/kernel";
 import type { Clock, InferOutput, Random, StoreOf, StoreSpec } from "@banyan/kernel";
 import { Codec, nearest } from "@banyan/kernel/internal";
+import type { OperationObserver } from "@banyan/telemetry/internal";
 import { StateCapability } from "./engine.ts";
 import type { Durability, StateEngine, StoreName } from "./engine.ts";
 import { EntryCodec } from "./entry-codec.ts";
@@ -10,6 +11,7 @@ import { stateErrors } from "./errors.ts";
 import { engineFailure } from "./failures.ts";
 import { KeyLanes } from "./key-lanes.ts";
 import { assertStoreName } from "./keys.ts";
+import { ObservedStore } from "./observed-store.ts";
 import { resolveStoreLimits } from "./options.ts";
 import type { StoreLimits } from "./options.ts";
 import { TypedStore } from "./typed-store.ts";
@@ -28,6 +30,8 @@ export interface OpenStoreOptions<S extends StoreSpec> extends StoreName {
   /** For the jitter of those waits. Default: the real source. */
   readonly random?: Random;
   readonly limits?: StoreLimits;
+  /** Told of every operation. Left out: nothing is watched, and nothing is paid for it. */
+  readonly observer?: OperationObserver | undefined;
   /** All engines of the node, so that a refusal can name one that would do. */
   readonly engines?: readonly EngineProfile[];
 }
@@ -69,7 +73,7 @@ export async function openStore<S extends StoreSpec>(
     valueBytesMax: limits.valueBytesMax,
     revised: capabilities.has(StateCapability.Revisions),
   });
-  const store = new TypedStore({
+  const core = {
     label,
     scope,
     name,
@@ -81,7 +85,9 @@ export async function openStore<S extends StoreSpec>(
     limits,
     clock,
     random,
-  });
+  };
+  const { observer } = options;
+  const store = observer === undefined ? new TypedStore(core) : new ObservedStore(core, observer);
   // The codec puts a revision on the entries of just those stores whose type has it.
   return store as unknown as StoreOf<S>;
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BanyanError } from "@banyan/kernel";
+import { BanyanError, createSeededRandom } from "@banyan/kernel";
 import { CallContext, CallRuntime, anonymous } from "@banyan/kernel/internal";
 import { FakeClock } from "@banyan/testbed";
 import { createCallObserver } from "./call-observer.ts";
 import { createMetrics } from "./metrics.ts";
+import { Tracer } from "./tracer.ts";
 
 const runtime = new CallRuntime({ clock: new FakeClock() });
 
@@ -27,7 +28,6 @@ test("every call is measured by its operation, in seconds", () => {
   assert.ok(text.includes(`rpc_server_duration_seconds_bucket{${greet},le="0.1"} 2\n`));
   assert.ok(text.includes(`rpc_server_duration_seconds_sum{${greet}} 0.0505\n`));
   assert.ok(text.includes('rpc_method="admin.reset",le="0.1"} 0\n'));
-  assert.doesNotMatch(text, /errors_total\{/);
 });
 
 test("errors are counted by operation and kind", () => {
@@ -43,6 +43,30 @@ test("errors are counted by operation and kind", () => {
   );
 });
 
+test("faults are counted from 0 on, other kinds when they first occur", () => {
+  const metrics = createMetrics();
+  const observer = createCallObserver(metrics);
+  assert.deepEqual(errorsOf(metrics.render()), []);
+  observer.ended(callOf("greeter.greet"), undefined, 1);
+  const kinds = ["internal", "unavailable", "deadline_exceeded", "resource_exhausted"];
+  const zeros = kinds.map((kind) => `${kind} 0`);
+  assert.deepEqual(errorsOf(metrics.render()), zeros);
+  const missing = new BanyanError({ kind: "not_found", code: "NONE", message: "None." });
+  observer.ended(callOf("greeter.greet"), missing, 1);
+  observer.ended(callOf("greeter.greet"), busy, 1);
+  assert.deepEqual(errorsOf(metrics.render()), [
+    ...zeros.slice(0, -1),
+    "resource_exhausted 1",
+    "not_found 1",
+  ]);
+});
+
+/** Kind and count of each series. */
+function errorsOf(text: string): string[] {
+  const series = text.matchAll(/^rpc_server_errors_total\{.*error_type="(\w+)"\} (\d+)$/gm);
+  return [...series].map(([, kind, count]) => `${kind} ${count}`);
+}
+
 test("calls in flight are asked for when somebody looks", () => {
   const metrics = createMetrics();
   let inFlight = 4;
@@ -50,4 +74,36 @@ test("calls in flight are asked for when somebody looks", () => {
   assert.match(metrics.render(), /^rpc_server_active_calls 4$/m);
   inFlight = 0;
   assert.match(metrics.render(), /^rpc_server_active_calls 0$/m);
+});
+
+test("an exemplar of a failed handler stands on the series of its failure", () => {
+  const metrics = createMetrics();
+  const clock = new FakeClock();
+  const tracer = new Tracer({
+    clock,
+    random: createSeededRandom(1),
+    recent: { add: () => undefined },
+    sinks: [],
+    ratio: 1,
+    perSecondMax: 10,
+    slowMs: 1000,
+    failuresPerSecondMax: 10,
+    remotePerSecondMax: 10,
+    spansMax: 10,
+    notedMax: 10,
+    callSites: false,
+  });
+  const observer = createCallObserver(metrics, { tracer });
+  const watched = new CallRuntime({ clock, observer });
+  const shape = {
+    kind: "consumer",
+    attributes: () => ({ "messaging.destination.name": "a.b" }),
+  } as const;
+  const target = { service: "mail", name: "mail.onB", timeoutMs: 1_000 };
+  const init = { mode: "tolerant", principal: anonymous, shape } as const;
+  observer.ended(new CallContext(target, watched, init), busy, 1);
+  const lines = metrics.render("openmetrics").split("\n");
+  const withExemplar = lines.filter((line) => line.includes(" # "));
+  assert.equal(withExemplar.length, 1);
+  assert.match(withExemplar[0] ?? "", /error_type="resource_exhausted",le="0\.005"\} 1 # /);
 });

@@ -173,13 +173,13 @@ test("numbers that are not finite have their names", () => {
   );
 });
 
-test("OpenMetrics names the family of a counter without its suffix and ends with EOF", () => {
+test("OpenMetrics names the family of a counter without its suffix and ends with EOF", async () => {
   const metrics = createMetrics();
   metrics.counter("jobs_total", { help: 'A "job".' }).with().add();
-  const { contentType, body } = metrics.respond("application/openmetrics-text;version=1.0.0");
+  const { contentType, body } = await metrics.respond("application/openmetrics-text;version=1.0.0");
   assert.equal(contentType, "application/openmetrics-text; version=1.0.0; charset=utf-8");
   assert.equal(body, '# HELP jobs A \\"job\\".\n# TYPE jobs counter\njobs_total 1\n# EOF\n');
-  assert.match(metrics.respond("text/plain").contentType, /version=0\.0\.4/);
+  assert.match((await metrics.respond("text/plain")).contentType, /version=0\.0\.4/);
 });
 
 test("only who asks for OpenMetrics gets it", () => {

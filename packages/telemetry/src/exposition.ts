@@ -3,7 +3,7 @@
  */
 
 import { Histogram } from "./metric.ts";
-import type { Counter, Gauge, MetricType } from "./metric.ts";
+import type { Counter, Exemplar, Gauge, MetricType } from "./metric.ts";
 import type { LabelPairs } from "./metric-family.ts";
 
 export type ExpositionFormat = "prometheus" | "openmetrics";
@@ -50,8 +50,9 @@ function renderFamily(family: ExposedFamily, format: ExpositionFormat, lines: st
   const shown = format === "openmetrics" ? name.replace(/_total$/, "") : name;
   lines.push(`# HELP ${shown} ${escapeHelp(help, format)}`, `# TYPE ${shown} ${type}`);
   for (const [labels, content] of series) {
-    if (content instanceof Histogram) renderHistogram({ name, labels, buckets }, content, lines);
-    else {
+    if (content instanceof Histogram) {
+      renderHistogram({ name, labels, buckets, format }, content, lines);
+    } else {
       const value = typeof content === "number" ? content : content.value;
       lines.push(`${name}${labelsText(labels)} ${numberText(value)}`);
     }
@@ -62,18 +63,32 @@ interface HistogramHead {
   readonly name: string;
   readonly labels: LabelPairs;
   readonly buckets: readonly number[];
+  readonly format: ExpositionFormat;
 }
 
 function renderHistogram(head: HistogramHead, histogram: Histogram, lines: string[]): void {
-  const { name, labels, buckets } = head;
-  const { cumulative } = histogram;
+  const { name, labels, buckets, format } = head;
+  const { cumulative, exemplars } = histogram;
   for (const [index, count] of cumulative.entries()) {
     const bound = boundText(buckets[index] ?? Infinity);
-    lines.push(`${name}_bucket${labelsText([...labels, ["le", bound]])} ${count}`);
+    const exemplar = format === "openmetrics" ? exemplarText(exemplars[index]) : "";
+    lines.push(`${name}_bucket${labelsText([...labels, ["le", bound]])} ${count}${exemplar}`);
   }
   const all = labelsText(labels);
   lines.push(`${name}_sum${all} ${numberText(histogram.sum)}`);
   lines.push(`${name}_count${all} ${cumulative.at(-1) ?? 0}`);
+}
+
+/** Only OpenMetrics has them; plain text would be broken by one. */
+function exemplarText(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return "";
+  const { span, value, timeMs } = exemplar;
+  const { traceId, spanId } = span.trace;
+  const labels = labelsText([
+    ["trace_id", traceId],
+    ["span_id", spanId],
+  ]);
+  return ` # ${labels} ${numberText(value)} ${(timeMs / 1e3).toFixed(3)}`;
 }
 
 function labelsText(labels: LabelPairs): string {

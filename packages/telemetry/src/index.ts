@@ -17,8 +17,9 @@ export type {
   ObserveOptions,
   ReadValues,
 } from "./metrics.ts";
-export type { Counter, Gauge, Histogram, LabelsOf, MetricFamily } from "./metric.ts";
-export type { ExpositionFormat } from "./exposition.ts";
+export type { CallSite, KeepReason, SpanError, SpanRecord, SpanSink } from "./span.ts";
+export type { Counter, Exemplar, Gauge, Histogram, LabelsOf, MetricFamily } from "./metric.ts";
+export type { ExposedFamily, ExpositionFormat } from "./exposition.ts";
 
 export { formatTraceparent, parseTraceparent, parseTracestate } from "./trace-context.ts";
 export type { RemoteTrace } from "./trace-context.ts";

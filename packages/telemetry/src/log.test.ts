@@ -124,3 +124,52 @@ test("level names are told from other texts", () => {
   assert.ok(isLogLevel("silent"));
   for (const no of ["loud", "toString", 3, undefined]) assert.equal(isLogLevel(no), false);
 });
+
+test("a service has a level of its own, also where its logs were made before", () => {
+  const lines: string[] = [];
+  const log = createLog({
+    write: (line) => void lines.push(line),
+    level: "warn",
+    serviceLevels: { loud: "debug" },
+  });
+  const loud = log.child({ service: "loud" }).child({ store: "notes" });
+  const quiet = log.child({ service: "quiet" });
+  loud.debug("one");
+  quiet.debug("not written");
+  log.setServiceLevel("quiet", "debug");
+  quiet.debug("two");
+  log.level = "silent";
+  loud.info("three");
+  quiet.info("four");
+  log.error("not written");
+  log.setServiceLevel("quiet", undefined);
+  quiet.error("not written");
+  log.level = "info";
+  quiet.info("five");
+  const messages = lines.map((line) => (JSON.parse(line) as { message: string }).message);
+  assert.deepEqual(messages, ["one", "two", "three", "four", "five"]);
+  assert.deepEqual([...log.serviceLevels], [["loud", "debug"]]);
+  assert.deepEqual(log.counts, { debug: 2, info: 3, warn: 0, error: 0 });
+});
+
+test("a line has what is around it where it does not say so itself", () => {
+  const lines: unknown[] = [];
+  let asked = 0;
+  const log = createLog({
+    write: (line) => void lines.push(JSON.parse(line)),
+    ambient: () => {
+      asked += 1;
+      return { operation: "shop.buy", traceId: "a" };
+    },
+  });
+  log.info("plain");
+  log.child({ traceId: "b" }).info("own");
+  log.debug("not written, so nobody asks");
+  log.info("says more", { operation: "mine" });
+  assert.partialDeepStrictEqual(lines, [
+    { message: "plain", operation: "shop.buy", traceId: "a" },
+    { message: "own", traceId: "b" },
+    { message: "says more", operation: "mine", traceId: "a" },
+  ]);
+  assert.equal(asked, 2);
+});

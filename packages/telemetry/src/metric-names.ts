@@ -15,7 +15,9 @@ export interface MetricDeclaration {
 
 const namePattern = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const labelPattern = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/;
-const suffixesTaken = /_(?:total|bucket|count|sum|created|info)$/;
+const suffixesTaken = /_(?:total|bucket|count|sum|created)$/;
+/** Of a gauge that is always 1 and says what it has to say with its labels. */
+const infoSuffix = /_info$/;
 
 /** @throws TELEMETRY_METRIC_INVALID */
 export function assertDeclaration({ name, type, labels, buckets }: MetricDeclaration): void {
@@ -28,6 +30,9 @@ export function assertDeclaration({ name, type, labels, buckets }: MetricDeclara
   if (type === "counter" && !name.endsWith("_total")) refuse("is a counter and must end in _total");
   if (type !== "counter" && suffixesTaken.test(name)) {
     refuse(`is a ${type}, but its last word means something else to a reader of metrics`);
+  }
+  if (type !== "gauge" && infoSuffix.test(name)) {
+    refuse(`is a ${type}, and _info is the last word of a gauge that is always 1`);
   }
   for (const label of labels) {
     const reserved = label === "otel_metric_overflow" || (label === "le" && type === "histogram");

@@ -5,6 +5,7 @@
  * addition and recording is a search over a handful of bounds.
  */
 
+import type { TraceContext } from "@banyan/kernel";
 import { telemetryErrors } from "./errors.ts";
 
 export type MetricType = "counter" | "gauge" | "histogram";
@@ -55,6 +56,15 @@ export class Gauge {
   }
 }
 
+/** A value that was seen, and the trace in which it was. */
+export interface Exemplar {
+  /** Its ids, which may be made when they are read: a call is one. */
+  readonly span: { readonly trace: TraceContext };
+  readonly value: number;
+  /** Wall clock, milliseconds. */
+  readonly timeMs: number;
+}
+
 /**
  * How often values fell between fixed bounds, their number and their sum.
  *
@@ -65,6 +75,8 @@ export class Histogram {
   readonly #bounds: Float64Array;
   /** One count per bound, then the count above every bound, then the sum of all values. */
   readonly #cells: Float64Array;
+  /** The latest for each bound, and above all of them; made with the first one. */
+  #exemplars: (Exemplar | undefined)[] | undefined = undefined;
 
   /** @param bounds upper bounds, ascending, each inclusive */
   constructor(bounds: readonly number[]) {
@@ -86,6 +98,25 @@ export class Histogram {
     return Array.from(this.#cells.subarray(0, -1), (count) => (running += count));
   }
 
+  /** One for each entry of `cumulative`, where there is one. */
+  get exemplars(): readonly (Exemplar | undefined)[] {
+    return this.#exemplars ?? [];
+  }
+
+  /**
+   * Names the trace of a value that was recorded: what a reader looks at next. One for each bound
+   * and second is enough; its ids are made when they are read.
+   */
+  exemplify(span: Exemplar["span"], value: number, timeMs: number): void {
+    const bounds = this.#bounds;
+    let at = 0;
+    while (at < bounds.length && !(value <= (bounds[at] ?? 0))) at += 1;
+    this.#exemplars ??= Array.from({ length: bounds.length + 1 }, () => undefined);
+    const age = timeMs - (this.#exemplars[at]?.timeMs ?? -Infinity);
+    // A clock that was set back must not keep an old one for ever.
+    if (age < 0 || age >= exemplarAgeMs) this.#exemplars[at] = { span, value, timeMs };
+  }
+
   /** @throws TELEMETRY_VALUE_INVALID when the value is no number: it would spoil the sum */
   record(value: number): void {
     const bounds = this.#bounds;
@@ -100,6 +131,8 @@ export class Histogram {
     cells[size + 1] = (cells[size + 1] ?? 0) + value;
   }
 }
+
+const exemplarAgeMs = 1000;
 
 function refused(what: string, value: number): Error {
   return telemetryErrors.TELEMETRY_VALUE_INVALID(`${value} cannot be put into ${what}.`);

@@ -46,6 +46,7 @@ test("names and labels that would mislead a reader are refused", () => {
   for (const name of ["x_total", "x_count", "x_sum", "x_bucket"]) {
     assert.throws(() => metrics.gauge(name, { help: "H." }), invalid, name);
   }
+  assert.throws(() => metrics.histogram("x_info", { help: "H." }), invalid);
   for (const label of ["le", "__name", "a-b", "otel_metric_overflow"]) {
     assert.throws(() => metrics.histogram("h", { help: "H.", labels: [label] }), invalid, label);
   }
@@ -54,6 +55,15 @@ test("names and labels that would mislead a reader are refused", () => {
     assert.throws(() => metrics.histogram("h", { help: "H.", buckets }), invalid);
   }
   assert.equal(metrics.render(), "");
+});
+
+test("a gauge may be one of information: always 1, and the labels say the rest", () => {
+  const metrics = createMetrics();
+  metrics
+    .gauge("build_info", { help: "H.", labels: ["version"] })
+    .with({ version: "1" })
+    .set(1);
+  assert.match(metrics.render("openmetrics"), /^build_info\{version="1"\} 1$/m);
 });
 
 test("a counter never goes down and a histogram takes numbers only", () => {
@@ -134,4 +144,56 @@ test("the series a callback answers are bounded too", () => {
   const text = metrics.render();
   assert.match(text, /^size\{otel_metric_overflow="true"\} 30$/m);
   assert.match(text, /^telemetry_series_overflows_total\{metric="size"\} 3$/m);
+});
+
+test("a metric that runs out of series is told of once", () => {
+  const told: string[] = [];
+  const metrics = createMetrics({ seriesMax: 1, onOverflow: (metric) => told.push(metric) });
+  const jobs = metrics.counter("jobs_total", { help: "Jobs.", labels: ["queue"] });
+  for (const queue of ["a", "b", "c"]) jobs.with({ queue }).add();
+  assert.deepEqual(told, ["jobs_total"]);
+});
+
+test("what is prepared is ready for the text, and a failure costs itself alone", async () => {
+  const metrics = createMetrics();
+  const depth = metrics.gauge("depth", { help: "Depth." }).with();
+  const forget = metrics.prepare("depth", async () => {
+    await Promise.resolve();
+    depth.set(depth.value + 1);
+  });
+  metrics.prepare("broken", () => Promise.reject(new Error("no")));
+  const { body } = await metrics.respond(undefined);
+  assert.match(body, /^depth 1$/m);
+  assert.match(body, /^telemetry_callback_failures_total\{metric="broken"\} 1$/m);
+  forget();
+  assert.match((await metrics.respond(undefined)).body, /^depth 1$/m);
+});
+
+test("a bucket names the trace of a late value, once a second, to OpenMetrics alone", () => {
+  const metrics = createMetrics();
+  const took = metrics.histogram("took_seconds", { help: "Took.", buckets: [1, 10] }).with();
+  const span = (id: string) => ({
+    trace: { traceId: id.repeat(32), spanId: id.repeat(16), sampled: true },
+  });
+  for (const [id, value, timeMs] of [
+    ["a", 0.5, 1000],
+    ["b", 0.6, 1999],
+    ["c", 5, 1999],
+    ["d", 50, 2500],
+    ["e", 0.7, 2000],
+  ] as const) {
+    took.record(value);
+    took.exemplify(span(id), value, timeMs);
+  }
+  const open = metrics.render("openmetrics");
+  const lines = open.split("\n").filter((line) => line.includes(" # "));
+  assert.deepEqual(
+    lines.map((line) => line.replace(/[a-e]{16,32}/g, (id) => id.slice(0, 1))),
+    [
+      'took_seconds_bucket{le="1.0"} 3 # {trace_id="e",span_id="e"} 0.7 2.000',
+      'took_seconds_bucket{le="10.0"} 4 # {trace_id="c",span_id="c"} 5 1.999',
+      'took_seconds_bucket{le="+Inf"} 5 # {trace_id="d",span_id="d"} 50 2.500',
+    ],
+  );
+  assert.doesNotMatch(metrics.render(), / # \{/);
 });

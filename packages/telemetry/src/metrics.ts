@@ -50,6 +50,8 @@ export interface MetricsOptions {
    * can still look through, and a bound on what a careless label can cost.
    */
   readonly seriesMax?: number;
+  /** Told once for each metric that used its series up. */
+  readonly onOverflow?: ((metric: string) => void) | undefined;
 }
 
 export interface Metrics {
@@ -71,10 +73,22 @@ export interface Metrics {
     options: ObserveOptions<L>,
     read: ReadValues<L>,
   ): () => void;
+  /**
+   * Work to be done before the metrics are read, for values that cannot be read at once; awaited by
+   * `prepared` and `respond`. One that fails is counted like a failed callback. The answer takes it
+   * away again.
+   */
+  prepare(what: string, work: () => Promise<void>): () => void;
+  /** Does what `prepare` was told. Never rejects. */
+  prepared(): Promise<void>;
+  /** All metrics as data, in the order of their declaration. */
+  read(): ExposedFamily[];
   /** All metrics as text. Default: Prometheus text 0.0.4. */
   render(format?: ExpositionFormat): string;
-  /** The text in the form an `Accept` header asks for. */
-  respond(accept: string | undefined): { readonly contentType: string; readonly body: string };
+  /** The text in the form an `Accept` header asks for, after what `prepare` was told. */
+  respond(
+    accept: string | undefined,
+  ): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
 /**
@@ -92,7 +106,7 @@ export const durationBuckets: readonly number[] = Object.freeze([
  * mails.add();
  */
 export function createMetrics(options: MetricsOptions = {}): Metrics {
-  return new MetricRegistry(options.seriesMax ?? 1_000);
+  return new MetricRegistry(options);
 }
 
 /** A name of the registry: what was declared, and how to read it. */
@@ -109,8 +123,13 @@ class MetricRegistry implements Metrics {
   /** Sample name → the metric that writes it. */
   readonly #samples = new Map<string, string>();
 
-  constructor(seriesMax: number) {
+  readonly #preparations = new Map<() => Promise<void>, string>();
+  readonly #onOverflow: ((metric: string) => void) | undefined;
+  readonly #overflowing = new Set<string>();
+
+  constructor({ seriesMax = 1_000, onOverflow }: MetricsOptions) {
     this.#seriesMax = seriesMax;
+    this.#onOverflow = onOverflow;
   }
 
   counter<const L extends string = never>(
@@ -161,7 +180,16 @@ class MetricRegistry implements Metrics {
     };
   }
 
+  prepare(what: string, work: () => Promise<void>): () => void {
+    this.#preparations.set(work, what);
+    return () => void this.#preparations.delete(work);
+  }
+
   render(format: ExpositionFormat = "prometheus"): string {
+    return renderExposition(this.read(), format);
+  }
+
+  read(): ExposedFamily[] {
     const families: ExposedFamily[] = [];
     // Reading may add one of our own metrics to the map; the walk then meets it and passes it over.
     for (const [name, entry] of this.#entries) {
@@ -171,10 +199,20 @@ class MetricRegistry implements Metrics {
     }
     // Last, because reading the others may have counted into them.
     for (const [name, entry] of this.#entries) if (isOwnMetric(name)) families.push(entry.read());
-    return renderExposition(families, format);
+    return families;
   }
 
-  respond(accept: string | undefined): { readonly contentType: string; readonly body: string } {
+  async prepared(): Promise<void> {
+    const work = [...this.#preparations].map(async ([prepare, what]) => {
+      await Promise.try(prepare).catch(() => this.#failed(what));
+    });
+    await Promise.all(work);
+  }
+
+  async respond(
+    accept: string | undefined,
+  ): Promise<{ readonly contentType: string; readonly body: string }> {
+    await this.prepared();
     const format = chooseFormat(accept);
     return { contentType: contentTypes[format], body: this.render(format) };
   }
@@ -241,17 +279,25 @@ class MetricRegistry implements Metrics {
       return entry.read();
     } catch {
       // Counted instead of thrown (I2): a broken callback must not blind the operator.
-      this.counter(callbackFailures, {
-        help: "Reads of a metric's callback that failed; the metric is missing from that text.",
-        labels: ["metric"],
-      })
-        .with({ metric: name })
-        .add();
+      this.#failed(name);
       return undefined;
     }
   }
 
+  #failed(metric: string): void {
+    this.counter(callbackFailures, {
+      help: "Reads of a metric's callback that failed; the metric is missing from that text.",
+      labels: ["metric"],
+    })
+      .with({ metric })
+      .add();
+  }
+
   #overflowed(name: string): void {
+    if (!this.#overflowing.has(name)) {
+      this.#overflowing.add(name);
+      this.#onOverflow?.(name);
+    }
     this.counter(seriesOverflows, {
       help: "Look-ups of a label combination for which the metric had no series left.",
       labels: ["metric"],

@@ -17,6 +17,12 @@ test("the process tells its memory, time, loop and collector", () => {
   assert.ok(valueOf(text, 'v8js_memory_heap_bytes{kind="used"}') > 1e6);
   assert.ok(valueOf(text, 'process_cpu_time_seconds_total{cpu_mode="user"}') > 0);
   assert.ok(valueOf(text, "process_uptime_seconds") > 0);
+  const startedAgoSeconds = Date.now() / 1e3 - valueOf(text, "process_start_time_seconds");
+  assert.ok(Math.abs(startedAgoSeconds - process.uptime()) < 10);
+  const [used, limit] = ["used", "limit"].map((kind) =>
+    valueOf(text, `v8js_memory_heap_bytes{kind="${kind}"}`),
+  );
+  assert.ok((limit ?? 0) > (used ?? Infinity));
   const utilization = valueOf(text, "nodejs_eventloop_utilization_ratio");
   assert.ok(utilization >= 0 && utilization <= 1);
   assert.equal(valueOf(text, 'v8js_gc_duration_seconds_count{v8js_gc_type="major"}') >= 0, true);

@@ -9,6 +9,7 @@ import {
   monitorEventLoopDelay,
   performance,
 } from "node:perf_hooks";
+import { getHeapStatistics } from "node:v8";
 import type { Metrics } from "./metrics.ts";
 
 export interface ProcessMetricsOptions {
@@ -82,7 +83,11 @@ function registerMemory(metrics: Metrics): (() => void)[] {
     ),
     metrics.observe(
       "v8js_memory_heap_bytes",
-      { type: "gauge", help: "The JavaScript heap and what it holds outside.", labels: ["kind"] },
+      {
+        type: "gauge",
+        help: "The JavaScript heap, what it holds outside, and the limit it ends the process at.",
+        labels: ["kind"],
+      },
       () => {
         const { heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
         return [
@@ -90,6 +95,7 @@ function registerMemory(metrics: Metrics): (() => void)[] {
           { labels: { kind: "total" }, value: heapTotal },
           { labels: { kind: "external" }, value: external },
           { labels: { kind: "array_buffers" }, value: arrayBuffers },
+          { labels: { kind: "limit" }, value: getHeapStatistics().heap_size_limit },
         ];
       },
     ),
@@ -111,6 +117,12 @@ function registerTime(metrics: Metrics): (() => void)[] {
     ),
     metrics.observe("process_uptime_seconds", { type: "gauge", help: "Age of the process." }, () =>
       process.uptime(),
+    ),
+    metrics.observe(
+      "process_start_time_seconds",
+      { type: "gauge", help: "When the process started, in seconds since 1970." },
+      // Not now minus the age: that would tremble, and a start is one moment.
+      () => performance.timeOrigin / 1e3,
     ),
   ];
 }

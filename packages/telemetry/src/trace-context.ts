@@ -46,7 +46,7 @@ export function parseTraceparent(
 }
 
 /** The `traceparent` that tells the next one whose child it is. Always version 00. */
-export function formatTraceparent(trace: TraceContext & { readonly random?: boolean }): string {
+export function formatTraceparent(trace: TraceContext): string {
   const flags = (trace.sampled ? sampledFlag : 0) | (trace.random === true ? randomFlag : 0);
   return `00-${trace.traceId}-${trace.spanId}-0${flags}`;
 }

@@ -18,7 +18,7 @@ import { fileURLToPath } from "node:url";
 import { OutputLines } from "./output-lines.ts";
 import type { FoundLine, OutputLine, WaitForLineOptions } from "./output-lines.ts";
 import { atProcessEnd } from "./process-end.ts";
-import { findDescendants, untilGone } from "./process-tree.ts";
+import { findDescendants, standUntilStopped, untilGone } from "./process-tree.ts";
 import { testpointVariable } from "./testpoint.ts";
 import { TestpointGate } from "./testpoint-gate.ts";
 import type { StoppedChild } from "./testpoint-gate.ts";
@@ -174,7 +174,7 @@ export class Child implements AsyncDisposable {
 
   /** Freezes it: it does nothing, answers nothing, and its connections stay open. */
   pause(options: SignalOptions = {}): void {
-    this.signal("SIGSTOP", options);
+    if (this.signal("SIGSTOP", options)) standUntilStopped(this.pid);
   }
 
   resume(options: SignalOptions = {}): void {

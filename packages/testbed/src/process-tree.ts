@@ -71,3 +71,32 @@ function listWithPs(): ProcessEntry[] {
     return [{ pid: Number(pid), parent: Number(parent), isZombie: state.startsWith("Z") }];
   });
 }
+
+/**
+ * Waits, without a turn of the event loop, until every thread of the process has stopped: the
+ * signal is only on its way when it was sent. Gives up after a second, and where there is no /proc.
+ */
+export function standUntilStopped(pid: number): void {
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  for (let tries = 0; tries < 1000 && !isStopped(pid); tries += 1) Atomics.wait(cell, 0, 0, 1);
+}
+
+/** Also true of one that is gone, or of which the system does not tell. */
+function isStopped(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => isThreadStopped(pid, thread));
+  } catch {
+    // It is gone, or there is no /proc: nothing to wait for.
+    return true;
+  }
+}
+
+function isThreadStopped(pid: number, thread: string): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
+    return /^[TtZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  } catch {
+    // It ended meanwhile.
+    return true;
+  }
+}

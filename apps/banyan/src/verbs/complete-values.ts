@@ -9,6 +9,8 @@ import { findNode } from "../node-address.ts";
 import type { NodeAddress } from "../node-address.ts";
 import { operationRows, recordOf, recordsOf, serviceRows, textOf } from "../node-answers.ts";
 import { askCall } from "../node-client.ts";
+import { logLevels } from "../log-level-words.ts";
+import { shortIds, traceRows } from "../trace-answer.ts";
 
 /** Longer, and the terminal would seem to hang. */
 const patienceMs = 700;
@@ -44,14 +46,24 @@ const kinds: Readonly<Record<string, (ask: Ask, words: readonly string[]) => Pro
   },
   subscription: async (ask) =>
     recordsOf((await ask("/node/events/topics"))["groups"]).map(({ name }) => textOf(name)),
+  trace: async (ask) =>
+    shortIds(traceRows(await ask("/node/traces/list")).map(({ traceId }) => traceId)),
+  "trace-name": async (ask) => {
+    const rows = traceRows(await ask("/node/traces/list", { limit: tracesMax }));
+    return [...new Set(rows.map(({ name }) => name))];
+  },
+  // Levels are known without a node.
+  "service-or-level": async (ask) => [...logLevels, ...(await services(ask).catch(() => []))],
 };
+
+/** What the node answers at most. */
+const tracesMax = 1000;
 
 export async function run(command: Command): Promise<void> {
   const [kind = "", ...words] = command.args;
   const { abort, signal } = patience();
   try {
-    const node = await findNode(command);
-    const found = await kinds[kind]?.(askWith(node, signal), words);
+    const found = await kinds[kind]?.(askWith(command, signal), words);
     const clean = (found ?? []).filter((word) => /^[\w.@:/#*-]+=?$/.test(word));
     if (clean.length > 0) command.terminal.print(clean.join("\n"));
   } catch {
@@ -74,8 +86,13 @@ function patience(): { abort: () => void; signal: AbortSignal } {
   return { abort: cancel, signal: controller.signal };
 }
 
-function askWith(node: NodeAddress, signal: AbortSignal): Ask {
-  return (path, body = {}) => askCall(node, { path, body, signal });
+/** The node is looked for with the first question. */
+function askWith(command: Command, signal: AbortSignal): Ask {
+  let node: Promise<NodeAddress> | undefined;
+  return async (path, body = {}) => {
+    node ??= findNode(command);
+    return askCall(await node, { path, body, signal });
+  };
 }
 
 async function services(ask: Ask): Promise<string[]> {

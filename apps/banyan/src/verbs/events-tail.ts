@@ -14,6 +14,7 @@ import { askNode, callNode } from "../node-client.ts";
 import { listenForStop } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
 import { escaped, oneLine } from "../text-table.ts";
+import { clockText } from "../time-text.ts";
 
 /** Without wildcards; what is no pattern at all is the node's to refuse. */
 const topicPattern = /^[\w-]+(?:\.[\w-]+)*$/;
@@ -94,17 +95,9 @@ function messageLine(frame: Bag, { style }: Terminal): string {
   const { eventId: _eventId, timestamp: _timestamp, ...fields } = recordOf(frame["body"]) ?? {};
   const body = recordOf(frame["body"]) === undefined ? frame["body"] : fields;
   const parts = [
-    style("faint", localTime(textOf(frame["timestamp"]))),
+    style("faint", clockText(textOf(frame["timestamp"]))),
     style("name", oneLine(textOf(frame["topic"]))),
     escaped(JSON.stringify(body) ?? ""),
   ];
   return parts.join("  ");
-}
-
-function localTime(text: string): string {
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime())) return text;
-  const two = (part: number): string => String(part).padStart(2, "0");
-  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":");
-  return `${clock}.${String(time.getMilliseconds()).padStart(3, "0")}`;
 }

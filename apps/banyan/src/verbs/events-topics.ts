@@ -6,6 +6,7 @@ import { numberOf, recordsOf, textOf } from "../node-answers.ts";
 import { askNode } from "../node-client.ts";
 import type { Terminal } from "../terminal.ts";
 import { oneLine, textTable } from "../text-table.ts";
+import { ageText } from "../time-text.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -61,11 +62,4 @@ function groupTable(groups: readonly Row[], { style }: Terminal): string {
     ];
   });
   return textTable([head, ...rows]);
-}
-
-function ageText(ms: number): string {
-  if (ms < 1) return "-";
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  const seconds = Math.round(ms / 1000);
-  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }

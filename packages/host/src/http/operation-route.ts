@@ -1,7 +1,7 @@
 /** One route per operation: from an HTTP request to the pipeline and back. */
 
 import { kernelErrors } from "@banyan/kernel/internal";
-import type { CallContext, CallInit, OperationRunner } from "@banyan/kernel/internal";
+import type { CallContext, CallInit, OperationRunner, SpanShape } from "@banyan/kernel/internal";
 import type { Principal } from "@banyan/kernel";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { hostErrors } from "../errors.ts";
@@ -20,14 +20,15 @@ export function pathOf(runner: Pick<OperationRunner, "service" | "operation">): 
 /** Serves a unary or stream operation. */
 export function operationRoute(runner: OperationRunner, door: HttpDoor): RouteHandler {
   const serve = runner.kind === "stream" ? serveStream : serveUnary;
+  const shape = httpShape(runner, "POST", pathOf(runner));
   return (request, reply) => {
     const principal = door.principalOf(request.headers.authorization);
     if (principal instanceof Promise) {
       principal.then(
-        (known) => serve(runner, { request, reply, door, principal: known }),
+        (known) => serve(runner, { request, reply, door, principal: known, shape }),
         (error: unknown) => sendError(reply, error, { log: door.log }),
       );
-    } else serve(runner, { request, reply, door, principal });
+    } else serve(runner, { request, reply, door, principal, shape });
   };
 }
 
@@ -36,6 +37,21 @@ interface Exchange {
   readonly reply: FastifyReply;
   readonly door: HttpDoor;
   readonly principal: Principal;
+  readonly shape: SpanShape;
+}
+
+/** How spans of calls that came in by a route are described. */
+function httpShape(runner: OperationRunner, method: string, route: string): SpanShape {
+  const { response, stream } = runner.operation.spec;
+  const status = response === undefined && stream === undefined ? 204 : 200;
+  return {
+    kind: "server",
+    attributes: (error) => ({
+      "http.request.method": method,
+      "http.route": route,
+      "http.response.status_code": error?.http ?? status,
+    }),
+  };
 }
 
 function serveUnary(runner: OperationRunner, exchange: Exchange): void {
@@ -73,7 +89,7 @@ function serveStream(runner: OperationRunner, exchange: Exchange): void {
       abortOnClose(call, reply);
     });
     const frames = runner.invokeStream(bodyOf(request), init);
-    sendStream(reply, frames, door.clock).catch((error: unknown) =>
+    sendStream(reply, frames, { clock: door.clock, traced: () => opened }).catch((error: unknown) =>
       sendError(reply, error, { log: door.log, call: opened }),
     );
   } catch (error) {
@@ -104,7 +120,7 @@ export function abortOnClose(call: CallContext, reply: FastifyReply): void {
 
 /** What the headers say about the call. */
 export function initOf(
-  { request, door, principal }: Pick<Exchange, "request" | "door" | "principal">,
+  { request, door, principal, shape }: Pick<Exchange, "request" | "door" | "principal" | "shape">,
   onOpen: (call: CallContext) => void,
 ): CallInit {
   door.assertOpen();
@@ -120,6 +136,7 @@ export function initOf(
     signal: undefined,
     trace: traceparent === undefined ? undefined : door.traceOf(headers),
     idempotencyKey: headerOf(headers["idempotency-key"]),
+    shape,
     onOpen,
   };
 }

@@ -3,7 +3,7 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { HttpExchange, Log } from "@banyan/kernel";
-import type { CallContext, OperationRunner } from "@banyan/kernel/internal";
+import type { CallContext, OperationRunner, SpanShape } from "@banyan/kernel/internal";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { hostErrors } from "../errors.ts";
 import type { HttpDoor } from "./door.ts";
@@ -17,11 +17,13 @@ export function methodsOf({ method }: HttpExchange): readonly ("HEAD" | HttpExch
 
 /** Serves a raw operation. */
 export function rawRoute(runner: OperationRunner, door: HttpDoor) {
+  const path = runner.operation.spec.http?.path ?? "";
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     let opened: CallContext | undefined;
     try {
       const principal = await door.principalOf(request.headers.authorization);
-      const init = initOf({ request, door, principal }, (call) => {
+      const shape = rawShape(request.method, path);
+      const init = initOf({ request, door, principal, shape }, (call) => {
         opened = call;
         abortOnClose(call, reply);
       });
@@ -34,6 +36,18 @@ export function rawRoute(runner: OperationRunner, door: HttpDoor) {
       sendError(reply, error, { log: door.log, call: opened });
     }
     return reply;
+  };
+}
+
+/** The status is in the answer, which no span is told; the metric of the surface has it. */
+function rawShape(method: string, route: string): SpanShape {
+  return {
+    kind: "server",
+    attributes: (error) => ({
+      "http.request.method": method,
+      "http.route": route,
+      ...(error === undefined ? {} : { "http.response.status_code": error.http }),
+    }),
   };
 }
 

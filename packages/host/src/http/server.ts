@@ -23,6 +23,7 @@ import { parseJsonBody } from "./body.ts";
 import { answerBrokenRequest } from "./broken-request.ts";
 import type { HttpDoor } from "./door.ts";
 import { createGuard } from "./guard.ts";
+import type { HttpObserver } from "./http-metrics.ts";
 import type { Guard } from "./guard.ts";
 import { notFoundError } from "./not-found.ts";
 import type { RawPath, RouteTable } from "./not-found.ts";
@@ -51,6 +52,8 @@ export interface HttpServerOptions {
   readonly pages: readonly Page[];
   readonly door: HttpDoor;
   readonly tls: TlsFiles | undefined;
+  /** Told of every answer that was sent whole. */
+  readonly onResponse?: HttpObserver | undefined;
 }
 
 export interface HttpServer {
@@ -67,6 +70,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { config, tls, door } = options;
   const app = createApp(options);
   addGuard(app, createGuard(config), door);
+  const { onResponse } = options;
+  if (onResponse !== undefined) {
+    app.addHook("onResponse", (request, reply, done) => {
+      onResponse(request, reply);
+      done();
+    });
+  }
   app.addHook("onRequest", refuseUnserved(options));
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(

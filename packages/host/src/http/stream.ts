@@ -16,17 +16,24 @@
 
 import type { Clock } from "@banyan/kernel";
 import { toBanyanError } from "@banyan/kernel/internal";
+import type { CallContext } from "@banyan/kernel/internal";
 import type { FastifyReply } from "fastify";
 import { problemOf } from "./problem.ts";
 import { plainHeaders } from "./reply.ts";
 
 const heartbeatMs = 15_000;
 
+export interface StreamMeans {
+  readonly clock: Clock;
+  /** The call, once it is open: an error names its trace. */
+  readonly traced: () => CallContext | undefined;
+}
+
 /** Sends frames until they end or the client goes away. Rejects when it fails before the head. */
 export async function sendStream(
   reply: FastifyReply,
   frames: AsyncGenerator<unknown, void, undefined>,
-  clock: Clock,
+  { clock, traced }: StreamMeans,
 ): Promise<void> {
   const events = new EventWriter(reply, clock);
   try {
@@ -34,7 +41,7 @@ export async function sendStream(
     await events.write("event: end\ndata: {}\n\n");
   } catch (error) {
     if (!events.isOpen) throw error;
-    const problem = problemOf(toBanyanError(error));
+    const problem = problemOf(toBanyanError(error), traced()?.trace.traceId);
     await events.write(`event: error\ndata: ${JSON.stringify(problem)}\n\n`);
   } finally {
     events.end();

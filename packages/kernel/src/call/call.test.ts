@@ -5,9 +5,10 @@ import { FakeClock, seedOf } from "@banyan/testbed";
 import fc from "fast-check";
 import type { BanyanError } from "../errors/banyan-error.ts";
 import { kernelErrors } from "../errors/kernel-errors.ts";
-import type { CallInit } from "./call.ts";
+import type { CallInit, CallObserver } from "./call.ts";
 import { CallContext, currentCall, runHandler, runInCall, runOutsideCalls } from "./call.ts";
 import { CallRuntime } from "./runtime.ts";
+import type { CallRuntimeOptions } from "./runtime.ts";
 
 const target = { service: "desk", name: "desk.echo", timeoutMs: 30_000 };
 const base: CallInit = { mode: "tolerant", principal: { kind: "anonymous" } };
@@ -26,9 +27,12 @@ function openCall(runtime: CallRuntime, init: Partial<CallInit> = {}): Opened {
   return { call, live, ends };
 }
 
-function openRuntime(): { runtime: CallRuntime; clock: FakeClock } {
+function openRuntime(options: CallRuntimeOptions = {}): {
+  runtime: CallRuntime;
+  clock: FakeClock;
+} {
   const clock = new FakeClock({ monotonicMs: 5000 });
-  return { runtime: new CallRuntime({ clock }), clock };
+  return { runtime: new CallRuntime({ clock, ...options }), clock };
 }
 
 test("a nested call's deadline is never after its parent's", () => {
@@ -152,8 +156,34 @@ test("a call's span stands below its parent's, or below the one it came in with"
   const far = openCall(runtime, { trace, parent }).call;
   assert.deepEqual(
     { ...far.trace, spanId: "" },
-    { traceId: trace.traceId, spanId: "", parentSpanId: trace.spanId, sampled: false, state: "x" },
+    {
+      traceId: trace.traceId,
+      spanId: "",
+      parentSpanId: trace.spanId,
+      sampled: false,
+      random: undefined,
+      state: "x",
+    },
   );
+  assert.equal(child.root, parent);
+  assert.equal(far.root, far);
+});
+
+test("whether a trace is kept is decided once, where it begins, and holds below", () => {
+  const asked: number[] = [];
+  const observer: CallObserver = { sample: (nowMs) => asked.push(nowMs) === 1, ended: () => {} };
+  const { runtime } = openRuntime({ observer });
+  const parent = openCall(runtime).call;
+  const child = openCall(runtime, { parent }).call;
+  assert.equal(child.sampled, true);
+  assert.equal(child.trace.sampled, true);
+  assert.equal(parent.trace.sampled, true);
+  assert.equal(asked.length, 1);
+  assert.equal(openCall(runtime).call.trace.sampled, false);
+  const trace = { traceId: "0".repeat(31) + "1", spanId: "a".repeat(16), sampled: true };
+  assert.equal(openCall(runtime, { trace }).call.sampled, true);
+  assert.equal(asked.length, 2);
+  assert.equal(openCall(openRuntime().runtime).call.sampled, false);
 });
 
 test("work can be started outside the call that starts it", async () => {

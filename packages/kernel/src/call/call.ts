@@ -22,7 +22,7 @@ import type { Random } from "../random.ts";
 import type { Clock } from "../time/clock.ts";
 import type { TimingWheel, WheelEntry } from "../time/timing-wheel.ts";
 import { startSpan } from "./trace.ts";
-import type { TraceContext } from "./trace.ts";
+import type { SpanShape, TraceContext } from "./trace.ts";
 
 /** What a handler sees of its call. Also accepted wherever a `signal` is. */
 export interface Call {
@@ -67,6 +67,8 @@ export interface CallInit {
   readonly signal?: AbortSignal | undefined;
   readonly trace?: TraceContext | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** How its span is described. Left out: a call inside the node. */
+  readonly shape?: SpanShape | undefined;
   /**
    * Told when the call begins to wait for its handler. A door links what it knows to `abort` here
    * (a closed connection), instead of making an AbortSignal for every call.
@@ -81,6 +83,10 @@ export interface CallTarget {
   readonly name: string;
   /** When the caller names no timeout; `Infinity` where nothing bounds it. */
   readonly timeoutMs: number;
+  /** A `stream` may last: that alone does not make it slow. Left out: `unary`. */
+  readonly kind?: "unary" | "stream" | "raw" | "span" | undefined;
+  /** Belongs to the node's observer: what it notes about all calls of this target. */
+  observed?: unknown;
 }
 
 const ambient = new AsyncLocalStorage<CallContext>();
@@ -146,11 +152,33 @@ export function runOutsideCalls<R>(run: () => R): R {
   return ambient.exit(run);
 }
 
+/**
+ * The port of who watches calls; metrics and traces are behind it. Told of every call, on the hot
+ * path: count and return.
+ */
+export interface CallObserver {
+  /**
+   * Whether a trace that begins here is kept whole; asked at most once for each. Left out: no trace
+   * is, unless its parent says so.
+   */
+  readonly sample?: ((nowMs: number) => boolean) | undefined;
+  /** Whether one that came in as sampled is kept here too. Left out: yes. */
+  readonly sampleRemote?: ((nowMs: number) => boolean) | undefined;
+  /**
+   * A call below another one begins, in the turn in which it was made, and its trace is sampled:
+   * the place in the code that made it is still on the stack.
+   */
+  readonly began?: ((call: CallContext) => void) | undefined;
+  /** Told once, when the caller is. */
+  ended(call: CallContext, error: BanyanError | undefined, durationMs: number): void;
+}
+
 /** What a call needs of the node it runs in; a `CallRuntime` is one. */
 interface Surroundings {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly observer: CallObserver | undefined;
   readonly wheel: TimingWheel<CallContext>;
   cancelled(reason: unknown): BanyanError;
   outOfTime(call: CallContext): BanyanError;
@@ -159,9 +187,14 @@ interface Surroundings {
 type OnEnd = (error: BanyanError | undefined, value: unknown) => void;
 
 export class CallContext implements Call, WheelEntry {
-  readonly service: string;
-  readonly operation: string;
+  readonly target: CallTarget;
   readonly startedMs: number;
+  /** The first call of its trace in this node; itself, where none is above it. */
+  readonly root: CallContext;
+  /** Belongs to the node's observer: what it notes about the call. */
+  note: unknown = undefined;
+  /** What the observer keeps of it after its end, with ids that may be made there first. */
+  keptAs: { readonly trace: TraceContext } | undefined = undefined;
   deadlineMs: number;
   // Links of the timing wheel, and of the runtime's list of what is in flight: intrusive, because
   // a set entry per call would cost more than the call.
@@ -176,6 +209,7 @@ export class CallContext implements Call, WheelEntry {
   #controller: AbortController | undefined = undefined;
   #children: Set<CallContext> | undefined = undefined;
   #trace: TraceContext | undefined = undefined;
+  #sampled: boolean | undefined = undefined;
   #log: Log | undefined = undefined;
   #onEnd: OnEnd | undefined = undefined;
   #onSignal: (() => void) | undefined = undefined;
@@ -187,8 +221,8 @@ export class CallContext implements Call, WheelEntry {
     const { parent, timeoutMs = target.timeoutMs } = init;
     // Also refuses NaN, which would be a deadline that never comes.
     if (typeof timeoutMs !== "number" || !(timeoutMs >= 0)) throw timeoutError(timeoutMs);
-    this.service = target.service;
-    this.operation = target.name;
+    this.target = target;
+    this.root = parent === undefined || init.trace !== undefined ? this : parent.root;
     this.#runtime = runtime;
     this.#init = init;
     this.startedMs = runtime.clock.monotonicMs();
@@ -198,16 +232,30 @@ export class CallContext implements Call, WheelEntry {
     this.deadlineMs = parent === undefined ? own : Math.min(own, parent.deadlineMs);
   }
 
+  get service(): string {
+    return this.target.service;
+  }
+
+  get operation(): string {
+    return this.#ofOperation.target.name;
+  }
+
   get principal(): Principal {
     return this.#init.principal;
   }
 
   get caller(): string | undefined {
-    return this.#init.caller;
+    return this.#ofOperation.#init.caller;
   }
 
   get idempotencyKey(): string | undefined {
-    return this.#init.idempotencyKey;
+    return this.#ofOperation.#init.idempotencyKey;
+  }
+
+  /** A span inside of a call is that call to everybody but the trace. */
+  get #ofOperation(): CallContext {
+    const { parent } = this.#init;
+    return this.target.kind === "span" && parent !== undefined ? parent.#ofOperation : this;
   }
 
   get ended(): boolean {
@@ -226,9 +274,29 @@ export class CallContext implements Call, WheelEntry {
     return this.#controller.signal;
   }
 
+  get shape(): SpanShape | undefined {
+    return this.#init.shape;
+  }
+
   get trace(): TraceContext {
-    this.#trace ??= startSpan(this.#init.trace ?? this.#init.parent?.trace, this.#runtime.random);
+    if (this.#trace === undefined) {
+      if (this.keptAs !== undefined) return (this.#trace = this.keptAs.trace);
+      const above = this.#init.trace ?? this.#init.parent?.trace;
+      this.#trace = startSpan(above, this.#runtime.random, this.sampled);
+    }
     return this.#trace;
+  }
+
+  /** Whether its ids are known to anybody, or come from its caller. */
+  get isTraced(): boolean {
+    const { trace, parent } = this.#init;
+    return this.#trace !== undefined || parent !== undefined || trace !== undefined;
+  }
+
+  /** Whether the trace is kept, whatever happens in it: as the parent says, or decided once. */
+  get sampled(): boolean {
+    this.#sampled ??= this.#decideSampled();
+    return this.#sampled;
   }
 
   get log(): Log {
@@ -237,6 +305,17 @@ export class CallContext implements Call, WheelEntry {
       this.#log = this.#runtime.log.child({ operation: this.operation, traceId, spanId });
     }
     return this.#log;
+  }
+
+  #decideSampled(): boolean {
+    const { trace, parent } = this.#init;
+    if (trace !== undefined) {
+      // Whoever calls us decides, as far as we let strangers decide what we pay.
+      const { observer } = this.#runtime;
+      return trace.sampled && (observer?.sampleRemote?.(this.startedMs) ?? true);
+    }
+    if (parent !== undefined) return parent.sampled;
+    return this.#runtime.observer?.sample?.(this.startedMs) ?? false;
   }
 
   remainingMs(): number {
@@ -272,8 +351,12 @@ export class CallContext implements Call, WheelEntry {
     this.#init.parent?.release(this);
     if (this.#onSignal !== undefined) {
       this.#init.signal?.removeEventListener("abort", this.#onSignal);
+      this.#onSignal = undefined;
     }
-    this.#onEnd?.(error, value);
+    const onEnd = this.#onEnd;
+    // Its closure holds request and answer, and a call may be remembered for a while.
+    this.#onEnd = undefined;
+    onEnd?.(error, value);
   }
 
   /** Somebody does not want the answer any more. */

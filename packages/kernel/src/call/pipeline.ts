@@ -59,6 +59,8 @@ export class OperationRunner {
   readonly timeoutMs: number;
   readonly operation: NamedOperation;
   readonly kind: "unary" | "stream" | "raw";
+  /** Belongs to the node's observer. */
+  observed: unknown = undefined;
   readonly #handler: Handler;
   /** Where answers are recorded; for calls with an idempotency key. */
   readonly #recorded: Handler | undefined;
@@ -110,10 +112,11 @@ export class OperationRunner {
     return new Promise((resolve, reject) => {
       try {
         const call = new CallContext(this, this.#runtime, init);
+        this.#begin(call, init);
         const live = call.open((error, value) => {
           if (error === undefined) resolve(value);
           else reject(crossingError(error));
-          this.#observe(call, error);
+          this.#runtime.observe(call, error);
         });
         if (live && !this.#isGuarded(call)) this.#start(call, request, init.mode);
         else if (live) {
@@ -131,11 +134,12 @@ export class OperationRunner {
   /** Calls a stream operation. Frames are copied and checked like a response. */
   async *invokeStream(request: unknown, init: CallInit): AsyncGenerator<unknown, void, undefined> {
     const call = new CallContext(this, this.#runtime, init);
+    this.#begin(call, init);
     const interruption = new Interruption();
     let source: FrameSource | undefined;
     let failure: BanyanError | undefined;
     call.open((error) => {
-      this.#observe(call, error);
+      this.#runtime.observe(call, error);
       if (error === undefined) return;
       interruption.interrupt(error);
       // Also while the consumer holds a frame and asks for nothing.
@@ -303,9 +307,10 @@ export class OperationRunner {
     this.#runtime.leave(call);
   }
 
-  #observe(call: CallContext, error: BanyanError | undefined): void {
-    const { observer, clock } = this.#runtime;
-    observer?.ended(call, error, clock.monotonicMs() - call.startedMs);
+  #begin(call: CallContext, init: CallInit): void {
+    const { observer } = this.#runtime;
+    if (init.parent === undefined || observer?.began === undefined) return;
+    if (call.sampled) observer.began(call);
   }
 }
 

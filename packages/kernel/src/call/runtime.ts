@@ -19,12 +19,7 @@ import { systemRandom } from "../random.ts";
 import type { Clock } from "../time/clock.ts";
 import { systemClock } from "../time/clock.ts";
 import { TimingWheel } from "../time/timing-wheel.ts";
-import type { CallContext } from "./call.ts";
-
-/** Told of every call's end, on the hot path: count and return. */
-export interface CallObserver {
-  ended(call: CallContext, error: BanyanError | undefined, durationMs: number): void;
-}
+import type { CallContext, CallObserver } from "./call.ts";
 
 export interface CallRuntimeOptions {
   readonly clock?: Clock;
@@ -55,6 +50,7 @@ export class CallRuntime {
   readonly inFlightMax: number;
   readonly wheel: TimingWheel<CallContext>;
   #inFlight = 0;
+  #observerFailed = false;
   #draining = false;
   /** Head of the list of what is in flight, linked through the contexts themselves. */
   #live: CallContext | undefined = undefined;
@@ -103,6 +99,18 @@ export class CallRuntime {
     call.nextLive = head;
     if (head !== undefined) head.previousLive = call;
     this.#live = call;
+  }
+
+  /** Tells the observer of a call's end: once, when its caller is told. */
+  observe(call: CallContext, error: BanyanError | undefined): void {
+    if (this.observer === undefined) return;
+    try {
+      this.observer.ended(call, error, this.clock.monotonicMs() - call.startedMs);
+    } catch (fault) {
+      // Who watches must not break what is watched.
+      if (!this.#observerFailed) this.log.error("watching calls failed", { error: fault });
+      this.#observerFailed = true;
+    }
   }
 
   /** Counts a handler out: once for every `enter`. */

@@ -94,6 +94,15 @@ export interface ServiceTools<C extends AnyContract> {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly random: Random;
+  /**
+   * Runs a piece of work as a span of its own: seen in the trace by its name, with whatever calls,
+   * store operations and publishes are made in it below. In background work, where no call is
+   * current, it begins a trace. What `work` answers or throws passes through.
+   *
+   * @example
+   * const price = await span("find the price", () => priceOf(order));
+   */
+  readonly span: <R>(name: string, work: () => Promise<R> | R) => Promise<R>;
 }
 
 type Required_<Key extends string, T> = keyof T extends never

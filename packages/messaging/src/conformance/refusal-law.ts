@@ -133,6 +133,9 @@ export const refusalLaw: readonly BusCheck[] = [
         retrying: 0,
         delayed: 0,
         lagMs: own.lagMs,
+        handled: 1,
+        retried: 1,
+        deadLettered: 1,
       });
     },
   },

@@ -1,0 +1,128 @@
+/**
+ * Watches work that is no call (store operations, publishes): one histogram, and a span where
+ * traces are made.
+ *
+ * One small object for each operation under way, and nothing else: what does not change is worked
+ * out once for each name.
+ */
+
+import { isBanyanError } from "@banyan/kernel";
+import type { BanyanError, Clock, TraceContext } from "@banyan/kernel";
+import { currentCallContext, toBanyanError } from "@banyan/kernel/internal";
+import type { OperationKind, OperationSpan } from "./kept-part.ts";
+import type { Histogram } from "./metric.ts";
+import type { Tracer } from "./tracer.ts";
+
+/** Told of an operation's end, once. */
+export interface OperationWatch {
+  /**
+   * Ids for whoever carries the trace on, where the operation is a span of a sampled trace;
+   * otherwise whatever is below it stands beside it.
+   */
+  readonly trace: TraceContext | undefined;
+  ended(error?: unknown): void;
+}
+
+export interface OperationObserver {
+  /** In the turn in which the operation is asked for. */
+  begin(name: string): OperationWatch;
+}
+
+export interface OperationObserverOptions {
+  readonly clock: Clock;
+  readonly tracer: Tracer | undefined;
+  /** The histogram of an operation that ended so; `undefined`: nothing is counted. */
+  readonly durationOf: ((name: string, errorType: string) => Histogram) | undefined;
+  readonly spanOf: (name: string) => OperationKind;
+}
+
+export function createOperationObserver(options: OperationObserverOptions): OperationObserver {
+  const known = new Map<string, WatchedKind>();
+  const { tracer, clock } = options;
+  return {
+    begin(name) {
+      let kind = known.get(name);
+      if (kind === undefined) {
+        // Names come from code: methods of a store, events of a contract.
+        kind = new WatchedKind(name, options);
+        known.set(name, kind);
+      }
+      if (tracer === undefined) return new Stopwatch(kind, clock);
+      return new SpanWatch(kind, { tracer, clock });
+    },
+  };
+}
+
+/** What all operations of a name share. */
+class WatchedKind {
+  readonly span: OperationKind;
+  readonly #name: string;
+  readonly #durationOf: OperationObserverOptions["durationOf"];
+  readonly #fine: Histogram | undefined;
+
+  constructor(name: string, { durationOf, spanOf }: OperationObserverOptions) {
+    this.span = spanOf(name);
+    this.#name = name;
+    this.#durationOf = durationOf;
+    this.#fine = durationOf?.(name, "");
+  }
+
+  record(durationMs: number, error: BanyanError | undefined): void {
+    const histogram = error === undefined ? this.#fine : this.#durationOf?.(this.#name, error.kind);
+    histogram?.record(Math.max(0, durationMs) / 1e3);
+  }
+}
+
+/** Counts alone. */
+class Stopwatch implements OperationWatch {
+  readonly trace = undefined;
+  readonly #kind: WatchedKind;
+  readonly #clock: Clock;
+  readonly #startedMs: number;
+
+  constructor(kind: WatchedKind, clock: Clock) {
+    this.#kind = kind;
+    this.#clock = clock;
+    this.#startedMs = clock.monotonicMs();
+  }
+
+  ended(thrown?: unknown): void {
+    const durationMs = this.#clock.monotonicMs() - this.#startedMs;
+    this.#kind.record(durationMs, thrown === undefined ? undefined : errorOf(thrown));
+  }
+}
+
+class SpanWatch implements OperationWatch {
+  readonly #kind: WatchedKind;
+  readonly #tracer: Tracer;
+  readonly #clock: Clock;
+  readonly #span: OperationSpan;
+
+  constructor(kind: WatchedKind, { tracer, clock }: { tracer: Tracer; clock: Clock }) {
+    this.#kind = kind;
+    this.#tracer = tracer;
+    this.#clock = clock;
+    this.#span = tracer.begin(kind.span, currentCallContext());
+  }
+
+  get trace(): TraceContext | undefined {
+    return this.#span.parent?.sampled === true ? this.#span.trace : undefined;
+  }
+
+  ended(thrown?: unknown): void {
+    const span = this.#span;
+    const durationMs = this.#clock.monotonicMs() - span.startedMs;
+    const error = thrown === undefined ? undefined : errorOf(thrown);
+    this.#kind.record(durationMs, error);
+    try {
+      this.#tracer.end(span, error, durationMs);
+    } catch {
+      // A sink that throws must not make a failure of what went well.
+      this.#tracer.failed();
+    }
+  }
+}
+
+function errorOf(thrown: unknown): BanyanError {
+  return isBanyanError(thrown) ? thrown : toBanyanError(thrown);
+}
