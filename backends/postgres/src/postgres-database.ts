@@ -104,6 +104,8 @@ class PostgresDatabase implements TableDatabase {
     });
     // An idle connection that ends is replaced by the next one who asks.
     this.#pool.on("error", () => undefined);
+    // One in use that ends tells whoever asked; without a listener it would end the process too.
+    this.#pool.on("connect", (client) => client.on("error", () => undefined));
   }
 
   async openStore(scope: string, name: string): Promise<number> {
