@@ -5,4 +5,5 @@ import type { Area } from "./area.ts";
 export const areas: Readonly<Record<string, () => Promise<Area>>> = {
   trunk: async () => (await import("./trunk/trunk.ts")).trunk,
   embedded: async () => (await import("./embedded/embedded.ts")).embedded,
+  sql: async () => (await import("./state/sql-state.ts")).sqlState,
 };

@@ -14,6 +14,7 @@ type FindEngine = NonNullable<NodeOptions["findEngine"]>;
 const shortNames: Readonly<Record<string, () => Promise<unknown>>> = {
   sqlite: () => import("@banyan/sqlite"),
   postgres: () => import("@banyan/postgres"),
+  mysql: () => import("@banyan/mysql"),
 };
 
 /** Finds engines for a node whose configuration stands in `base`. */

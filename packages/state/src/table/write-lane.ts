@@ -197,7 +197,11 @@ export class WriteLane {
 async function attempt(writer: TableWriter, ops: readonly TableOp[]): Promise<Ending> {
   let isSent = false;
   try {
-    const { outcomes, changes } = resolveGroup(ops, await writer.lock(keysOf(ops)));
+    const keys = keysOf(ops);
+    // A transaction of nothing at all is done without asking anybody.
+    const rows = keys.length === 0 ? [] : await writer.lock(keys);
+    const { outcomes, changes } = resolveGroup(ops, rows);
+    if (keys.length === 0) return { kind: "done", outcomes };
     if (changes.inserts.length + changes.updates.length + changes.deletes.length === 0) {
       await writer.undo();
       return { kind: "done", outcomes };
