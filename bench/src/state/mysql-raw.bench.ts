@@ -5,6 +5,7 @@
 
 import { createPool } from "mysql2/promise";
 import type { ResultSetHeader, RowDataPacket } from "mysql2/promise";
+import type { Stored } from "../embedded/records.ts";
 import { serveRecords } from "./sql-questions.ts";
 
 const [url = "", keys = "0"] = process.argv.slice(2);
@@ -35,7 +36,9 @@ await serveRecords(
         AND (expires_at IS NULL OR expires_at > ?)`;
       const values = [1, Buffer.from(key), Date.now()];
       const [rows] = await pool.execute<RowDataPacket[][]>({ sql, rowsAsArray: true }, values);
-      return JSON.parse(String(rows[0]?.[0]));
+      const [row] = rows;
+      // What was read is what was written.
+      return JSON.parse(row?.[0] as unknown as string) as Stored;
     },
     async set(key, value) {
       const text = `INSERT INTO raw_entries VALUES (?, ?, ?, ?, 1, NULL)

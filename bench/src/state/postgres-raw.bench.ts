@@ -4,6 +4,7 @@
  */
 
 import pg from "pg";
+import type { Stored } from "../embedded/records.ts";
 import { serveRecords } from "./sql-questions.ts";
 
 const [url = "", keys = "0"] = process.argv.slice(2);
@@ -32,7 +33,8 @@ await serveRecords(
       const text = `SELECT value, etag, version FROM raw WHERE store_id = $1 AND key = $2
         AND (expires_at IS NULL OR expires_at > $3)`;
       const [row] = await ask("get", text, [1, Buffer.from(key), Date.now()]);
-      return JSON.parse(String(row?.[0]));
+      // What was read is what was written.
+      return JSON.parse(String(row?.[0])) as Stored;
     },
     async set(key, value) {
       const text = `INSERT INTO raw VALUES ($1, $2, $3, $4, 1, NULL)

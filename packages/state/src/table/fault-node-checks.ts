@@ -59,7 +59,7 @@ export const nodeChecks: readonly FaultCheck[] = [
       const late = clockOff(-3_600_000);
       await using one = await bench.open({ name: "expiry" });
       await using two = await bench.open({ name: "expiry", clock: late });
-      await one.store.set("short", 1, { ttlMs: 150 });
+      await one.store.set("short", 1, { ttlMs: 2000 });
       await two.store.set("long", 1, { ttlMs: 60_000 });
       assert.deepEqual([await two.store.get("short"), await one.store.get("long")], [1, 1]);
       await bench.suite.until(async () => !(await two.store.has("short")), "the end of an entry");

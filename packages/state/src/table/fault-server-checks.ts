@@ -65,6 +65,11 @@ export const serverChecks: readonly FaultCheck[] = [
       const { store, engine } = client;
       await store.set("key", 1);
       bench.server.pause();
+      // It may answer a last time while the signal is on its way.
+      await bench.suite.until(
+        async () => (await endingOf(Promise.try(() => engine.check()))) === "unavailable",
+        "the standstill",
+      );
       const begunMs = systemClock.monotonicMs();
       const ends = await Promise.all([
         endingOf(store.set("key", 2)),
