@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { createConnection } from "mysql2";
 import type { Connection, QueryError } from "mysql2";
+import { inTime } from "@banyan/state/internal";
 import type { ResolvedMysqlOptions } from "./options.ts";
 import { connectFailure, statementFailure } from "./mysql-failure.ts";
 
@@ -38,7 +39,7 @@ export class MysqlConnection {
 
   /** @throws MYSQL_LOGIN_REFUSED, MYSQL_TLS_REFUSED, or a TableFailure of the kind "down" */
   static async open(options: ResolvedMysqlOptions): Promise<MysqlConnection> {
-    const { host, port, database, user, password, tls, commandTimeoutMs } = options;
+    const { host, port, database, user, password, tls, clock, commandTimeoutMs } = options;
     const socket = connect({ host, port, noDelay: true, keepAlive: true });
     const secure = tls === undefined ? {} : { ssl: sslOf(tls) };
     const connection = createConnection({
@@ -56,8 +57,11 @@ export class MysqlConnection {
     });
     const opened = new MysqlConnection(connection, socket);
     try {
-      await promised((done) => connection.connect(done));
-      await opened.#setUp(options);
+      const giveUp = (): void => opened.destroy();
+      await inTime({ clock, timeoutMs: commandTimeoutMs, giveUp }, async () => {
+        await promised((done) => connection.connect(done));
+        await opened.#setUp(options);
+      });
       return opened;
     } catch (error) {
       opened.destroy();

@@ -5,7 +5,7 @@
  * interrupt it: the ends of connections, the deadline of a statement.
  */
 
-import { connectPatiently, TableFailure } from "@banyan/state/internal";
+import { connectPatiently, inTime, TableFailure } from "@banyan/state/internal";
 import type {
   TableDatabase,
   TableKey,
@@ -43,23 +43,35 @@ export async function openMysqlDatabase(options: ResolvedMysqlOptions): Promise<
 
 /** Makes what the database lacks; answers how large a packet it takes. */
 async function prepare(options: ResolvedMysqlOptions): Promise<number> {
-  const place = placeOf(options);
   const connection = await MysqlConnection.open(options);
   try {
-    const [row] = await connection.rows(
-      "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@read_only",
-    );
-    if (Number(row?.[2]) === 1) throw new TableFailure("refused", "it is read-only");
-    if (Number(row?.[1]) !== 1) {
-      const hint = "innodb_flush_log_at_trx_commit is not 1: a power cut may lose what it told";
-      options.log.warn(hint, { at: place });
-    }
-    const lockSeconds = Math.max(1, Math.floor(options.commandTimeoutMs / 2000));
-    await migrate(connection, tableNames(options.tablePrefix), { place, lockSeconds });
-    return Number(row?.[0]);
+    return await inTime(boundOf(options, connection), () => makeTables(connection, options));
   } finally {
     connection.destroy();
   }
+}
+
+async function makeTables(
+  connection: MysqlConnection,
+  options: ResolvedMysqlOptions,
+): Promise<number> {
+  const place = placeOf(options);
+  const [row] = await connection.rows(
+    "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@read_only",
+  );
+  if (Number(row?.[2]) === 1) throw new TableFailure("refused", "it is read-only");
+  if (Number(row?.[1]) !== 1) {
+    const hint = "innodb_flush_log_at_trx_commit is not 1: a power cut may lose what it told";
+    options.log.warn(hint, { at: place });
+  }
+  const lockSeconds = Math.max(1, Math.floor(options.commandTimeoutMs / 2000));
+  await migrate(connection, tableNames(options.tablePrefix), { place, lockSeconds });
+  return Number(row?.[0]);
+}
+
+/** A server may stand still after it took a connection. */
+function boundOf({ clock, commandTimeoutMs }: ResolvedMysqlOptions, connection: MysqlConnection) {
+  return { clock, timeoutMs: commandTimeoutMs, giveUp: () => connection.destroy() };
 }
 
 class MysqlDatabase implements TableDatabase {
@@ -154,18 +166,22 @@ class MysqlDatabase implements TableDatabase {
   async connectWriter(): Promise<TableWriter> {
     const connection = await MysqlConnection.open(this.#options);
     try {
-      const [last] = await connection.rows("SELECT IS_USED_LOCK(?)", [this.#writerLock]);
-      if (typeof last?.[0] === "number") {
-        // It may have ended by itself meanwhile.
-        await connection.query(`KILL CONNECTION ${last[0]}`).catch(() => undefined);
-      }
-      // Not waited for long: it is for the next writer, and rows are locked by themselves.
-      await connection.query("DO GET_LOCK(?, 1)", [this.#writerLock]);
+      await inTime(boundOf(this.#options, connection), () => this.#introduce(connection));
       return new MysqlWriter(connection, this.#sql, this.#flightBytesMax);
     } catch (error) {
       connection.destroy();
       throw statementFailure(error);
     }
+  }
+
+  async #introduce(connection: MysqlConnection): Promise<void> {
+    const [last] = await connection.rows("SELECT IS_USED_LOCK(?)", [this.#writerLock]);
+    if (typeof last?.[0] === "number") {
+      // It may have ended by itself meanwhile.
+      await connection.query(`KILL CONNECTION ${last[0]}`).catch(() => undefined);
+    }
+    // Not waited for long: it is for the next writer, and rows are locked by themselves.
+    await connection.query("DO GET_LOCK(?, 1)", [this.#writerLock]);
   }
 
   close(): Promise<void> {
@@ -176,13 +192,9 @@ class MysqlDatabase implements TableDatabase {
   /** One question on a connection of the pool, which is given up when the time is over. */
   async #ask<T>(question: (connection: MysqlConnection) => Promise<T>): Promise<T> {
     const connection = await this.#pool.take();
-    const { clock, commandTimeoutMs } = this.#options;
-    const cancel = clock.setTimer(commandTimeoutMs, () => connection.destroy(), {
-      keepAlive: true,
-    });
     let isBroken = true;
     try {
-      const answer = await question(connection);
+      const answer = await inTime(boundOf(this.#options, connection), () => question(connection));
       isBroken = false;
       return answer;
     } catch (error) {
@@ -190,7 +202,6 @@ class MysqlDatabase implements TableDatabase {
       isBroken = failure instanceof TableFailure && failure.kind === "lost";
       throw failure;
     } finally {
-      cancel();
       this.#pool.giveBack(connection, { isBroken });
     }
   }

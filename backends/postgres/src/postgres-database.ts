@@ -6,8 +6,8 @@
  */
 
 import pg from "pg";
-import type { Pool, PoolClient } from "pg";
-import { connectPatiently, TableFailure } from "@banyan/state/internal";
+import type { Client, Pool, PoolClient } from "pg";
+import { connectPatiently, inTime, TableFailure } from "@banyan/state/internal";
 import type {
   TableDatabase,
   TableKey,
@@ -51,27 +51,36 @@ export async function openPostgresDatabase(
 
 /** Looks whether the database is one to work with, and makes what it lacks. */
 async function prepare(options: ResolvedPostgresOptions): Promise<void> {
-  const place = placeOf(options);
-  const { client, destroy } = await connect(options, false);
+  const owned = await connect(options, false);
   try {
-    const { rows } = await client.query<{ encoding: string; replica: boolean }>(
-      "SELECT current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS replica",
-    );
-    const [row] = rows;
-    if (row?.replica === true) throw new TableFailure("refused", "it is a read-only replica");
-    if (row?.encoding !== "UTF8") {
-      throw postgresErrors.POSTGRES_UNSUITABLE(
-        `The database at ${place} is encoded in ${row?.encoding}; create it with ENCODING 'UTF8'.`,
-        { details: { place } },
-      );
-    }
-    await migrate(client, tableNames(options.schema, options.tablePrefix), place);
-    await client.end();
+    await inTime(boundOf(options, owned), () => makeTables(owned.client, options));
   } catch (error) {
     throw statementFailure(error);
   } finally {
-    destroy();
+    owned.destroy();
   }
+}
+
+async function makeTables(client: Client, options: ResolvedPostgresOptions): Promise<void> {
+  const place = placeOf(options);
+  const { rows } = await client.query<{ encoding: string; replica: boolean }>(
+    "SELECT current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS replica",
+  );
+  const [row] = rows;
+  if (row?.replica === true) throw new TableFailure("refused", "it is a read-only replica");
+  if (row?.encoding !== "UTF8") {
+    throw postgresErrors.POSTGRES_UNSUITABLE(
+      `The database at ${place} is encoded in ${row?.encoding}; create it with ENCODING 'UTF8'.`,
+      { details: { place } },
+    );
+  }
+  await migrate(client, tableNames(options.schema, options.tablePrefix), place);
+  await client.end();
+}
+
+/** A server may stand still after it took a connection. */
+function boundOf({ clock, commandTimeoutMs }: ResolvedPostgresOptions, owned: OwnedClient) {
+  return { clock, timeoutMs: commandTimeoutMs, giveUp: () => owned.destroy() };
 }
 
 async function connect(options: ResolvedPostgresOptions, pipeline: boolean): Promise<OwnedClient> {
@@ -172,27 +181,7 @@ class PostgresDatabase implements TableDatabase {
   async connectWriter(): Promise<TableWriter> {
     const owned = await connect(this.#options, true);
     try {
-      const { client } = owned;
-      const last = this.#lastWriter;
-      if (last !== undefined) {
-        await client.query(
-          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-           WHERE pid = $1 AND backend_start::text = $2 AND pid <> pg_backend_pid()`,
-          [last.pid, last.startedAt],
-        );
-      }
-      const { rows } = await client.query<Backend & { safety: string; replica: boolean }>(
-        `SELECT pid, backend_start::text AS "startedAt", pg_is_in_recovery() AS replica,
-           current_setting('synchronous_commit') AS safety
-         FROM pg_stat_activity WHERE pid = pg_backend_pid()`,
-      );
-      const [row] = rows;
-      if (row === undefined || row.replica) {
-        throw new TableFailure("down", `${this.place} is a read-only replica`);
-      }
-      this.#lastWriter = { pid: row.pid, startedAt: row.startedAt };
-      // Acknowledged is on disk, whatever the server thinks is enough for others.
-      if (row.safety === "off") await client.query("SET synchronous_commit = on");
+      await inTime(boundOf(this.#options, owned), () => this.#introduce(owned.client));
       return new PostgresWriter(owned, this.#sql);
     } catch (error) {
       owned.destroy();
@@ -202,6 +191,29 @@ class PostgresDatabase implements TableDatabase {
 
   async close(): Promise<void> {
     await this.#pool.end();
+  }
+
+  async #introduce(client: Client): Promise<void> {
+    const last = this.#lastWriter;
+    if (last !== undefined) {
+      await client.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE pid = $1 AND backend_start::text = $2 AND pid <> pg_backend_pid()`,
+        [last.pid, last.startedAt],
+      );
+    }
+    const { rows } = await client.query<Backend & { safety: string; replica: boolean }>(
+      `SELECT pid, backend_start::text AS "startedAt", pg_is_in_recovery() AS replica,
+         current_setting('synchronous_commit') AS safety
+       FROM pg_stat_activity WHERE pid = pg_backend_pid()`,
+    );
+    const [row] = rows;
+    if (row === undefined || row.replica) {
+      throw new TableFailure("down", `${this.place} is a read-only replica`);
+    }
+    this.#lastWriter = { pid: row.pid, startedAt: row.startedAt };
+    // Acknowledged is on disk, whatever the server thinks is enough for others.
+    if (row.safety === "off") await client.query("SET synchronous_commit = on");
   }
 
   /** One question on a connection of the pool, which is given up when the time is over. */

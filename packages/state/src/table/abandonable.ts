@@ -7,6 +7,8 @@ import { abortError, assertNotAborted } from "../failures.ts";
 export function abandonable<T>(answer: Promise<T>, waiting: Waiting = {}): Promise<T> {
   const { signal } = waiting;
   if (signal === undefined) return answer;
+  // Whoever gave up already hears of no answer, nor of its failure.
+  answer.catch(() => undefined);
   assertNotAborted(waiting);
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(abortError(signal.reason));

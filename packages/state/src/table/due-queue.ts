@@ -50,6 +50,10 @@ export class DueQueue<T extends DueItem> {
     const dueMs = clock.monotonicMs() + timeoutMs;
     const place: Place<T> = { item, dueMs, isGone: false, forget: nothing };
     const { signal } = waiting;
+    if (signal?.aborted === true) {
+      item.reject(abortError(signal.reason));
+      return;
+    }
     if (signal !== undefined) {
       const onAbort = (): void => this.#leave(place, abortError(signal.reason));
       signal.addEventListener("abort", onAbort, { once: true });
@@ -67,7 +71,8 @@ export class DueQueue<T extends DueItem> {
     for (; at < this.#places.length; at += 1) {
       const place = this.#places[at];
       if (place === undefined || place.isGone) continue;
-      if (taken.length > 0 && !fits(place.item, taken.length)) break;
+      const isFitting = fits(place.item, taken.length);
+      if (taken.length > 0 && !isFitting) break;
       place.isGone = true;
       place.forget();
       taken.push(place.item);

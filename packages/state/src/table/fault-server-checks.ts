@@ -24,6 +24,10 @@ export const serverChecks: readonly FaultCheck[] = [
       const code = bench.suite.unreachable;
       await assert.rejects(bench.openByProxy({ connectTimeoutMs: 200 }), { code });
       await bench.proxy.heal();
+      // Nor is a server that takes connections and then says nothing.
+      bench.proxy.stall();
+      await assert.rejects(bench.openByProxy({ connectTimeoutMs: 200 }), { code });
+      bench.proxy.resume();
     },
   },
   {

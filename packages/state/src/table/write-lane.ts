@@ -13,9 +13,10 @@
  * L4. One that fails for what is in it is halved until it fails alone.
  */
 
-import type { CancelTimer, Clock, Log, Waiting } from "@banyan/kernel";
+import type { Clock, Log, Waiting } from "@banyan/kernel";
 import { closedError } from "../failures.ts";
 import { DueQueue } from "./due-queue.ts";
+import { inTime } from "./in-time.ts";
 import { keysOf, resolveGroup } from "./resolve-group.ts";
 import { isFailure } from "./table-database.ts";
 import type { TableDatabase, TableWriter } from "./table-database.ts";
@@ -113,8 +114,15 @@ export class WriteLane {
   /** Does a group, or tells each of its writes why not. */
   async #commit(group: readonly WaitingWrite[]): Promise<void> {
     if (group.length === 0) return;
-    const { engine, commandTimeoutMs } = this.#options;
-    const ending = await this.#inTime(() => this.#tryAll(group));
+    const { engine, clock, commandTimeoutMs } = this.#options;
+    let isOver = false;
+    const giveUp = (): void => {
+      // Nothing else ends a wait for a server.
+      isOver = true;
+      this.#writer?.destroy();
+    };
+    const bound = { clock, timeoutMs: commandTimeoutMs, giveUp };
+    const ending = await inTime(bound, () => this.#tryAll(group, () => isOver));
     if (ending.kind === "done") {
       this.#noteSuccess();
       for (const [at, outcome] of ending.outcomes.entries()) group[at]?.resolve(outcome);
@@ -126,32 +134,11 @@ export class WriteLane {
       await this.#commit(group.slice(middle));
       return;
     }
-    if (ending.kind !== "raced") this.#noteFailure(ending.error);
+    if (ending.kind !== "raced" && ending.kind !== "invalid") this.#noteFailure(ending.error);
     for (const { reject } of group) reject(refusalOf(ending, engine, commandTimeoutMs));
   }
 
-  /** A group that takes too long loses its connection: nothing else ends a wait for a server. */
-  async #inTime(work: () => Promise<Ending>): Promise<Ending> {
-    const { clock, commandTimeoutMs } = this.#options;
-    let isOver = false;
-    const cancel: CancelTimer = clock.setTimer(
-      commandTimeoutMs,
-      () => {
-        isOver = true;
-        this.#writer?.destroy();
-      },
-      { keepAlive: true },
-    );
-    try {
-      const ending = await work();
-      if (isOver && ending.kind === "raced") return { kind: "lost", error: undefined };
-      return ending;
-    } finally {
-      cancel();
-    }
-  }
-
-  async #tryAll(group: readonly WaitingWrite[]): Promise<Ending> {
+  async #tryAll(group: readonly WaitingWrite[], isOver: () => boolean): Promise<Ending> {
     const ops = group.map(({ op }) => op);
     let ending: Ending = { kind: "raced" };
     for (let races = 0, connects = 0; races < RACES_MAX && connects < CONNECTS_MAX;) {
@@ -166,6 +153,7 @@ export class WriteLane {
       else if (ending.kind === "lost") connects += 1;
       else break;
       if (ending.kind === "lost") writer.destroy();
+      if (isOver()) return ending.kind === "raced" ? { kind: "lost", error: undefined } : ending;
     }
     // A server that refuses may be a replica by now: the next group looks for it anew.
     if (ending.kind === "refused" || ending.kind === "unknown") this.#writer?.destroy();
