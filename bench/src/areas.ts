@@ -6,4 +6,5 @@ export const areas: Readonly<Record<string, () => Promise<Area>>> = {
   trunk: async () => (await import("./trunk/trunk.ts")).trunk,
   embedded: async () => (await import("./embedded/embedded.ts")).embedded,
   telemetry: async () => (await import("./telemetry/telemetry.ts")).telemetry,
+  sql: async () => (await import("./state/sql-state.ts")).sqlState,
 };

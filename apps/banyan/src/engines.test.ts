@@ -10,6 +10,10 @@ test("short names are built in, any other name is a module beside the configurat
   const sqlite = await find("sqlite");
   assert.equal(sqlite?.state?.kinds.state, "durable");
   assert.deepEqual([sqlite.bus?.name, sqlite.bus?.durability], ["sqlite", "durable"]);
+  for (const name of ["postgres", "mysql"]) {
+    const found = await find(name);
+    assert.deepEqual([found?.state?.name, found?.bus], [name, undefined]);
+  }
   mkdirSync(directory.join("node_modules/@acme/db"), { recursive: true });
   writeFileSync(
     directory.join("node_modules/@acme/db/index.mjs"),

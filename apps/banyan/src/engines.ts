@@ -13,6 +13,8 @@ type FindEngine = NonNullable<NodeOptions["findEngine"]>;
 /** Short names; what they stand for is loaded when the configuration names it. */
 const shortNames: Readonly<Record<string, () => Promise<unknown>>> = {
   sqlite: () => import("@banyan/sqlite"),
+  postgres: () => import("@banyan/postgres"),
+  mysql: () => import("@banyan/mysql"),
 };
 
 /** Finds engines for a node whose configuration stands in `base`. */

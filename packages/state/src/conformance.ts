@@ -26,6 +26,9 @@ import { transactionChecks } from "./conformance/transaction-checks.ts";
 export type { StateCheck, StateHarness, StateSuite } from "./conformance/harness.ts";
 export type { Subject, SubjectStore } from "./conformance/harness.ts";
 
+export { describeTableFaults } from "./table/fault-law.ts";
+export type { FaultProxy, FaultServer, FaultSuite } from "./table/fault-law.ts";
+
 /** Every sentence of the law, in reading order. */
 export const stateChecks: readonly StateCheck[] = Object.freeze([
   ...entryChecks,

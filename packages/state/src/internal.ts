@@ -8,3 +8,21 @@ export type {
   TransactorStores,
 } from "./transaction.ts";
 export type { StageRider } from "./open-transaction.ts";
+
+export { connectPatiently } from "./table/connect-patiently.ts";
+export { DueQueue } from "./table/due-queue.ts";
+export { inTime } from "./table/in-time.ts";
+export { createTableEngine, tableCapabilities } from "./table/table-engine.ts";
+export { assertName, resolveTableOptions, tableConfigurable } from "./table/table-options.ts";
+export type { ResolvedTableOptions, TableOptions } from "./table/table-options.ts";
+export { isFailure, TableFailure } from "./table/table-database.ts";
+export type {
+  StandingRow,
+  TableChanges,
+  TableDatabase,
+  TableFailureKind,
+  TableKey,
+  TableRow,
+  TableScan,
+  TableWriter,
+} from "./table/table-database.ts";
