@@ -1,0 +1,348 @@
+/**
+ * One connection to one server: what is asked in one turn goes out as one write, in order.
+ *
+ * What it owns: one ioredis client (its socket, its reconnecting), the requests that wait and those
+ * that are sent, one timer.
+ * What may interrupt it: replies, the end of the socket, deadlines, callers' signals.
+ *
+ * C1. Requests are sent in the order of their hand-over, and Redis answers in that order.
+ * C2. A request that was sent and has no reply when the socket ends is lost, never sent again (R2).
+ * C3. A write that the server did not do, because it did not know the script, is sent again only
+ *     where no later write was done meanwhile; otherwise it fails by name.
+ * C4. Everything ends by its deadline. A server that says nothing for that long is hung up on.
+ * C5. Nothing is sent before the scripts are known to the server.
+ */
+
+import { Command, Redis } from "ioredis";
+import type { RedisOptions as DriverOptions } from "ioredis";
+import type { CancelTimer } from "@banyan/kernel";
+import { backoffMs, isBanyanError } from "@banyan/kernel";
+import type { BanyanError } from "@banyan/kernel";
+import { connectionFailure, isFinal, redisErrors, replyFailure } from "./errors.ts";
+import { Fifo } from "./fifo.ts";
+import type { ResolvedRedisOptions } from "./options.ts";
+import type { Request, RedisReply } from "./request.ts";
+import type { RedisScripts } from "./scripts.ts";
+
+export interface ConnectionParts {
+  /** For messages: `127.0.0.1:6379`. */
+  readonly place: string;
+  readonly driver: DriverOptions;
+  readonly options: ResolvedRedisOptions;
+  readonly scripts: RedisScripts;
+  /** Looks at a server that was just connected to, and rejects what is not fit. */
+  readonly examine: (redis: Redis) => Promise<void>;
+  /** Takes what another member of the Cluster has to be asked; left out: there is none. */
+  readonly redirect?: (request: Request) => void;
+  /** Something changed: it is connected, or no longer. */
+  readonly changed: () => void;
+}
+
+/** `down`: no connection. `preparing`: scripts are sent, nothing else is. `ready`. `closed`. */
+type State = "down" | "preparing" | "ready" | "closed";
+
+const ATTEMPTS_MAX = 5;
+const WRITTEN_AT_ONCE = 1 << 20; // characters joined before they are given to the socket
+const reconnect = { initialMs: 50, maxMs: 1000 };
+
+export class RedisConnection {
+  readonly redis: Redis;
+  readonly place: string;
+  readonly #parts: ConnectionParts;
+  readonly #waiting = new Fifo<Request>();
+  readonly #flying = new Fifo<Request>();
+  /** Not done by the server, for the scripts were gone (C3). */
+  #undone: Request[] = [];
+  #state: State = "down";
+  #isFlushing = false;
+  #isHeld = false;
+  /** Of the last write that was done, or of which nobody knows. */
+  #doneSeq = -1;
+  #heardMs = 0;
+  #failure: BanyanError | undefined;
+  #cancelTimer: CancelTimer | undefined;
+  #cancelWatch: CancelTimer | undefined;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+    this.place = parts.place;
+    const { random, commandTimeoutMs } = parts.options;
+    this.redis = new Redis({
+      ...parts.driver,
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0, // what is sent beside us ends with its socket as well
+      connectTimeout: commandTimeoutMs,
+      retryStrategy: (times) => Math.ceil(10 + backoffMs(times, random, reconnect)),
+    });
+    this.redis.on("connect", () => this.#watch());
+    this.redis.on("ready", () => void this.#prepare());
+    this.redis.on("close", () => this.#goDown());
+    this.redis.on("error", (error: unknown) => this.#note(error));
+  }
+
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  /** Why it is not connected, as far as is known. */
+  get failure(): BanyanError {
+    return this.#failure ?? connectionFailure(undefined, this.place);
+  }
+
+  open(): void {
+    // How it goes is told by events; trying again is the driver's.
+    this.redis.connect().catch(ignore);
+  }
+
+  /** @throws REDIS_QUEUE_FULL */
+  ask(request: Request): void {
+    const { requestsWaitingMax } = this.#parts.options;
+    if (this.#waiting.length + this.#flying.length >= requestsWaitingMax) {
+      request.fail(
+        redisErrors.REDIS_QUEUE_FULL(
+          `${requestsWaitingMax} requests wait for Redis at ${this.place} (requestsWaitingMax); ` +
+            `one more was not sent.`,
+          { retryAfterMs: 100 },
+        ),
+      );
+      return;
+    }
+    this.#waiting.push(request);
+    this.#flushSoon();
+    this.#armTimer(request.deadlineMs);
+  }
+
+  /** What is not sent yet, to be asked elsewhere. */
+  takeWaiting(): Request[] {
+    return this.#waiting.takeAll().filter(({ isSettled }) => !isSettled);
+  }
+
+  /** Waits for what was asked, each within its deadline, then lets go. */
+  async close(): Promise<void> {
+    const open = [...this.#flying.toArray(), ...this.#undone, ...this.#waiting.toArray()];
+    await Promise.allSettled(open.map(({ promise }) => promise));
+    this.abandon();
+  }
+
+  /** Sends nothing, until `release`; resolves when everything that was sent is answered or lost. */
+  async hold(): Promise<void> {
+    this.#isHeld = true;
+    if (this.#state !== "down" && this.#flying.length > 0) await this.redis.ping().catch(ignore);
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.#flushSoon();
+  }
+
+  /** Lets go at once. */
+  abandon(): void {
+    this.#goDown();
+    this.#state = "closed";
+    this.#cancelTimer?.();
+    this.redis.disconnect();
+    for (const request of this.takeWaiting()) request.fail(this.failure);
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushing = false;
+    if (this.#state !== "ready" || this.#isHeld || !this.redis.stream.writable) return;
+    let text = "";
+    const sink = { write: (part: string | Buffer): void => void (text += part.toString()) };
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (next.isSettled) continue;
+      this.#send(next, sink);
+      if (text.length < WRITTEN_AT_ONCE) continue;
+      this.redis.stream.write(text);
+      text = "";
+    }
+    if (text !== "") this.redis.stream.write(text);
+  };
+
+  #flushSoon(): void {
+    if (this.#isFlushing || this.#state !== "ready" || this.#waiting.length === 0) return;
+    this.#isFlushing = true;
+    setImmediate(this.#flush);
+  }
+
+  #send(request: Request, sink: { write(part: string | Buffer): void }): void {
+    request.isSent = true;
+    request.attempts += 1;
+    if (this.#flying.length === 0) this.#heardMs = this.#parts.options.clock.monotonicMs();
+    this.#flying.push(request);
+    const { name, args } = request.question;
+    const command = new Command(name, [...args], { replyEncoding: "utf8" });
+    command.promise.then(
+      (reply) => this.#hear(request, reply),
+      (error: unknown) => this.#hearFailure(request, error),
+    );
+    // The driver writes to what it is given, and waits for the reply on its own socket.
+    this.redis.sendCommand(command, sink as never);
+  }
+
+  #hear(request: Request, reply: unknown): void {
+    if (!this.#land(request)) return;
+    if (request.question.writes && request.seq > this.#doneSeq) this.#doneSeq = request.seq;
+    // Redis answers nothing else to what is asked here.
+    request.answer(reply as RedisReply);
+    if (this.#undone.length > 0) this.#renew();
+  }
+
+  #hearFailure(request: Request, error: unknown): void {
+    if (!this.#land(request)) return;
+    const said = error instanceof Error ? error.message : "";
+    if (said.startsWith("NOSCRIPT")) this.#setAside(request);
+    else if (said.startsWith("MOVED") && this.#parts.redirect !== undefined) {
+      this.#parts.redirect(request);
+    } else {
+      request.fail(replyFailure(error, this.place));
+      // Who became a replica will not be a primary again by itself: look who is there now.
+      if (said.startsWith("READONLY")) this.redis.disconnect(true);
+    }
+    if (this.#undone.length > 0) this.#renew();
+  }
+
+  /** Its reply is there; false where the socket ended before it, and it was told so. */
+  #land(request: Request): boolean {
+    if (this.#flying.peek() !== request) return false;
+    this.#flying.shift();
+    this.#heardMs = this.#parts.options.clock.monotonicMs();
+    return true;
+  }
+
+  #setAside(request: Request): void {
+    request.isSent = false;
+    this.#undone.push(request);
+    if (this.#state === "ready") this.#state = "preparing"; // nothing more goes out (C3)
+  }
+
+  /** Once everything that was sent is answered: the scripts anew, then what was not done. */
+  #renew(): void {
+    if (this.#flying.length > 0 || this.#state !== "preparing") return;
+    this.#takeBack();
+    void this.#prepare();
+  }
+
+  /** Puts what was not done before what waits, or fails it (C3). */
+  #takeBack(): void {
+    const undone = this.#undone;
+    this.#undone = [];
+    const later = this.#waiting.takeAll();
+    for (const request of undone) {
+      if (request.seq > this.#doneSeq && request.attempts < ATTEMPTS_MAX) {
+        this.#waiting.push(request);
+        continue;
+      }
+      const text = `Redis at ${this.place} lost its scripts, and a later write was done first.`;
+      request.fail(redisErrors.REDIS_REFUSED(text, { details: { place: this.place } }));
+    }
+    for (const request of later) this.#waiting.push(request);
+  }
+
+  async #prepare(): Promise<void> {
+    this.#state = "preparing";
+    const { scripts, examine, options, changed } = this.#parts;
+    const { stream } = this.redis;
+    try {
+      await examine(this.redis);
+      await Promise.all(
+        [scripts.set, scripts.commit, scripts.scan, scripts.sweep, scripts.count].map(({ text }) =>
+          this.redis.script("LOAD", text),
+        ),
+      );
+    } catch (error) {
+      if (this.redis.stream !== stream) return; // it ended meanwhile, and another is on its way
+      this.#note(isBanyanError(error) ? error : replyFailure(error, this.place));
+      this.redis.disconnect(true);
+      return;
+    }
+    // A socket that ended meanwhile has taken the state with it.
+    if (this.redis.stream !== stream || this.#state !== "preparing") return;
+    this.#cancelWatch?.();
+    if (this.#failure !== undefined) options.log.info("connected to Redis", { place: this.place });
+    this.#failure = undefined;
+    this.#state = "ready";
+    this.#flushSoon();
+    changed();
+  }
+
+  #goDown(): void {
+    this.#cancelWatch?.();
+    if (this.#state === "closed") return;
+    this.#state = "down";
+    const reason = connectionFailure(this.#failure, this.place);
+    for (const request of this.#flying.takeAll()) {
+      if (request.question.writes) this.#doneSeq = Math.max(this.#doneSeq, request.seq);
+      request.lose(reason);
+    }
+    this.#takeBack();
+    this.#parts.changed();
+  }
+
+  /** Keeps the reason, and tells the log when it is a new one. */
+  #note(error: unknown): void {
+    const failure = connectionFailure(error, this.place);
+    if (this.#failure?.message !== failure.message && this.#state !== "closed") {
+      const fields = { place: this.place, reason: failure.code, error: failure };
+      this.#parts.options.log.warn("no connection to Redis", fields);
+    }
+    this.#failure = failure;
+    if (isFinal(failure)) this.#parts.changed();
+  }
+
+  /** A server that accepts and then says nothing is hung up on as well. */
+  #watch(): void {
+    const { clock, commandTimeoutMs } = this.#parts.options;
+    this.#cancelWatch?.();
+    this.#cancelWatch = clock.setTimer(commandTimeoutMs, () => {
+      if (this.#state !== "ready") this.redis.disconnect(true);
+    });
+  }
+
+  #armTimer(dueMs: number): void {
+    if (this.#cancelTimer !== undefined) return;
+    const { clock } = this.#parts.options;
+    const delayMs = Math.max(1, Math.ceil(dueMs - clock.monotonicMs()));
+    this.#cancelTimer = clock.setTimer(delayMs, () => {
+      this.#cancelTimer = undefined;
+      const nextMs = this.#expire();
+      if (nextMs !== undefined) this.#armTimer(nextMs);
+    });
+  }
+
+  /** Ends what is overdue (C4), and says when to look again. What was sent keeps its place. */
+  #expire(): number | undefined {
+    const { clock, commandTimeoutMs } = this.#parts.options;
+    const nowMs = clock.monotonicMs();
+    let nextMs: number | undefined;
+    for (const request of [...this.#flying.toArray(), ...this.#undone]) {
+      if (request.isSettled) continue;
+      if (request.deadlineMs <= nowMs) request.lose(this.#lateError());
+      else nextMs = Math.min(nextMs ?? Infinity, request.deadlineMs);
+    }
+    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
+      if (!next.isSettled && next.deadlineMs > nowMs) break;
+      this.#waiting.shift()?.fail(this.failure);
+    }
+    const first = this.#waiting.peek();
+    if (first !== undefined) nextMs = Math.min(nextMs ?? Infinity, first.deadlineMs);
+    if (this.#flying.length > 0) {
+      const silentMs = this.#heardMs + commandTimeoutMs;
+      if (silentMs <= nowMs) this.redis.disconnect(true);
+      else nextMs = Math.min(nextMs ?? Infinity, silentMs);
+    }
+    return nextMs;
+  }
+
+  #lateError(): BanyanError {
+    const { commandTimeoutMs } = this.#parts.options;
+    return redisErrors.REDIS_TIMED_OUT(
+      `Redis at ${this.place} did not answer within ${commandTimeoutMs} ms (commandTimeoutMs).`,
+      { details: { place: this.place } },
+    );
+  }
+}
+
+function ignore(): void {}
