@@ -10,6 +10,8 @@ test("short names are built in, any other name is a module beside the configurat
   const sqlite = await find("sqlite");
   assert.equal(sqlite?.state?.kinds.state, "durable");
   assert.deepEqual([sqlite.bus?.name, sqlite.bus?.durability], ["sqlite", "durable"]);
+  const redis = await find("redis");
+  assert.deepEqual([redis?.state?.kinds.state, redis?.bus], ["ephemeral", undefined]);
   mkdirSync(directory.join("node_modules/@acme/db"), { recursive: true });
   writeFileSync(
     directory.join("node_modules/@acme/db/index.mjs"),

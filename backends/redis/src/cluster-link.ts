@@ -26,7 +26,7 @@ import { parseSlots } from "./slot-map.ts";
 import type { SlotRange } from "./slot-map.ts";
 import { untilConnected } from "./until-connected.ts";
 
-const ATTEMPTS_MAX = 5;
+const ATTEMPTS_MAX = 16; // as other clients of a Cluster do
 const refresh = { initialMs: 50, maxMs: 1000 };
 
 /** @throws what `untilConnected` does, when the Cluster is not there in time or is not fit */
@@ -153,7 +153,8 @@ class ClusterLink implements RedisLink {
       scripts,
       examine: async (redis) => {
         const { evicts } = await examineServer(redis, name, true);
-        if (evicts) options.log.warn("Redis drops entries when its memory is full", { place: name });
+        if (evicts)
+          options.log.warn("Redis drops entries when its memory is full", { place: name });
       },
       redirect: (request) => this.#setAside(request),
       changed: () => this.#hear(),

@@ -13,16 +13,18 @@
  * C5. Nothing is sent before the scripts are known to the server.
  */
 
-import { Command, Redis } from "ioredis";
-import type { RedisOptions as DriverOptions } from "ioredis";
-import type { CancelTimer } from "@banyan/kernel";
-import { backoffMs, isBanyanError } from "@banyan/kernel";
-import type { BanyanError } from "@banyan/kernel";
+import { Command } from "ioredis";
+import type { Redis, RedisOptions as DriverOptions } from "ioredis";
+import { isBanyanError } from "@banyan/kernel";
+import type { BanyanError, CancelTimer } from "@banyan/kernel";
+import { DeadlineTimer } from "./deadline-timer.ts";
+import { createDriver, isEcho } from "./driver.ts";
 import { connectionFailure, isFinal, redisErrors, replyFailure } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
 import type { ResolvedRedisOptions } from "./options.ts";
 import type { Request, RedisReply } from "./request.ts";
-import type { RedisScripts } from "./scripts.ts";
+import type { RedisScript, RedisScripts } from "./scripts.ts";
+import { UndoneWrites } from "./undone-writes.ts";
 
 export interface ConnectionParts {
   /** For messages: `127.0.0.1:6379`. */
@@ -41,9 +43,7 @@ export interface ConnectionParts {
 /** `down`: no connection. `preparing`: scripts are sent, nothing else is. `ready`. `closed`. */
 type State = "down" | "preparing" | "ready" | "closed";
 
-const ATTEMPTS_MAX = 5;
 const WRITTEN_AT_ONCE = 1 << 20; // characters joined before they are given to the socket
-const reconnect = { initialMs: 50, maxMs: 1000 };
 
 export class RedisConnection {
   readonly redis: Redis;
@@ -51,31 +51,22 @@ export class RedisConnection {
   readonly #parts: ConnectionParts;
   readonly #waiting = new Fifo<Request>();
   readonly #flying = new Fifo<Request>();
-  /** Not done by the server, for the scripts were gone (C3). */
-  #undone: Request[] = [];
+  /** Not done by the server, for the scripts were gone. */
+  readonly #undone = new UndoneWrites();
+  readonly #deadlines: DeadlineTimer;
   #state: State = "down";
   #isFlushing = false;
   #isHeld = false;
-  /** Of the last write that was done, or of which nobody knows. */
-  #doneSeq = -1;
   #heardMs = 0;
   #failure: BanyanError | undefined;
-  #cancelTimer: CancelTimer | undefined;
   #cancelWatch: CancelTimer | undefined;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
     this.place = parts.place;
-    const { random, commandTimeoutMs } = parts.options;
-    this.redis = new Redis({
-      ...parts.driver,
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0, // what is sent beside us ends with its socket as well
-      connectTimeout: commandTimeoutMs,
-      retryStrategy: (times) => Math.ceil(10 + backoffMs(times, random, reconnect)),
-    });
+    const { clock } = parts.options;
+    this.#deadlines = new DeadlineTimer(clock, (nowMs) => this.#expire(nowMs));
+    this.redis = createDriver(parts.driver, parts.options);
     this.redis.on("connect", () => this.#watch());
     this.redis.on("ready", () => void this.#prepare());
     this.redis.on("close", () => this.#goDown());
@@ -111,7 +102,7 @@ export class RedisConnection {
     }
     this.#waiting.push(request);
     this.#flushSoon();
-    this.#armTimer(request.deadlineMs);
+    this.#deadlines.arm(request.deadlineMs);
   }
 
   /** What is not sent yet, to be asked elsewhere. */
@@ -121,7 +112,7 @@ export class RedisConnection {
 
   /** Waits for what was asked, each within its deadline, then lets go. */
   async close(): Promise<void> {
-    const open = [...this.#flying.toArray(), ...this.#undone, ...this.#waiting.toArray()];
+    const open = [...this.#flying.toArray(), ...this.#undone.requests, ...this.#waiting.toArray()];
     await Promise.allSettled(open.map(({ promise }) => promise));
     this.abandon();
   }
@@ -141,7 +132,7 @@ export class RedisConnection {
   abandon(): void {
     this.#goDown();
     this.#state = "closed";
-    this.#cancelTimer?.();
+    this.#deadlines.cancel();
     this.redis.disconnect();
     for (const request of this.takeWaiting()) request.fail(this.failure);
   }
@@ -184,10 +175,10 @@ export class RedisConnection {
 
   #hear(request: Request, reply: unknown): void {
     if (!this.#land(request)) return;
-    if (request.question.writes && request.seq > this.#doneSeq) this.#doneSeq = request.seq;
+    this.#undone.noteDone(request);
     // Redis answers nothing else to what is asked here.
     request.answer(reply as RedisReply);
-    if (this.#undone.length > 0) this.#renew();
+    if (this.#undone.requests.length > 0) this.#renew();
   }
 
   #hearFailure(request: Request, error: unknown): void {
@@ -201,7 +192,7 @@ export class RedisConnection {
       // Who became a replica will not be a primary again by itself: look who is there now.
       if (said.startsWith("READONLY")) this.redis.disconnect(true);
     }
-    if (this.#undone.length > 0) this.#renew();
+    if (this.#undone.requests.length > 0) this.#renew();
   }
 
   /** Its reply is there; false where the socket ended before it, and it was told so. */
@@ -214,7 +205,7 @@ export class RedisConnection {
 
   #setAside(request: Request): void {
     request.isSent = false;
-    this.#undone.push(request);
+    this.#undone.add(request);
     if (this.#state === "ready") this.#state = "preparing"; // nothing more goes out (C3)
   }
 
@@ -225,20 +216,11 @@ export class RedisConnection {
     void this.#prepare();
   }
 
-  /** Puts what was not done before what waits, or fails it (C3). */
+  /** Puts what was not done before what waits (C3). */
   #takeBack(): void {
-    const undone = this.#undone;
-    this.#undone = [];
-    const later = this.#waiting.takeAll();
-    for (const request of undone) {
-      if (request.seq > this.#doneSeq && request.attempts < ATTEMPTS_MAX) {
-        this.#waiting.push(request);
-        continue;
-      }
-      const text = `Redis at ${this.place} lost its scripts, and a later write was done first.`;
-      request.fail(redisErrors.REDIS_REFUSED(text, { details: { place: this.place } }));
-    }
-    for (const request of later) this.#waiting.push(request);
+    const again = this.#undone.takeBack(this.place);
+    if (again.length === 0) return;
+    for (const request of [...again, ...this.#waiting.takeAll()]) this.#waiting.push(request);
   }
 
   async #prepare(): Promise<void> {
@@ -248,9 +230,7 @@ export class RedisConnection {
     try {
       await examine(this.redis);
       await Promise.all(
-        [scripts.set, scripts.commit, scripts.scan, scripts.sweep, scripts.count].map(({ text }) =>
-          this.redis.script("LOAD", text),
-        ),
+        Object.values(scripts).map(({ text }: RedisScript) => this.redis.script("LOAD", text)),
       );
     } catch (error) {
       if (this.redis.stream !== stream) return; // it ended meanwhile, and another is on its way
@@ -274,7 +254,7 @@ export class RedisConnection {
     this.#state = "down";
     const reason = connectionFailure(this.#failure, this.place);
     for (const request of this.#flying.takeAll()) {
-      if (request.question.writes) this.#doneSeq = Math.max(this.#doneSeq, request.seq);
+      this.#undone.noteDone(request);
       request.lose(reason);
     }
     this.#takeBack();
@@ -283,6 +263,7 @@ export class RedisConnection {
 
   /** Keeps the reason, and tells the log when it is a new one. */
   #note(error: unknown): void {
+    if (this.#failure !== undefined && isEcho(error)) return;
     const failure = connectionFailure(error, this.place);
     if (this.#failure?.message !== failure.message && this.#state !== "closed") {
       const fields = { place: this.place, reason: failure.code, error: failure };
@@ -301,23 +282,11 @@ export class RedisConnection {
     });
   }
 
-  #armTimer(dueMs: number): void {
-    if (this.#cancelTimer !== undefined) return;
-    const { clock } = this.#parts.options;
-    const delayMs = Math.max(1, Math.ceil(dueMs - clock.monotonicMs()));
-    this.#cancelTimer = clock.setTimer(delayMs, () => {
-      this.#cancelTimer = undefined;
-      const nextMs = this.#expire();
-      if (nextMs !== undefined) this.#armTimer(nextMs);
-    });
-  }
-
   /** Ends what is overdue (C4), and says when to look again. What was sent keeps its place. */
-  #expire(): number | undefined {
-    const { clock, commandTimeoutMs } = this.#parts.options;
-    const nowMs = clock.monotonicMs();
+  #expire(nowMs: number): number | undefined {
+    const { commandTimeoutMs } = this.#parts.options;
     let nextMs: number | undefined;
-    for (const request of [...this.#flying.toArray(), ...this.#undone]) {
+    for (const request of [...this.#flying.toArray(), ...this.#undone.requests]) {
       if (request.isSettled) continue;
       if (request.deadlineMs <= nowMs) request.lose(this.#lateError());
       else nextMs = Math.min(nextMs ?? Infinity, request.deadlineMs);

@@ -51,8 +51,21 @@ export const redisErrors = defineErrors({
 });
 
 /** First words of replies that say: refused, and nothing was done. */
-const refusals =
-  /^(?:OOM|READONLY|LOADING|MISCONF|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|ASK|MOVED|BUSY|NOSCRIPT|UNKILLABLE)\b/;
+const refusals = new Set([
+  "OOM",
+  "READONLY",
+  "LOADING",
+  "MISCONF",
+  "MASTERDOWN",
+  "NOREPLICAS",
+  "CLUSTERDOWN",
+  "TRYAGAIN",
+  "ASK",
+  "MOVED",
+  "BUSY",
+  "NOSCRIPT",
+  "UNKILLABLE",
+]);
 const denials = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|invalid password|Client sent AUTH))/;
 const certificateCodes =
   /CERT|SIGNATURE|SELF_SIGNED|ISSUER|ALTNAME|ERR_SSL|ERR_TLS|UNABLE_TO_VERIFY/;
@@ -61,9 +74,10 @@ const certificateCodes =
 export function replyFailure(error: unknown, place: string): BanyanError {
   if (isBanyanError(error)) return error;
   const said = messageOf(error);
-  if (refusals.test(said)) {
+  const [word = ""] = said.split(" ", 1);
+  if (refusals.has(word)) {
     return redisErrors.REDIS_REFUSED(
-      `Redis at ${place} refused the command and did nothing: ${said.split(" ", 1)[0]}.`,
+      `Redis at ${place} refused the command and did nothing: ${word}.`,
       { details: { place }, cause: error },
     );
   }
@@ -117,5 +131,5 @@ export function unknownOutcome(cause: unknown): BanyanError {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error ?? "");
+  return error instanceof Error ? error.message : "";
 }

@@ -1,5 +1,5 @@
 /**
- * The names of keys. All keys of a scope share a hash tag, so that a Cluster keeps them in one slot:
+ * The names of keys. All keys of a scope share a hash tag: a Cluster keeps them in one slot.
  *
  *     banyan:{greeter}:visits:e:Ada    an entry
  *     banyan:{greeter}:visits:i        the index: every key of the store, in byte order

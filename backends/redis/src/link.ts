@@ -1,4 +1,4 @@
-/** The way to the keys: one server, or the members of a Cluster. What the engine asks goes through. */
+/** The way to the keys: one server, or the members of a Cluster. */
 
 import { readFileSync } from "node:fs";
 import type { Redis, RedisOptions as DriverOptions } from "ioredis";
@@ -66,7 +66,7 @@ function pem(name: string, path: string | undefined): Record<string, Buffer> {
   }
 }
 
-/** TLS names are no addresses: without a name the certificate is held against the address itself. */
+/** A name for TLS is no address: without one the certificate is held against the address. */
 function serverName(place: RedisPlace, servername: string | undefined): { servername?: string } {
   if (servername !== undefined) return { servername };
   return "host" in place && !/^[\d.]+$|:/.test(place.host) ? { servername: place.host } : {};
@@ -85,7 +85,8 @@ export async function examineServer(
   const text = await redis.info().catch((error: unknown) => {
     throw replyFailure(error, place);
   });
-  const fact = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(text)?.[1] ?? "";
+  const fact = (name: string): string =>
+    new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(text)?.[1] ?? "";
   const version = fact("redis_version");
   if (Number.parseInt(version, 10) < VERSION_MIN) {
     throw redisErrors.REDIS_UNFIT(

@@ -22,7 +22,7 @@ export interface RedisOptions {
    * options of these names win.
    */
   readonly url?: string;
-  /** Some members of a Cluster, `host:port`; the others are found. Excludes `url` and `database`. */
+  /** Some members of a Cluster, `host:port`; the rest is found. Excludes `url`, `database`. */
   readonly cluster?: readonly string[];
   /** Default: the user `default`. */
   readonly username?: string;
@@ -42,7 +42,7 @@ export interface RedisOptions {
    * 5000: a server that is well answers a thousand times faster, and a caller waits no longer.
    */
   readonly commandTimeoutMs?: number;
-  /** How long opening waits for the server, 10 … 600 000 ms. Default 10 000: it may start with us. */
+  /** How long opening waits for a server, 10 … 600 000 ms. Default 10 000: both may start. */
   readonly connectTimeoutMs?: number;
   /**
    * Requests of one connection that are sent or wait to be, 1 … 10 000 000. Default 100 000: half a

@@ -3,8 +3,8 @@
  *
  *     etag version[ revision created updated]\nJSON
  *
- * Numbers are decimal. Its end is the key's own expiry. Documented in decisions/0047; the first line
- * is what scripts read, without the value behind it.
+ * Numbers are decimal. Its end is the key's own expiry. Scripts read the first line without the
+ * value behind it. See docs/decisions/0047.
  */
 
 import type { Revision } from "@banyan/kernel";
@@ -50,8 +50,8 @@ function parseRevision(text: string): Revision {
 
 function unreadable(key: string, cause: unknown): Error {
   return redisErrors.REDIS_ENTRY_UNREADABLE(
-    `The entry of key ${JSON.stringify(key.slice(0, 80))} is not what this engine writes; another ` +
-      `program wrote to its keys. Delete the entry, or give the engine a keyPrefix of its own.`,
+    `The entry of key ${JSON.stringify(key.slice(0, 80))} is not what this engine writes; ` +
+      `another program wrote to its keys. Delete the entry, or give the engine a keyPrefix of its own.`,
     { cause },
   );
 }

@@ -215,11 +215,12 @@ class RedisEngine implements StateEngine {
 function assertOneSlot(stores: readonly RedisStore[]): void {
   const tags = [...new Set(stores.map(({ keys }) => keys.tag))];
   if (new Set(tags.map(slotOf)).size <= 1) return;
+  const scopes = tags.map((tag) => decodeURIComponent(tag));
   throw stateErrors.STATE_TRANSACTION_MIXED(
-    `A transaction has stores of the scopes ${tags.map((tag) => decodeURIComponent(tag)).join(", ")}` +
-      `, which a Redis Cluster keeps in different slots; nothing was done. Keep the stores of a ` +
-      `transaction in one scope, or use a Redis that is no Cluster.`,
-    { details: { scopes: tags.map((tag) => decodeURIComponent(tag)) } },
+    `A transaction has stores of the scopes ${scopes.join(", ")}, which a Redis ` +
+      `Cluster keeps in different slots; nothing was done. Keep the stores of a transaction in ` +
+      `one scope, or use a Redis that is no Cluster.`,
+    { details: { scopes } },
   );
 }
 

@@ -208,5 +208,5 @@ export class RedisStore implements EngineStore {
 }
 
 function listOf(reply: RedisReply): readonly RedisReply[] {
-  return Array.isArray(reply) ? reply : [];
+  return typeof reply === "object" && reply !== null ? reply : [];
 }

@@ -27,7 +27,11 @@ export interface RedisQuestion {
 /** A call of a script. */
 export function scriptQuestion(
   script: RedisScript,
-  call: { readonly tag: string; readonly keys: readonly string[]; readonly args: readonly string[] },
+  call: {
+    readonly tag: string;
+    readonly keys: readonly string[];
+    readonly args: readonly string[];
+  },
 ): RedisQuestion {
   const args = [script.sha, String(call.keys.length), ...call.keys, ...call.args];
   return { name: "evalsha", args, tag: call.tag, writes: true };

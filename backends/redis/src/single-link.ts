@@ -46,7 +46,8 @@ class SingleLink implements RedisLink {
       scripts,
       examine: async (redis) => {
         const { evicts } = await examineServer(redis, name, false);
-        if (evicts) options.log.warn("Redis drops entries when its memory is full", { place: name });
+        if (evicts)
+          options.log.warn("Redis drops entries when its memory is full", { place: name });
       },
       changed: () => this.onChange(),
     });

@@ -1,4 +1,4 @@
-/** The wait at the start: a server that comes up with us is waited for, one that never will is not. */
+/** The wait at the start, for a server that comes up with us; not for one that never will. */
 
 import type { BanyanError } from "@banyan/kernel";
 import { isFinal } from "./errors.ts";
