@@ -4,6 +4,6 @@ import type { Area } from "./area.ts";
 
 export const areas: Readonly<Record<string, () => Promise<Area>>> = {
   trunk: async () => (await import("./trunk/trunk.ts")).trunk,
-  state: async () => (await import("./state/state.ts")).state,
   embedded: async () => (await import("./embedded/embedded.ts")).embedded,
+  state: async () => (await import("./state/state.ts")).state,
 };

@@ -1,6 +1,6 @@
 /**
- * Subject: ioredis with automatic pipelining, keeping the same information by hand: a hash of value,
- * etag and version for each entry, an index that gives order and count.
+ * Subject: ioredis with automatic pipelining, keeping the same information by hand: a hash of
+ * value, etag and version for each entry, an index that gives order and count.
  * Arguments: path of the server's socket, keys.
  */
 
