@@ -1,15 +1,14 @@
 /**
  * One connection to one server: what is asked in one turn goes out as one write, in order.
  *
- * What it owns: one ioredis client (its socket, its reconnecting), the requests that wait and those
- * that are sent, one timer.
+ * What it owns: one ioredis client (its socket, its reconnecting), the requests it was asked.
  * What may interrupt it: replies, the end of the socket, deadlines, callers' signals.
  *
  * C1. Requests are sent in the order of their hand-over, and Redis answers in that order.
  * C2. A request that was sent and has no reply when the socket ends is lost, never sent again (R2).
  * C3. A write that the server did not do, because it did not know the script, is sent again only
  *     where no later write was done meanwhile; otherwise it fails by name.
- * C4. Everything ends by its deadline. A server that says nothing for that long is hung up on.
+ * C4. A server that says nothing for as long as a request may take is hung up on.
  * C5. Nothing is sent before the scripts are known to the server.
  */
 
@@ -17,14 +16,12 @@ import { Command } from "ioredis";
 import type { Redis, RedisOptions as DriverOptions } from "ioredis";
 import { isBanyanError } from "@banyan/kernel";
 import type { BanyanError, CancelTimer } from "@banyan/kernel";
-import { DeadlineTimer } from "./deadline-timer.ts";
 import { createDriver, isEcho } from "./driver.ts";
-import { connectionFailure, isFinal, redisErrors, replyFailure } from "./errors.ts";
-import { Fifo } from "./fifo.ts";
+import { connectionFailure, isFinal, replyFailure } from "./errors.ts";
 import type { ResolvedRedisOptions } from "./options.ts";
+import { RequestLanes } from "./request-lanes.ts";
 import type { Request, RedisReply } from "./request.ts";
 import type { RedisScript, RedisScripts } from "./scripts.ts";
-import { UndoneWrites } from "./undone-writes.ts";
 
 export interface ConnectionParts {
   /** For messages: `127.0.0.1:6379`. */
@@ -49,23 +46,22 @@ export class RedisConnection {
   readonly redis: Redis;
   readonly place: string;
   readonly #parts: ConnectionParts;
-  readonly #waiting = new Fifo<Request>();
-  readonly #flying = new Fifo<Request>();
-  /** Not done by the server, for the scripts were gone. */
-  readonly #undone = new UndoneWrites();
-  readonly #deadlines: DeadlineTimer;
+  readonly #lanes: RequestLanes;
   #state: State = "down";
   #isFlushing = false;
   #isHeld = false;
-  #heardMs = 0;
   #failure: BanyanError | undefined;
   #cancelWatch: CancelTimer | undefined;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
     this.place = parts.place;
-    const { clock } = parts.options;
-    this.#deadlines = new DeadlineTimer(clock, (nowMs) => this.#expire(nowMs));
+    this.#lanes = new RequestLanes({
+      place: parts.place,
+      options: parts.options,
+      failure: () => this.failure,
+      fallSilent: () => this.#hangUp(),
+    });
     this.redis = createDriver(parts.driver, parts.options);
     this.redis.on("connect", () => this.#watch());
     this.redis.on("ready", () => void this.#prepare());
@@ -87,40 +83,26 @@ export class RedisConnection {
     this.redis.connect().catch(ignore);
   }
 
-  /** @throws REDIS_QUEUE_FULL */
   ask(request: Request): void {
-    const { requestsWaitingMax } = this.#parts.options;
-    if (this.#waiting.length + this.#flying.length >= requestsWaitingMax) {
-      request.fail(
-        redisErrors.REDIS_QUEUE_FULL(
-          `${requestsWaitingMax} requests wait for Redis at ${this.place} (requestsWaitingMax); ` +
-            `one more was not sent.`,
-          { retryAfterMs: 100 },
-        ),
-      );
-      return;
-    }
-    this.#waiting.push(request);
+    this.#lanes.add(request);
     this.#flushSoon();
-    this.#deadlines.arm(request.deadlineMs);
   }
 
   /** What is not sent yet, to be asked elsewhere. */
   takeWaiting(): Request[] {
-    return this.#waiting.takeAll().filter(({ isSettled }) => !isSettled);
+    return this.#lanes.takeWaiting();
   }
 
   /** Waits for what was asked, each within its deadline, then lets go. */
   async close(): Promise<void> {
-    const open = [...this.#flying.toArray(), ...this.#undone.requests, ...this.#waiting.toArray()];
-    await Promise.allSettled(open.map(({ promise }) => promise));
+    await Promise.allSettled(this.#lanes.open.map(({ promise }) => promise));
     this.abandon();
   }
 
   /** Sends nothing, until `release`; resolves when everything that was sent is answered or lost. */
   async hold(): Promise<void> {
     this.#isHeld = true;
-    if (this.#state !== "down" && this.#flying.length > 0) await this.redis.ping().catch(ignore);
+    if (this.#state !== "down" && !this.#lanes.isQuiet) await this.redis.ping().catch(ignore);
   }
 
   release(): void {
@@ -132,7 +114,7 @@ export class RedisConnection {
   abandon(): void {
     this.#goDown();
     this.#state = "closed";
-    this.#deadlines.cancel();
+    this.#lanes.stop();
     this.redis.disconnect();
     for (const request of this.takeWaiting()) request.fail(this.failure);
   }
@@ -142,8 +124,7 @@ export class RedisConnection {
     if (this.#state !== "ready" || this.#isHeld || !this.redis.stream.writable) return;
     let text = "";
     const sink = { write: (part: string | Buffer): void => void (text += part.toString()) };
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (next.isSettled) continue;
+    for (let next = this.#lanes.send(); next !== undefined; next = this.#lanes.send()) {
       this.#send(next, sink);
       if (text.length < WRITTEN_AT_ONCE) continue;
       this.redis.stream.write(text);
@@ -153,16 +134,12 @@ export class RedisConnection {
   };
 
   #flushSoon(): void {
-    if (this.#isFlushing || this.#state !== "ready" || this.#waiting.length === 0) return;
+    if (this.#isFlushing || this.#state !== "ready" || !this.#lanes.hasWaiting) return;
     this.#isFlushing = true;
     setImmediate(this.#flush);
   }
 
   #send(request: Request, sink: { write(part: string | Buffer): void }): void {
-    request.isSent = true;
-    request.attempts += 1;
-    if (this.#flying.length === 0) this.#heardMs = this.#parts.options.clock.monotonicMs();
-    this.#flying.push(request);
     const { name, args } = request.question;
     const command = new Command(name, [...args], { replyEncoding: "utf8" });
     command.promise.then(
@@ -174,15 +151,15 @@ export class RedisConnection {
   }
 
   #hear(request: Request, reply: unknown): void {
-    if (!this.#land(request)) return;
-    this.#undone.noteDone(request);
+    if (!this.#lanes.land(request)) return;
+    this.#lanes.noteDone(request);
     // Redis answers nothing else to what is asked here.
     request.answer(reply as RedisReply);
-    if (this.#undone.requests.length > 0) this.#renew();
+    if (this.#lanes.hasUndone) this.#renew();
   }
 
   #hearFailure(request: Request, error: unknown): void {
-    if (!this.#land(request)) return;
+    if (!this.#lanes.land(request)) return;
     const said = error instanceof Error ? error.message : "";
     if (said.startsWith("NOSCRIPT")) this.#setAside(request);
     else if (said.startsWith("MOVED") && this.#parts.redirect !== undefined) {
@@ -192,35 +169,19 @@ export class RedisConnection {
       // Who became a replica will not be a primary again by itself: look who is there now.
       if (said.startsWith("READONLY")) this.redis.disconnect(true);
     }
-    if (this.#undone.requests.length > 0) this.#renew();
-  }
-
-  /** Its reply is there; false where the socket ended before it, and it was told so. */
-  #land(request: Request): boolean {
-    if (this.#flying.peek() !== request) return false;
-    this.#flying.shift();
-    this.#heardMs = this.#parts.options.clock.monotonicMs();
-    return true;
+    if (this.#lanes.hasUndone) this.#renew();
   }
 
   #setAside(request: Request): void {
-    request.isSent = false;
-    this.#undone.add(request);
+    this.#lanes.setAside(request);
     if (this.#state === "ready") this.#state = "preparing"; // nothing more goes out (C3)
   }
 
   /** Once everything that was sent is answered: the scripts anew, then what was not done. */
   #renew(): void {
-    if (this.#flying.length > 0 || this.#state !== "preparing") return;
-    this.#takeBack();
+    if (!this.#lanes.isQuiet || this.#state !== "preparing") return;
+    this.#lanes.takeBack();
     void this.#prepare();
-  }
-
-  /** Puts what was not done before what waits (C3). */
-  #takeBack(): void {
-    const again = this.#undone.takeBack(this.place);
-    if (again.length === 0) return;
-    for (const request of [...again, ...this.#waiting.takeAll()]) this.#waiting.push(request);
   }
 
   async #prepare(): Promise<void> {
@@ -252,12 +213,7 @@ export class RedisConnection {
     this.#cancelWatch?.();
     if (this.#state === "closed") return;
     this.#state = "down";
-    const reason = connectionFailure(this.#failure, this.place);
-    for (const request of this.#flying.takeAll()) {
-      this.#undone.noteDone(request);
-      request.lose(reason);
-    }
-    this.#takeBack();
+    this.#lanes.loseSent(this.failure);
     this.#parts.changed();
   }
 
@@ -278,39 +234,13 @@ export class RedisConnection {
     const { clock, commandTimeoutMs } = this.#parts.options;
     this.#cancelWatch?.();
     this.#cancelWatch = clock.setTimer(commandTimeoutMs, () => {
-      if (this.#state !== "ready") this.redis.disconnect(true);
+      if (this.#state !== "ready") this.#hangUp();
     });
   }
 
-  /** Ends what is overdue (C4), and says when to look again. What was sent keeps its place. */
-  #expire(nowMs: number): number | undefined {
-    const { commandTimeoutMs } = this.#parts.options;
-    let nextMs: number | undefined;
-    for (const request of [...this.#flying.toArray(), ...this.#undone.requests]) {
-      if (request.isSettled) continue;
-      if (request.deadlineMs <= nowMs) request.lose(this.#lateError());
-      else nextMs = Math.min(nextMs ?? Infinity, request.deadlineMs);
-    }
-    for (let next = this.#waiting.peek(); next !== undefined; next = this.#waiting.peek()) {
-      if (!next.isSettled && next.deadlineMs > nowMs) break;
-      this.#waiting.shift()?.fail(this.failure);
-    }
-    const first = this.#waiting.peek();
-    if (first !== undefined) nextMs = Math.min(nextMs ?? Infinity, first.deadlineMs);
-    if (this.#flying.length > 0) {
-      const silentMs = this.#heardMs + commandTimeoutMs;
-      if (silentMs <= nowMs) this.redis.disconnect(true);
-      else nextMs = Math.min(nextMs ?? Infinity, silentMs);
-    }
-    return nextMs;
-  }
-
-  #lateError(): BanyanError {
-    const { commandTimeoutMs } = this.#parts.options;
-    return redisErrors.REDIS_TIMED_OUT(
-      `Redis at ${this.place} did not answer within ${commandTimeoutMs} ms (commandTimeoutMs).`,
-      { details: { place: this.place } },
-    );
+  /** At once: who says nothing does not say goodbye either. The driver connects anew. */
+  #hangUp(): void {
+    this.redis.stream.destroy();
   }
 }
 
