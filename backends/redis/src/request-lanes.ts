@@ -131,7 +131,7 @@ export class RequestLanes {
     this.#deadlines.cancel();
   }
 
-  /** From its hand-over on, so that a silent server is known for one when the request is overdue. */
+  /** From its hand-over on: a silent server is known for one when the request is overdue. */
   #beginSilence({ deadlineMs }: Request): void {
     const { clock, commandTimeoutMs } = this.#parts.options;
     this.#heardMs = Math.max(deadlineMs - commandTimeoutMs, clock.monotonicMs() - TURN_MS);
