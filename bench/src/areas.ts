@@ -7,4 +7,5 @@ export const areas: Readonly<Record<string, () => Promise<Area>>> = {
   embedded: async () => (await import("./embedded/embedded.ts")).embedded,
   telemetry: async () => (await import("./telemetry/telemetry.ts")).telemetry,
   sql: async () => (await import("./state/sql-state.ts")).sqlState,
+  state: async () => (await import("./state/state.ts")).state,
 };

@@ -2,12 +2,19 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { findRedisProgram, spawnNode, temporaryDirectory } from "@banyan/testbed";
+import {
+  findReasonToSkip,
+  findRedisProgram,
+  redisPrograms,
+  spawnNode,
+  temporaryDirectory,
+} from "@banyan/testbed";
 import { formatFigure } from "./figure.ts";
 import { parseResult } from "./result.ts";
 import { openSubject } from "./subject-process.ts";
 
 const main = join(import.meta.dirname, "main.ts");
+const redisTest = { skip: await findReasonToSkip(redisPrograms) };
 const flags = { execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"] };
 
 /** Runs an area as a smoke run on the sources; the names of the cases that promise something. */
@@ -61,10 +68,21 @@ test("a quick run of embedded does too, with BullMQ where there is a Redis", asy
   );
 });
 
+test("a quick run of state does too, where there is a Redis", redisTest, async () => {
+  assert.deepEqual(await promisedBy("state"), [
+    "redis get, 5 000 keys, 64 in flight",
+    "redis get, 5 000 keys, 512 in flight",
+    "redis set, 5 000 keys, 64 in flight",
+    "redis set, 5 000 keys, 512 in flight",
+    "redis conditional set, 5 000 keys, 64 in flight",
+    "redis conditional set, 5 000 keys, 512 in flight",
+  ]);
+});
+
 test("an unknown area is refused with the known ones", async () => {
   await using run = spawnNode(main, ["trunks"], flags);
   assert.equal((await run.exited).code, 2);
-  assert.match(run.stderr, /areas: trunk, embedded/);
+  assert.match(run.stderr, /areas: trunk, embedded, state/);
 });
 
 test("a subject that cannot answer is named, and so is one that is gone", async () => {

@@ -14,6 +14,8 @@ test("short names are built in, any other name is a module beside the configurat
     const found = await find(name);
     assert.deepEqual([found?.state?.name, found?.bus], [name, undefined]);
   }
+  const redis = await find("redis");
+  assert.deepEqual([redis?.state?.kinds.state, redis?.bus], ["ephemeral", undefined]);
   mkdirSync(directory.join("node_modules/@acme/db"), { recursive: true });
   writeFileSync(
     directory.join("node_modules/@acme/db/index.mjs"),

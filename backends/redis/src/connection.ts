@@ -1,0 +1,247 @@
+/**
+ * One connection to one server: what is asked in one turn goes out as one write, in order.
+ *
+ * What it owns: one ioredis client (its socket, its reconnecting), the requests it was asked.
+ * What may interrupt it: replies, the end of the socket, deadlines, callers' signals.
+ *
+ * C1. Requests are sent in the order of their hand-over, and Redis answers in that order.
+ * C2. A request that was sent and has no reply when the socket ends is lost, never sent again (R2).
+ * C3. A write that the server did not do, because it did not know the script, is sent again only
+ *     where no later write was done meanwhile; otherwise it fails by name.
+ * C4. A server that says nothing for as long as a request may take is hung up on.
+ * C5. Nothing is sent before the scripts are known to the server.
+ */
+
+import { Command } from "ioredis";
+import type { Redis, RedisOptions as DriverOptions } from "ioredis";
+import { isBanyanError } from "@banyan/kernel";
+import type { BanyanError, CancelTimer } from "@banyan/kernel";
+import { createDriver, isEcho } from "./driver.ts";
+import { connectionFailure, isFinal, replyFailure } from "./errors.ts";
+import type { ResolvedRedisOptions } from "./options.ts";
+import { RequestLanes } from "./request-lanes.ts";
+import type { Request, RedisReply } from "./request.ts";
+import type { RedisScript, RedisScripts } from "./scripts.ts";
+
+export interface ConnectionParts {
+  /** For messages: `127.0.0.1:6379`. */
+  readonly place: string;
+  readonly driver: DriverOptions;
+  readonly options: ResolvedRedisOptions;
+  readonly scripts: RedisScripts;
+  /** Looks at a server that was just connected to, and rejects what is not fit. */
+  readonly examine: (redis: Redis) => Promise<void>;
+  /** Takes what another member of the Cluster has to be asked; left out: there is none. */
+  readonly redirect?: (request: Request) => void;
+  /** Something changed: it is connected, or no longer. */
+  readonly changed: () => void;
+}
+
+/** `down`: no connection. `preparing`: scripts are sent, nothing else is. `ready`. `closed`. */
+type State = "down" | "preparing" | "ready" | "closed";
+
+const WRITTEN_AT_ONCE = 1 << 20; // characters joined before they are given to the socket
+
+export class RedisConnection {
+  readonly redis: Redis;
+  readonly place: string;
+  readonly #parts: ConnectionParts;
+  readonly #lanes: RequestLanes;
+  #state: State = "down";
+  #isFlushing = false;
+  #isHeld = false;
+  #failure: BanyanError | undefined;
+  #cancelWatch: CancelTimer | undefined;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+    this.place = parts.place;
+    this.#lanes = new RequestLanes({
+      place: parts.place,
+      options: parts.options,
+      failure: () => this.failure,
+      fallSilent: () => this.#hangUp(),
+    });
+    this.redis = createDriver(parts.driver, parts.options);
+    this.redis.on("connect", () => this.#watch());
+    this.redis.on("ready", () => void this.#prepare());
+    this.redis.on("close", () => this.#goDown());
+    this.redis.on("error", (error: unknown) => this.#note(error));
+  }
+
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  /** Why it is not connected, as far as is known. */
+  get failure(): BanyanError {
+    return this.#failure ?? connectionFailure(undefined, this.place);
+  }
+
+  open(): void {
+    // How it goes is told by events; trying again is the driver's.
+    this.redis.connect().catch(ignore);
+  }
+
+  ask(request: Request): void {
+    this.#lanes.add(request);
+    this.#flushSoon();
+  }
+
+  /** What is not sent yet, to be asked elsewhere. */
+  takeWaiting(): Request[] {
+    return this.#lanes.takeWaiting();
+  }
+
+  /** Waits for what was asked, each within its deadline, then lets go. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#lanes.open.map(({ promise }) => promise));
+    this.abandon();
+  }
+
+  /** Sends nothing, until `release`; resolves when everything that was sent is answered or lost. */
+  async hold(): Promise<void> {
+    this.#isHeld = true;
+    if (this.#state !== "down" && !this.#lanes.isQuiet) await this.redis.ping().catch(ignore);
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.#flushSoon();
+  }
+
+  /** Lets go at once. */
+  abandon(): void {
+    this.#goDown();
+    this.#state = "closed";
+    this.#lanes.stop();
+    this.redis.disconnect();
+    for (const request of this.takeWaiting()) request.fail(this.failure);
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushing = false;
+    if (this.#state !== "ready" || this.#isHeld || !this.redis.stream.writable) return;
+    let text = "";
+    const sink = { write: (part: string | Buffer): void => void (text += part.toString()) };
+    for (let next = this.#lanes.send(); next !== undefined; next = this.#lanes.send()) {
+      this.#send(next, sink);
+      if (text.length < WRITTEN_AT_ONCE) continue;
+      this.redis.stream.write(text);
+      text = "";
+    }
+    if (text !== "") this.redis.stream.write(text);
+  };
+
+  #flushSoon(): void {
+    if (this.#isFlushing || this.#state !== "ready" || !this.#lanes.hasWaiting) return;
+    this.#isFlushing = true;
+    setImmediate(this.#flush);
+  }
+
+  #send(request: Request, sink: { write(part: string | Buffer): void }): void {
+    const { name, args } = request.question;
+    const command = new Command(name, [...args], { replyEncoding: "utf8" });
+    command.promise.then(
+      (reply) => this.#hear(request, reply),
+      (error: unknown) => this.#hearFailure(request, error),
+    );
+    // The driver writes to what it is given, and waits for the reply on its own socket.
+    this.redis.sendCommand(command, sink as never);
+  }
+
+  #hear(request: Request, reply: unknown): void {
+    if (!this.#lanes.land(request)) return;
+    this.#lanes.noteDone(request);
+    // Redis answers nothing else to what is asked here.
+    request.answer(reply as RedisReply);
+    if (this.#lanes.hasUndone) this.#renew();
+  }
+
+  #hearFailure(request: Request, error: unknown): void {
+    if (!this.#lanes.land(request)) return;
+    const said = error instanceof Error ? error.message : "";
+    if (said.startsWith("NOSCRIPT")) this.#setAside(request);
+    else if (said.startsWith("MOVED") && this.#parts.redirect !== undefined) {
+      this.#parts.redirect(request);
+    } else {
+      request.fail(replyFailure(error, this.place));
+      // Who became a replica will not be a primary again by itself: look who is there now.
+      if (said.startsWith("READONLY")) this.redis.disconnect(true);
+    }
+    if (this.#lanes.hasUndone) this.#renew();
+  }
+
+  #setAside(request: Request): void {
+    this.#lanes.setAside(request);
+    if (this.#state === "ready") this.#state = "preparing"; // nothing more goes out (C3)
+  }
+
+  /** Once everything that was sent is answered: the scripts anew, then what was not done. */
+  #renew(): void {
+    if (!this.#lanes.isQuiet || this.#state !== "preparing") return;
+    this.#lanes.takeBack();
+    void this.#prepare();
+  }
+
+  async #prepare(): Promise<void> {
+    this.#state = "preparing";
+    const { scripts, examine, options, changed } = this.#parts;
+    const { stream } = this.redis;
+    try {
+      await examine(this.redis);
+      await Promise.all(
+        Object.values(scripts).map(({ text }: RedisScript) => this.redis.script("LOAD", text)),
+      );
+    } catch (error) {
+      if (this.redis.stream !== stream) return; // it ended meanwhile, and another is on its way
+      this.#note(isBanyanError(error) ? error : replyFailure(error, this.place));
+      this.redis.disconnect(true);
+      return;
+    }
+    // A socket that ended meanwhile has taken the state with it.
+    if (this.redis.stream !== stream || this.#state !== "preparing") return;
+    this.#cancelWatch?.();
+    if (this.#failure !== undefined) options.log.info("connected to Redis", { place: this.place });
+    this.#failure = undefined;
+    this.#state = "ready";
+    this.#flushSoon();
+    changed();
+  }
+
+  #goDown(): void {
+    this.#cancelWatch?.();
+    if (this.#state === "closed") return;
+    this.#state = "down";
+    this.#lanes.loseSent(this.failure);
+    this.#parts.changed();
+  }
+
+  /** Keeps the reason, and tells the log when it is a new one. */
+  #note(error: unknown): void {
+    if (this.#failure !== undefined && isEcho(error)) return;
+    const failure = connectionFailure(error, this.place);
+    if (this.#failure?.message !== failure.message && this.#state !== "closed") {
+      const fields = { place: this.place, reason: failure.code, error: failure };
+      this.#parts.options.log.warn("no connection to Redis", fields);
+    }
+    this.#failure = failure;
+    if (isFinal(failure)) this.#parts.changed();
+  }
+
+  /** A server that accepts and then says nothing is hung up on as well. */
+  #watch(): void {
+    const { clock, commandTimeoutMs } = this.#parts.options;
+    this.#cancelWatch?.();
+    this.#cancelWatch = clock.setTimer(commandTimeoutMs, () => {
+      if (this.#state !== "ready") this.#hangUp();
+    });
+  }
+
+  /** At once: who says nothing does not say goodbye either. The driver connects anew. */
+  #hangUp(): void {
+    this.redis.stream.destroy();
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,135 @@
+/** What can go wrong with a Redis, by name, so that an operator knows what to do at night. */
+
+import { defineErrors, isBanyanError } from "@banyan/kernel";
+import type { BanyanError } from "@banyan/kernel";
+import { stateErrors } from "@banyan/state";
+
+export const redisErrors = defineErrors({
+  REDIS_UNREACHABLE: {
+    kind: "unavailable",
+    summary:
+      "No connection to Redis. Nothing was sent; the engine keeps trying. Check address, network and server.",
+  },
+  REDIS_TIMED_OUT: {
+    kind: "unavailable",
+    summary:
+      "Redis did not answer a read within `commandTimeoutMs`. Look at its load, its slow log and the network.",
+  },
+  REDIS_REFUSED: {
+    kind: "unavailable",
+    summary:
+      "Redis refused a command and did nothing: it loads, is full, is a replica, or moves a slot. Its words are the cause.",
+  },
+  REDIS_QUEUE_FULL: {
+    kind: "resource_exhausted",
+    summary:
+      "Too many requests wait for Redis (`requestsWaitingMax`). Nothing was sent; try again later.",
+  },
+  REDIS_AUTH_REFUSED: {
+    kind: "failed_precondition",
+    summary: "Redis refused username or password, or the user may not do what the engine needs.",
+  },
+  REDIS_CERTIFICATE_REFUSED: {
+    kind: "failed_precondition",
+    summary:
+      "TLS failed: the certificate of the server does not fit `tls.ca` or the name, or it refused ours.",
+  },
+  REDIS_UNFIT: {
+    kind: "failed_precondition",
+    summary:
+      "The server is not what the options say: older than Redis 7, a Cluster's member, or no member of one.",
+  },
+  REDIS_ENTRY_UNREADABLE: {
+    kind: "data_loss",
+    summary:
+      "A key of the engine holds what it did not write. Delete the entry, or give the engine a `keyPrefix` of its own.",
+  },
+  REDIS_FAILED: {
+    kind: "unavailable",
+    summary: "Redis failed in a way that has no name of its own; the node's log has it.",
+  },
+});
+
+/** First words of replies that say: refused, and nothing was done. */
+const refusals = new Set([
+  "OOM",
+  "READONLY",
+  "LOADING",
+  "MISCONF",
+  "MASTERDOWN",
+  "NOREPLICAS",
+  "CLUSTERDOWN",
+  "TRYAGAIN",
+  "ASK",
+  "MOVED",
+  "BUSY",
+  "NOSCRIPT",
+  "UNKILLABLE",
+]);
+const denials = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|invalid password|Client sent AUTH))/;
+const certificateCodes =
+  /CERT|SIGNATURE|SELF_SIGNED|ISSUER|ALTNAME|ERR_SSL|ERR_TLS|UNABLE_TO_VERIFY/;
+
+/** What the server answered instead of a result. */
+export function replyFailure(error: unknown, place: string): BanyanError {
+  if (isBanyanError(error)) return error;
+  const said = messageOf(error);
+  const [word = ""] = said.split(" ", 1);
+  if (refusals.has(word)) {
+    return redisErrors.REDIS_REFUSED(
+      `Redis at ${place} refused the command and did nothing: ${word}.`,
+      { details: { place }, cause: error },
+    );
+  }
+  if (denials.test(said)) return authError(place, error);
+  return redisErrors.REDIS_FAILED(`Redis at ${place} failed: ${said.slice(0, 200)}`, {
+    details: { place },
+    cause: error,
+  });
+}
+
+/** Why there is no connection, as far as is known. */
+export function connectionFailure(error: unknown, place: string): BanyanError {
+  if (isBanyanError(error)) return error;
+  const said = messageOf(error);
+  if (denials.test(said)) return authError(place, error);
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (certificateCodes.test(code) || /certificate/i.test(said)) {
+    return redisErrors.REDIS_CERTIFICATE_REFUSED(
+      `TLS with Redis at ${place} failed (${code || said.slice(0, 100)}); check tls.ca, ` +
+        `tls.servername and the client's certificate.`,
+      { details: { place }, cause: error },
+    );
+  }
+  const why = said === "" ? "" : ` (${said.slice(0, 200)})`;
+  return redisErrors.REDIS_UNREACHABLE(
+    `There is no connection to Redis at ${place}${why}; nothing was sent.`,
+    { details: { place }, cause: error },
+  );
+}
+
+/** Trying again does not mend it: a person has to. */
+export function isFinal(error: BanyanError): boolean {
+  return error.kind === "failed_precondition";
+}
+
+function authError(place: string, cause: unknown): BanyanError {
+  return redisErrors.REDIS_AUTH_REFUSED(
+    `Redis at ${place} refused the credentials or the permission; check username, password and ` +
+      `the user's ACL.`,
+    { details: { place }, cause },
+  );
+}
+
+/** A write was sent and its reply is lost. Callers see this one, with the reason as its cause. */
+export function unknownOutcome(cause: unknown): BanyanError {
+  return stateErrors.STATE_OUTCOME_UNKNOWN(
+    "The write was sent to Redis and its reply was lost, so whether it was done is not known; " +
+      "read before you repeat it. The node's log has the reason.",
+    { cause },
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : "";
+}

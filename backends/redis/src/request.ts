@@ -1,0 +1,109 @@
+/**
+ * One question to a server and how it ends: answered, failed, or no longer wanted.
+ *
+ * R1. It ends once. What comes after that is dropped.
+ * R2. A write that was sent is never asked again unless the server said that it did nothing.
+ */
+
+import { isBanyanError } from "@banyan/kernel";
+import type { Waiting } from "@banyan/kernel";
+import { kernelErrors } from "@banyan/kernel/internal";
+import { unknownOutcome } from "./errors.ts";
+import type { RedisScript } from "./scripts.ts";
+
+/** What Redis answers to what is asked here. */
+export type RedisReply = string | number | null | readonly RedisReply[];
+
+export interface RedisQuestion {
+  /** In lower case. */
+  readonly name: string;
+  readonly args: readonly string[];
+  /** Decides the slot. Left out: any server will do. */
+  readonly tag?: string;
+  /** Whether it may change something: then a lost reply is an outcome nobody knows. */
+  readonly writes: boolean;
+}
+
+/** A call of a script. */
+export function scriptQuestion(
+  script: RedisScript,
+  call: {
+    readonly tag: string;
+    readonly keys: readonly string[];
+    readonly args: readonly string[];
+  },
+): RedisQuestion {
+  const args = [script.sha, String(call.keys.length), ...call.keys, ...call.args];
+  return { name: "evalsha", args, tag: call.tag, writes: true };
+}
+
+export class Request {
+  readonly question: RedisQuestion;
+  /** Its place in the order of hand-over. */
+  readonly seq: number;
+  /** Monotonic. */
+  readonly deadlineMs: number;
+  readonly promise: Promise<RedisReply>;
+  /** How often it was sent. */
+  attempts = 0;
+  isSent = false;
+  isSettled = false;
+  readonly #signal: AbortSignal | undefined;
+  readonly #resolve: (reply: RedisReply) => void;
+  readonly #reject: (error: Error) => void;
+
+  constructor(
+    question: RedisQuestion,
+    place: { readonly seq: number; readonly deadlineMs: number },
+    { signal }: Waiting,
+  ) {
+    this.question = question;
+    this.seq = place.seq;
+    this.deadlineMs = place.deadlineMs;
+    const { promise, resolve, reject } = Promise.withResolvers<RedisReply>();
+    this.promise = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#signal = signal;
+    if (signal?.aborted === true) this.#abort();
+    else signal?.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  answer(reply: RedisReply): void {
+    if (!this.#settle()) return;
+    this.#resolve(reply);
+  }
+
+  /** It was not done. */
+  fail(error: Error): void {
+    if (!this.#settle()) return;
+    this.#reject(error);
+  }
+
+  /** No reply will come: of a write that was sent nobody knows the outcome. */
+  lose(reason: Error): void {
+    this.fail(this.isSent && this.question.writes ? unknownOutcome(reason) : reason);
+  }
+
+  /** True the first time (R1). */
+  #settle(): boolean {
+    if (this.isSettled) return false;
+    this.isSettled = true;
+    this.#signal?.removeEventListener("abort", this.#abort);
+    return true;
+  }
+
+  /** What was not sent is taken back, and nobody waits for a read; a sent write tells its end. */
+  readonly #abort = (): void => {
+    if (this.isSent && this.question.writes) return;
+    this.fail(cancelled(this.#signal?.reason));
+  };
+}
+
+function cancelled(reason: unknown): Error {
+  if (isBanyanError(reason)) return reason;
+  const text = "The caller wants no answer from Redis any more; nothing was written.";
+  return reason instanceof Error && reason.name === "TimeoutError"
+    ? kernelErrors.CALL_DEADLINE_EXCEEDED(text, { cause: reason })
+    : kernelErrors.CALL_CANCELLED(text, { cause: reason });
+}
