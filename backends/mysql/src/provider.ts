@@ -3,6 +3,7 @@
 import { assertKnownOptions } from "@banyan/state";
 import type { StateEngineProvider } from "@banyan/state";
 import { tableCapabilities } from "@banyan/state/internal";
+import { configSchema } from "./config-schema.ts";
 import { configurable } from "./options.ts";
 import { openMysqlState } from "./mysql-engine.ts";
 
@@ -11,6 +12,7 @@ export const mysqlState: StateEngineProvider = Object.freeze({
   name: "mysql",
   kinds: Object.freeze({ state: "durable" as const }),
   capabilities: tableCapabilities,
+  config: configSchema,
   openState: ({ clock, log, options = {} }) =>
     Promise.try(() => {
       assertKnownOptions(options, configurable, "The MySQL engine's configuration");

@@ -3,6 +3,7 @@
 import { assertKnownOptions } from "@banyan/state";
 import type { StateEngineProvider } from "@banyan/state";
 import { tableCapabilities } from "@banyan/state/internal";
+import { configSchema } from "./config-schema.ts";
 import { configurable } from "./options.ts";
 import { openPostgresState } from "./postgres-engine.ts";
 
@@ -11,6 +12,7 @@ export const postgresState: StateEngineProvider = Object.freeze({
   name: "postgres",
   kinds: Object.freeze({ state: "durable" as const }),
   capabilities: tableCapabilities,
+  config: configSchema,
   openState: ({ clock, log, options = {} }) =>
     Promise.try(() => {
       assertKnownOptions(options, configurable, "The PostgreSQL engine's configuration");

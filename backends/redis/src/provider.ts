@@ -2,6 +2,7 @@
 
 import { assertKnownOptions } from "@banyan/state";
 import type { StateEngineProvider } from "@banyan/state";
+import { configSchema } from "./config-schema.ts";
 import { configurable } from "./options.ts";
 import { openRedis, redisCapabilities } from "./redis-engine.ts";
 
@@ -10,6 +11,7 @@ export const redisState: StateEngineProvider = Object.freeze({
   name: "redis",
   kinds: Object.freeze({ state: "ephemeral" as const }),
   capabilities: redisCapabilities,
+  config: configSchema,
   openState: ({ clock, log, options = {} }) =>
     Promise.try(() => {
       assertKnownOptions(options, configurable, "The Redis engine's configuration");

@@ -26,3 +26,4 @@ export type {
   TableScan,
   TableWriter,
 } from "./table/table-database.ts";
+export { tableConfig, tlsConfig } from "./table/table-config.ts";
