@@ -82,7 +82,7 @@ test("a quick run of state does too, where there is a Redis", redisTest, async (
 test("an unknown area is refused with the known ones", async () => {
   await using run = spawnNode(main, ["trunks"], flags);
   assert.equal((await run.exited).code, 2);
-  assert.match(run.stderr, /areas: trunk, embedded, state/);
+  assert.match(run.stderr, /areas: trunk, embedded, telemetry, sql, state/);
 });
 
 test("a subject that cannot answer is named, and so is one that is gone", async () => {

@@ -65,6 +65,10 @@ export async function readReport(
       case "test:stderr":
         stderr.set(data.file, `${stderr.get(data.file) ?? ""}${data.message}`);
         break;
+      case "test:diagnostic":
+        // Of the runner itself: coverage that could not be read says so here and nowhere else.
+        if (data.nesting === 0 && data.message.startsWith("Warning:")) print(`${data.message}\n`);
+        break;
       case "test:coverage":
         coverage = data.summary.files;
         break;
@@ -90,6 +94,7 @@ type TestEvent =
   | { readonly type: "test:pass"; readonly data: EventData.TestPass }
   | { readonly type: "test:fail"; readonly data: EventData.TestFail }
   | { readonly type: "test:stderr"; readonly data: EventData.TestStderr }
+  | { readonly type: "test:diagnostic"; readonly data: EventData.TestDiagnostic }
   | { readonly type: "test:coverage"; readonly data: EventData.TestCoverage }
   | { readonly type: "test:summary"; readonly data: EventData.TestSummary & WithCounts };
 

@@ -25,6 +25,13 @@ const onPostgres = { skip: redisMissing || (await findReasonToSkip(postgresProgr
 const onMariadb = { skip: redisMissing || (await findReasonToSkip(mariadbPrograms)) };
 const ready = { timeoutMs: 60_000 };
 
+/** A node refuses variables that it does not know, such as those of tests. */
+const env = Object.fromEntries(
+  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
+    .filter((name) => name.startsWith("BANYAN_"))
+    .map((name) => [name, undefined]),
+);
+
 interface Place {
   readonly durable: string;
   readonly section: Readonly<Record<string, unknown>>;
@@ -41,8 +48,6 @@ async function greetTwice(place: Place, redisUrl: string): Promise<void> {
     redis: { url: redisUrl },
   };
   writeFileSync(project.join("banyan.yaml"), JSON.stringify(configuration));
-  // A node refuses variables that it does not know, such as the test bed's own.
-  const env = { BANYAN_TESTPOINTS: undefined };
   const run = (...words: string[]): Child => spawnNode(bin, words, { cwd: project.path, env });
   for (const expected of [1, 2]) {
     await using node = run("up");

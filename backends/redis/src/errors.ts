@@ -108,6 +108,21 @@ export function connectionFailure(error: unknown, place: string): BanyanError {
   );
 }
 
+/**
+ * With TLS 1.3 a server that does not like our certificate says so after the handshake, and its
+ * words may be lost behind the end of the connection: what is seen is that it hangs up every time.
+ */
+export function handshakeFailure(failure: BanyanError): BanyanError {
+  const { cause } = failure;
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code !== "ECONNRESET" && code !== "EPIPE") return failure;
+  return redisErrors.REDIS_CERTIFICATE_REFUSED(
+    `Redis hung up on every TLS connection (${code}): it may want a certificate of ours, or ` +
+      "another one; check tls.certificate and tls.key.",
+    { cause: failure },
+  );
+}
+
 /** Trying again does not mend it: a person has to. */
 export function isFinal(error: BanyanError): boolean {
   return error.kind === "failed_precondition";

@@ -1,7 +1,7 @@
 /** The wait at the start, for a server that comes up with us; not for one that never will. */
 
 import type { BanyanError } from "@banyan/kernel";
-import { isFinal } from "./errors.ts";
+import { handshakeFailure, isFinal } from "./errors.ts";
 import type { ResolvedRedisOptions } from "./options.ts";
 
 /** What tells when to look again. */
@@ -19,14 +19,17 @@ export interface Connecting {
  */
 export async function untilConnected(
   link: Connecting,
-  { clock, connectTimeoutMs }: ResolvedRedisOptions,
+  { clock, connectTimeoutMs, tls }: ResolvedRedisOptions,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   const look = (): void => {
     if (link.isReady) resolve(undefined);
     else if (isFinal(link.failure)) reject(link.failure);
   };
-  const cancel = clock.setTimer(connectTimeoutMs, () => reject(link.failure), { keepAlive: true });
+  const giveUp = (): void => {
+    reject(tls === undefined ? link.failure : handshakeFailure(link.failure));
+  };
+  const cancel = clock.setTimer(connectTimeoutMs, giveUp, { keepAlive: true });
   const before = link.onChange;
   link.onChange = look;
   look();
