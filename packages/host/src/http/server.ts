@@ -14,7 +14,7 @@
 import type { AddressInfo } from "node:net";
 import { Server as TlsServer } from "node:tls";
 import Fastify from "fastify";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, onResponseHookHandler } from "fastify";
 import type { OperationRunner } from "@banyan/kernel/internal";
 import { hostErrors } from "../errors.ts";
 import type { NodeConfig } from "../node-config.ts";
@@ -72,8 +72,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   addGuard(app, createGuard(config), door);
   const { onResponse } = options;
   if (onResponse !== undefined) {
+    const observe = onResponse("");
     app.addHook("onResponse", (request, reply, done) => {
-      onResponse(request, reply);
+      if (request.is404) observe(request, reply);
       done();
     });
   }
@@ -182,20 +183,22 @@ function addGuard(app: FastifyInstance, guard: Guard, door: HttpDoor): void {
 
 function addRoutes(
   app: FastifyInstance,
-  { config, runners, pages, door }: HttpServerOptions,
+  { config, runners, pages, door, onResponse }: HttpServerOptions,
 ): void {
   for (const runner of runners) {
     const bodyLimit = runner.operation.spec.payloadBytesMax ?? config.bodyBytesMax;
-    if (runner.kind === "raw") addRawRoute(app, { runner, door, bodyLimit });
+    if (runner.kind === "raw") addRawRoute(app, { runner, door, bodyLimit, onResponse });
     else {
       const handler = operationRoute(runner, door);
-      app.route({ method: "POST", url: pathOf(runner), bodyLimit, handler });
+      const url = pathOf(runner);
+      app.route({ method: "POST", url, bodyLimit, handler, ...watched(url, onResponse) });
     }
   }
   for (const page of pages) {
     app.route({
       method: ["GET", "HEAD"],
       url: page.path,
+      ...watched(page.path, onResponse),
       handler: async (request, reply) => {
         const { status, headers, body } = await page.render(request);
         return reply.code(status).headers(headers).send(body);
@@ -204,10 +207,30 @@ function addRoutes(
   }
 }
 
+/** The hook of a route that tells how long its answers took. */
+function watched(
+  route: string,
+  onResponse: HttpObserver | undefined,
+): { onResponse?: onResponseHookHandler } {
+  if (onResponse === undefined) return {};
+  const observe = onResponse(route);
+  return {
+    onResponse: (request, reply, done) => {
+      observe(request, reply);
+      done();
+    },
+  };
+}
+
+interface RawRoute extends Pick<HttpServerOptions, "door" | "onResponse"> {
+  readonly runner: OperationRunner;
+  readonly bodyLimit: number;
+}
+
 /** Raw routes take any media type, as bytes: their own context, so JSON routes stay strict. */
 function addRawRoute(
   app: FastifyInstance,
-  { runner, door, bodyLimit }: { runner: OperationRunner; door: HttpDoor; bodyLimit: number },
+  { runner, door, bodyLimit, onResponse }: RawRoute,
 ): void {
   const { http } = runner.operation.spec;
   if (http === undefined) return;
@@ -221,6 +244,7 @@ function addRawRoute(
     scope.route({
       method: [...methodsOf(http)],
       url: http.path,
+      ...watched(http.path, onResponse),
       bodyLimit,
       handler: rawRoute(runner, door),
     });
