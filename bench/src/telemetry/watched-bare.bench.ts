@@ -1,4 +1,8 @@
-/** Subject: the same calls on parts put together by hand, with no telemetry at all. */
+/**
+ * Subject: the same calls on parts put together by hand, with no telemetry at all. Argument
+ * `clock`: with an observer that is told how long a call took and forgets it, which is one more
+ * reading of the clock and nothing else.
+ */
 
 import { createLocalMesh } from "@banyan/mesh";
 import { createPublisher, openMemoryBus } from "@banyan/messaging";
@@ -10,7 +14,8 @@ import { serveMeasures } from "../subject.ts";
 import { echo, payloadSent } from "../trunk/echo.contract.ts";
 import { desk } from "./watched.contract.ts";
 
-const runtime = new CallRuntime();
+const isTimed = process.argv[2] === "clock";
+const runtime = new CallRuntime({ observer: isTimed ? { ended: () => undefined } : undefined });
 const mesh = createLocalMesh();
 const engine = openMemoryEngine();
 const notes = await openStore(engine, {
