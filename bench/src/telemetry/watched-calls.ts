@@ -1,10 +1,14 @@
-/** In-process calls of one node in five moods, each in a process of its own, in turns. */
+/**
+ * In-process calls of one node in five moods, each in a process of its own, in turns; and all of it
+ * in several sets of processes, as two processes of the same program differ by some 5 %: by what
+ * the compiler made of it, and when.
+ */
 
 import type { BenchRun, CaseGroup } from "../area.ts";
 import { caseOf } from "../result.ts";
 import type { BenchCase, Target } from "../result.ts";
 import { takeTurns } from "../rounds.ts";
-import { openSubject } from "../subject-process.ts";
+import { openSubject, type SubjectProcess } from "../subject-process.ts";
 
 const off = "telemetry switched off";
 const bare = "the pipeline alone, without a node";
@@ -13,31 +17,45 @@ const bare = "the pipeline alone, without a node";
 export const watchedCalls: CaseGroup = {
   name: "watched calls",
   async run(bench) {
-    await using stack = new AsyncDisposableStack();
-    const open = (file: string, ...args: string[]) =>
-      openSubject(new URL(file, import.meta.url), { args, fromSource: bench.fromSource });
-    const moods = ["off", "metrics", "sampled", "uncapped", "default"];
-    const opened = [
-      ...moods.map((mood) => open("watched-banyan.bench.ts", mood)),
-      open("watched-bare.bench.ts"),
-      open("watched-bare.bench.ts", "clock"),
-    ];
-    const subjects = (await Promise.all(opened)).map((subject) => stack.use(subject));
-    const cases: BenchCase[] = [];
-    for (const shape of ["call", "nested"]) {
-      const question = { inFlight: 64, durationMs: bench.quick ? 20 : 120 };
-      const turns = subjects.map((subject) => async (): Promise<number> => {
-        const { rate = NaN } = await subject.ask(shape, question);
-        return rate;
-      });
-      cases.push(...casesOf(shape, await takeTurns(turns, roundsOf(bench))));
+    const shapes = ["call", "nested"] as const;
+    const samples = { call: emptySamples(), nested: emptySamples() };
+    for (let set = 0; set < (bench.quick ? 1 : 7); set += 1) {
+      await using stack = new AsyncDisposableStack();
+      const opening = subjectsOf(bench);
+      const subjects = (await Promise.all(opening)).map((subject) => stack.use(subject));
+      for (const shape of shapes) {
+        const question = { inFlight: 64, durationMs: bench.quick ? 20 : 120 };
+        const turns = subjects.map((subject) => async (): Promise<number> => {
+          const { rate = NaN } = await subject.ask(shape, question);
+          return rate;
+        });
+        const taken = await takeTurns(turns, roundsOf(bench));
+        for (const [index, values] of taken.entries()) samples[shape][index]?.push(...values);
+      }
     }
-    return cases;
+    return shapes.flatMap((shape) => casesOf(shape, samples[shape]));
   },
 };
 
+const moods = ["off", "metrics", "sampled", "uncapped", "default"];
+
+function subjectsOf({ fromSource }: BenchRun): Promise<SubjectProcess>[] {
+  const open = (file: string, ...args: string[]): Promise<SubjectProcess> =>
+    openSubject(new URL(file, import.meta.url), { args, fromSource });
+  return [
+    ...moods.map((mood) => open("watched-banyan.bench.ts", mood)),
+    open("watched-bare.bench.ts"),
+    open("watched-bare.bench.ts", "clock"),
+  ];
+}
+
+/** One list for each subject. */
+function emptySamples(): number[][] {
+  return Array.from({ length: moods.length + 2 }, () => []);
+}
+
 function roundsOf({ quick }: BenchRun): { rounds: number; warmUp: number } {
-  return quick ? { rounds: 2, warmUp: 1 } : { rounds: 35, warmUp: 7 };
+  return quick ? { rounds: 2, warmUp: 1 } : { rounds: 7, warmUp: 4 };
 }
 
 const titles = {

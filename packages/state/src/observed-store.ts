@@ -13,6 +13,8 @@ import type { OperationObserver, OperationWatch } from "@banyan/telemetry/intern
 import { TypedStore } from "./typed-store.ts";
 import type { StoreCore } from "./typed-store.ts";
 
+const noOptions = Object.freeze({});
+
 export class ObservedStore<V> extends TypedStore<V> {
   readonly #observer: OperationObserver;
 
@@ -21,9 +23,19 @@ export class ObservedStore<V> extends TypedStore<V> {
     this.#observer = observer;
   }
 
-  override get(key: string, options?: Waiting): Promise<V | undefined> {
+  // By hand: where the engine answers at once, watching makes no promise of its own either.
+  override async get(key: string, options: Waiting = noOptions): Promise<V | undefined> {
     const watch = this.#observer.begin("get");
-    return watched(watch, super.get(key, options));
+    let value: V | undefined;
+    try {
+      const read = this.read(key, options);
+      value = read instanceof Promise ? await read : read;
+    } catch (error) {
+      watch.ended(error);
+      throw error;
+    }
+    watch.ended();
+    return value;
   }
 
   override getEntry(key: string, options?: Waiting): Promise<Entry<V> | undefined> {
@@ -80,15 +92,14 @@ export class ObservedStore<V> extends TypedStore<V> {
 }
 
 /** Handed on, not only looked at: a failure that nobody hears of must stay an unhandled one. */
-function watched<T>(watch: OperationWatch, answer: Promise<T>): Promise<T> {
-  return answer.then(
-    (value) => {
-      watch.ended();
-      return value;
-    },
-    (error: unknown) => {
-      watch.ended(error);
-      throw error;
-    },
-  );
+async function watched<T>(watch: OperationWatch, answer: Promise<T>): Promise<T> {
+  let value: T;
+  try {
+    value = await answer;
+  } catch (error) {
+    watch.ended(error);
+    throw error;
+  }
+  watch.ended();
+  return value;
 }

@@ -94,8 +94,19 @@ export class TypedStore<V> implements Store<V> {
 
   // No promise of its own where the engine answers at once: this is the hottest path there is.
   async get(key: string, options: Waiting = noOptions): Promise<V | undefined> {
+    const value = this.read(key, options);
+    return value instanceof Promise ? await value : value;
+  }
+
+  /** What `get` answers, at once where the engine does; throws at once, too. */
+  protected read(key: string, options: Waiting): Awaitable<V | undefined> {
     const read = this.#read(key, options);
-    const entry = read instanceof Promise ? await this.#named(read) : read;
+    if (read instanceof Promise) return this.#decoded(read);
+    return read === undefined ? undefined : this.#codec.decode(read);
+  }
+
+  async #decoded(read: Promise<EngineEntry | undefined>): Promise<V | undefined> {
+    const entry = await this.#named(read);
     return entry === undefined ? undefined : this.#codec.decode(entry);
   }
 

@@ -7,10 +7,11 @@
  * baseline and is not taken off. Exits with 1 when a target is missed by the median.
  */
 
-import { BanyanError } from "@banyan/kernel";
+import { BanyanError, systemClock, systemRandom } from "@banyan/kernel";
 import { CallContext, CallRuntime, anonymous } from "@banyan/kernel/internal";
+import type { CallObserver } from "@banyan/kernel/internal";
 import { createLog, createMetrics } from "@banyan/telemetry";
-import { createCallObserver } from "@banyan/telemetry/internal";
+import { Tracer, TraceStore, createCallObserver } from "@banyan/telemetry/internal";
 
 const batches = 41;
 const metrics = createMetrics();
@@ -99,6 +100,23 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: "clock, one reading",
+    rounds: 1e5,
+    run: (rounds) => {
+      let sum = 0;
+      for (let round = 0; round < rounds; round += 1) sum += systemClock.monotonicMs();
+      sink += sum;
+    },
+  },
+  { name: "call, not watched", rounds: 1e5, run: watchedCalls(undefined) },
+  {
+    name: "call, metrics",
+    rounds: 1e5,
+    run: watchedCalls(createCallObserver(createMetrics())),
+  },
+  { name: "call, and few traces", rounds: 1e5, run: watchedCalls(tracing(100)) },
+  { name: "call, and 1 % of traces", rounds: 1e5, run: watchedCalls(tracing(1e7)) },
+  {
     name: "log, level off",
     rounds: 2e5,
     run: (rounds) => {
@@ -122,6 +140,39 @@ const cases: readonly Case[] = [
     },
   },
 ];
+
+/** A call is made and told to an observer: what watching adds to it, but for reading the clock. */
+function watchedCalls(each: CallObserver | undefined): Case["run"] {
+  const runtime = new CallRuntime({ observer: each });
+  const target = { service: "greeter", name: "greeter.greet", timeoutMs: 1_000 };
+  const init = { mode: "strict", principal: anonymous } as const;
+  return (rounds) => {
+    for (let round = 0; round < rounds; round += 1) {
+      const made = new CallContext(target, runtime, init);
+      each?.ended(made, undefined, values[round & 1023] ?? 0);
+      sink += made.startedMs;
+    }
+  };
+}
+
+/** With 1 % of the traces, and at most so many in a second. */
+function tracing(perSecondMax: number): CallObserver {
+  const tracer = new Tracer({
+    clock: systemClock,
+    random: systemRandom,
+    recent: new TraceStore({ partsMax: 1_000, spansMax: 20_000 }),
+    sinks: [],
+    ratio: 0.01,
+    perSecondMax,
+    slowMs: 1_000,
+    failuresPerSecondMax: 100,
+    remotePerSecondMax: 100,
+    spansMax: 1_000,
+    notedMax: 100_000,
+    callSites: true,
+  });
+  return createCallObserver(createMetrics(), { tracer });
+}
 
 let missed = 0;
 for (const { name, rounds, targetNs, run } of cases) {

@@ -27,6 +27,9 @@ export interface OperationStart {
   readonly random: Random;
 }
 
+/** What ended, as it is noted while its root runs: a list linked through its own entries. */
+export type Ended = EndedCall | OperationSpan;
+
 /** A store operation or a publish, from its begin on. */
 export class OperationSpan {
   readonly kind: OperationKind;
@@ -35,8 +38,10 @@ export class OperationSpan {
   readonly site: CallSite | undefined;
   error: BanyanError | undefined = undefined;
   durationMs = 0;
+  /** Noted before it. */
+  before: Ended | undefined = undefined;
   readonly #random: Random;
-  #trace: TraceContext | undefined = undefined;
+  #ids: TraceContext | undefined = undefined;
 
   constructor(kind: OperationKind, { parent, startedMs, site, random }: OperationStart) {
     this.kind = kind;
@@ -46,17 +51,25 @@ export class OperationSpan {
     this.#random = random;
   }
 
-  get trace(): TraceContext {
-    this.#trace ??= startSpan(this.parent?.trace, this.#random);
-    return this.#trace;
+  /** Its place in the trace, made when somebody asks. */
+  get ids(): TraceContext {
+    this.#ids ??= startSpan(this.parent?.trace, this.#random);
+    return this.#ids;
   }
 }
 
-/** Noted while the root runs. */
-export interface EndedCall {
+export class EndedCall {
   readonly call: CallContext;
   readonly error: BanyanError | undefined;
   readonly durationMs: number;
+  /** Noted before it. */
+  before: Ended | undefined = undefined;
+
+  constructor(call: CallContext, error: BanyanError | undefined, durationMs: number) {
+    this.call = call;
+    this.error = error;
+    this.durationMs = durationMs;
+  }
 }
 
 export interface PartFacts {
@@ -95,9 +108,9 @@ export class KeptPart implements TracePart {
   readonly facts: PartFacts;
   readonly #spans: readonly SpanFacts[];
 
-  constructor(ended: readonly (EndedCall | OperationSpan)[], facts: PartFacts) {
+  constructor(ended: readonly Ended[], facts: PartFacts) {
     this.#spans = ended.map((each) =>
-      each instanceof OperationSpan ? operationFacts(each) : callFacts(each),
+      each instanceof OperationSpan ? operationFacts(each) : new CallFacts(each, each.call.trace),
     );
     this.facts = facts;
   }
@@ -123,109 +136,99 @@ export class KeptPart implements TracePart {
 
 /**
  * A call that nothing was below and whose ids nobody has. At a share of many calls this is most of
- * what keeping costs, so it is one object, and its ids are made if somebody reads them.
+ * what is kept, so its ids are made only if somebody reads them.
  */
 export class LonePart implements TracePart {
   readonly count = 1;
   readonly facts: PartFacts;
-  readonly #target: CallTarget;
-  readonly #startedMs: number;
-  readonly #durationMs: number;
-  readonly #error: BanyanError | undefined;
-  readonly #principal: Principal;
-  readonly #caller: string | undefined;
-  readonly #kind: SpanKind;
-  readonly #own: SpanAttributes | undefined;
+  readonly #call: CallFacts;
   readonly #random: Random;
-  #trace: TraceContext | undefined = undefined;
 
-  constructor({ call, error, durationMs }: EndedCall, facts: PartFacts, random: Random) {
-    const { target, startedMs, principal, caller, shape } = call;
+  constructor(ended: EndedCall, facts: PartFacts, random: Random) {
     this.facts = facts;
-    this.#target = target;
-    this.#startedMs = startedMs;
-    this.#durationMs = durationMs;
-    this.#error = error;
-    this.#principal = principal;
-    this.#caller = caller;
-    this.#kind = shape?.kind ?? "internal";
-    this.#own = shape?.attributes(error);
+    this.#call = new CallFacts(ended, undefined);
     this.#random = random;
   }
 
   get trace(): TraceContext {
-    this.#trace ??= startSpan(undefined, this.#random, this.facts.kept === "sampled");
-    return this.#trace;
+    this.#call.ids ??= startSpan(undefined, this.#random, this.facts.kept === "sampled");
+    return this.#call.ids;
   }
 
   get isNotable(): boolean {
-    return this.facts.kept !== "sampled" || isFailure(this.#error);
+    return this.facts.kept !== "sampled" || this.#call.error?.isFailure === true;
   }
 
   get spans(): readonly SpanRecord[] {
-    const target = this.#target;
-    const own = { principal: this.#principal, caller: this.#caller, own: this.#own };
-    const facts: SpanFacts = {
-      trace: this.trace,
-      isRemote: false,
-      service: target.service,
-      name: target.name,
-      kind: this.#kind,
-      startedMs: this.#startedMs,
-      durationMs: this.#durationMs,
-      error: errorOf(this.#error),
-      attributes: callAttributes(target, own),
-      site: undefined,
-    };
-    return [recordOf(facts, this.facts)];
+    void this.trace;
+    return [recordOf(this.#call, this.facts)];
   }
 }
 
-function callFacts({ call, error, durationMs }: EndedCall): SpanFacts {
-  const { trace, shape, target, principal, caller, startedMs, note } = call;
-  return {
-    trace,
-    isRemote: call.root === call && trace.parentSpanId !== undefined,
-    service: target.service,
-    name: target.name,
-    kind: shape?.kind ?? "internal",
-    startedMs,
-    durationMs,
-    error: errorOf(error),
-    attributes: callAttributes(target, { principal, caller, own: shape?.attributes(error) }),
+/** Of a call, without the call: what is worked out of them waits for a reader. */
+class CallFacts implements SpanFacts {
+  ids: TraceContext | undefined;
+  readonly isRemote: boolean;
+  readonly kind: SpanKind;
+  readonly startedMs: number;
+  readonly durationMs: number;
+  readonly error: SpanError | undefined;
+  readonly site: CallSite | undefined;
+  readonly #target: CallTarget;
+  readonly #principal: Principal;
+  readonly #caller: string | undefined;
+  /** Of the door by which the call came. */
+  readonly #own: SpanAttributes | undefined;
+
+  /** @param ids `undefined`: whoever reads it makes them first */
+  constructor({ call, error, durationMs }: EndedCall, ids: TraceContext | undefined) {
+    const { shape, note } = call;
+    this.ids = ids;
+    this.isRemote = call.root === call && ids?.parentSpanId !== undefined;
+    this.kind = shape?.kind ?? "internal";
+    this.startedMs = call.startedMs;
+    this.durationMs = durationMs;
+    this.error = errorOf(error);
     // On a root the note is what is below it.
-    site: isCallSite(note) ? note : undefined,
-  };
+    this.site = isCallSite(note) ? note : undefined;
+    this.#target = call.target;
+    this.#principal = call.principal;
+    this.#caller = call.caller;
+    this.#own = shape?.attributes(error);
+  }
+
+  get trace(): TraceContext {
+    if (this.ids === undefined) throw new Error("The ids of a call are made before it is read.");
+    return this.ids;
+  }
+
+  get service(): string {
+    return this.#target.service;
+  }
+
+  get name(): string {
+    return this.#target.name;
+  }
+
+  get attributes(): SpanAttributes {
+    return {
+      "rpc.system.name": "banyan",
+      "rpc.method": this.name,
+      "banyan.principal.kind": this.#principal.kind,
+      ...(this.#caller === undefined ? {} : { "banyan.caller": this.#caller }),
+      ...this.#own,
+    };
+  }
 }
 
 function isCallSite(note: unknown): note is CallSite {
   return typeof note === "object" && note !== null && "line" in note;
 }
 
-interface CallerFacts {
-  readonly principal: Principal;
-  readonly caller: string | undefined;
-  /** Of the door by which the call came. */
-  readonly own: SpanAttributes | undefined;
-}
-
-function callAttributes(
-  { name }: CallTarget,
-  { principal, caller, own }: CallerFacts,
-): SpanAttributes {
-  return {
-    "rpc.system.name": "banyan",
-    "rpc.method": name,
-    "banyan.principal.kind": principal.kind,
-    ...(caller === undefined ? {} : { "banyan.caller": caller }),
-    ...own,
-  };
-}
-
 function operationFacts(span: OperationSpan): SpanFacts {
-  const { kind: what, parent, trace, startedMs, durationMs, error, site } = span;
+  const { kind: what, parent, ids, startedMs, durationMs, error, site } = span;
   return {
-    trace,
+    trace: ids,
     isRemote: false,
     service: parent?.service ?? what.service,
     name: what.name,

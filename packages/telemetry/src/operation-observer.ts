@@ -9,7 +9,8 @@
 import { isBanyanError } from "@banyan/kernel";
 import type { BanyanError, Clock, TraceContext } from "@banyan/kernel";
 import { currentCallContext, toBanyanError } from "@banyan/kernel/internal";
-import type { OperationKind, OperationSpan } from "./kept-part.ts";
+import { OperationSpan } from "./kept-part.ts";
+import type { OperationKind } from "./kept-part.ts";
 import type { Histogram } from "./metric.ts";
 import type { Tracer } from "./tracer.ts";
 
@@ -48,7 +49,7 @@ export function createOperationObserver(options: OperationObserverOptions): Oper
         known.set(name, kind);
       }
       if (tracer === undefined) return new Stopwatch(kind, clock);
-      return new SpanWatch(kind, { tracer, clock });
+      return new WatchedSpan(kind, tracer, clock);
     },
   };
 }
@@ -92,30 +93,29 @@ class Stopwatch implements OperationWatch {
   }
 }
 
-class SpanWatch implements OperationWatch {
-  readonly #kind: WatchedKind;
+/** The span itself is what is told of its end: nothing else is made for it. */
+class WatchedSpan extends OperationSpan implements OperationWatch {
+  readonly #watched: WatchedKind;
   readonly #tracer: Tracer;
   readonly #clock: Clock;
-  readonly #span: OperationSpan;
 
-  constructor(kind: WatchedKind, { tracer, clock }: { tracer: Tracer; clock: Clock }) {
-    this.#kind = kind;
+  constructor(watched: WatchedKind, tracer: Tracer, clock: Clock) {
+    super(watched.span, tracer.start(currentCallContext()));
+    this.#watched = watched;
     this.#tracer = tracer;
     this.#clock = clock;
-    this.#span = tracer.begin(kind.span, currentCallContext());
   }
 
   get trace(): TraceContext | undefined {
-    return this.#span.parent?.sampled === true ? this.#span.trace : undefined;
+    return this.parent?.sampled === true ? this.ids : undefined;
   }
 
   ended(thrown?: unknown): void {
-    const span = this.#span;
-    const durationMs = this.#clock.monotonicMs() - span.startedMs;
+    const durationMs = this.#clock.monotonicMs() - this.startedMs;
     const error = thrown === undefined ? undefined : errorOf(thrown);
-    this.#kind.record(durationMs, error);
+    this.#watched.record(durationMs, error);
     try {
-      this.#tracer.end(span, error, durationMs);
+      this.#tracer.end(this, error, durationMs);
     } catch {
       // A sink that throws must not make a failure of what went well.
       this.#tracer.failed();

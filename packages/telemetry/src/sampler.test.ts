@@ -38,3 +38,11 @@ test("in no second more are kept than the bound, and a quiet second has all of i
   assert.equal(countKept(createSampler({ ratio: 1, perSecondMax: 10, random }), 5000, 1), 50);
   assert.equal(countKept(createSampler({ ratio: 1, perSecondMax: 0, random }), 5000, 1), 0);
 });
+
+test("a bound is given out in portions, where a burst must not use it up at once", () => {
+  const random = createSeededRandom(1);
+  const sampler = createSampler({ ratio: 1, perSecondMax: 50, windowMs: 100, random });
+  assert.equal(countKept(sampler, 99, 1), 5);
+  const second = createSampler({ ratio: 1, perSecondMax: 50, windowMs: 100, random });
+  assert.equal(countKept(second, 1000, 1), 50);
+});

@@ -12,17 +12,21 @@ export interface SamplerOptions {
   readonly ratio: number;
   /** New traces in a second; `Infinity`: no bound but the ratio. */
   readonly perSecondMax: number;
+  /** The bound is given out in portions for so many milliseconds. Default 1000. */
+  readonly windowMs?: number;
   readonly random: Random;
 }
 
 /** Answers whether the trace that begins at this time (monotonic, milliseconds) is kept. */
 export type Sampler = (nowMs: number) => boolean;
 
-export function createSampler({ ratio, perSecondMax, random }: SamplerOptions): Sampler {
+export function createSampler(options: SamplerOptions): Sampler {
+  const { ratio, perSecondMax, windowMs = 1000, random } = options;
   if (ratio <= 0) return () => false;
   const gap = ratio >= 1 ? () => 0 : createGap(ratio, random);
   let toSkip = gap();
-  let secondEndsMs = -Infinity;
+  const portion = (perSecondMax * windowMs) / 1000;
+  let windowEndsMs = -Infinity;
   let left = 0;
   return (nowMs) => {
     if (toSkip > 0) {
@@ -30,9 +34,9 @@ export function createSampler({ ratio, perSecondMax, random }: SamplerOptions): 
       return false;
     }
     toSkip = gap();
-    if (nowMs >= secondEndsMs) {
-      secondEndsMs = nowMs + 1000;
-      left = perSecondMax;
+    if (nowMs >= windowEndsMs) {
+      windowEndsMs = nowMs + windowMs;
+      left = portion;
     }
     if (left < 1) return false;
     left -= 1;

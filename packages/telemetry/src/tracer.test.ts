@@ -7,6 +7,7 @@ import { FakeClock } from "@banyan/testbed";
 import { createCallObserver } from "./call-observer.ts";
 import { createOperationObserver } from "./operation-observer.ts";
 import type { SpanRecord } from "./span.ts";
+import { OperationSpan } from "./kept-part.ts";
 import { Tracer } from "./tracer.ts";
 import type { TracerOptions } from "./tracer.ts";
 
@@ -65,7 +66,7 @@ test("a sampled trace is kept with everything below it, and the places that aske
   clock.advanceSync(3);
   child.end(undefined, undefined);
   const kind = { name: "set shop.sales", kind: "client", service: "shop", attributes: {} } as const;
-  const open = tracer.begin(kind, root);
+  const open = new OperationSpan(kind, tracer.start(root));
   clock.advanceSync(1);
   tracer.end(open, undefined, 1);
   root.end(undefined, undefined);
@@ -283,4 +284,21 @@ test("a span quotes nothing of what a caller sent: mistakes have a code alone", 
       ["BROKEN", "It broke."],
     ],
   );
+});
+
+test("places in the code are found for so many spans at once, and for more a moment later", () => {
+  const { clock, spans, begin } = openWorld({ ratio: 1, spansMax: 1000 });
+  const placed = (): number => {
+    spans.length = 0;
+    const root = begin("shop.buy");
+    for (let n = 0; n < 300; n += 1)
+      begin("stock.take", { parent: root }).end(undefined, undefined);
+    root.end(undefined, undefined);
+    assert.equal(spans.length, 301, "the spans are all there");
+    return spans.filter(({ site }) => site !== undefined).length;
+  };
+  assert.equal(placed(), 100);
+  assert.equal(placed(), 0);
+  clock.advanceSync(100);
+  assert.equal(placed(), 100);
 });

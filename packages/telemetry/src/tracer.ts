@@ -20,8 +20,8 @@
 import type { BanyanError, Clock, Random, TraceContext } from "@banyan/kernel";
 import type { CallContext } from "@banyan/kernel/internal";
 import { findCallSite } from "./call-site.ts";
-import { KeptPart, LonePart, OperationSpan } from "./kept-part.ts";
-import type { EndedCall, OperationKind, TracePart } from "./kept-part.ts";
+import { EndedCall, KeptPart, LonePart } from "./kept-part.ts";
+import type { Ended, OperationSpan, OperationStart, TracePart } from "./kept-part.ts";
 import { createSampler } from "./sampler.ts";
 import type { Sampler } from "./sampler.ts";
 import { isFailure } from "./span.ts";
@@ -54,7 +54,9 @@ export interface TracerOptions {
 
 /** What a root notes; also left on it after its end, for what ends later. */
 class Note {
-  readonly ended: (EndedCall | OperationSpan)[] = [];
+  /** What ended last, linked to what ended before it. */
+  last: Ended | undefined = undefined;
+  size = 0;
   dropped = 0;
   /** Spans kept after the root's end. */
   late = 0;
@@ -78,10 +80,12 @@ export interface TracerCounts {
 
 /** What ends after its root, and why it would be kept. */
 interface LateSpan {
-  readonly ended: EndedCall | OperationSpan;
+  readonly ended: Ended;
   readonly reason: KeepReason | undefined;
 }
 
+// A look at the stack takes up to 10 µs: so it takes 1 % of a processor at most, at any time.
+const siteBudget = { ratio: 1, perSecondMax: 1_000, windowMs: 100 };
 const lateMax = 100; // work that goes on for ever under an ended call is no part of a picture
 const offsetAgeMs = 100;
 
@@ -90,6 +94,7 @@ export class Tracer {
   readonly sampleRemote: Sampler;
   readonly #options: TracerOptions;
   readonly #affordable: Sampler;
+  readonly #sites: Sampler;
   readonly #kept: Record<KeepReason, number> = { sampled: 0, error: 0, slow: 0 };
   #offset = 0;
   #offsetAtMs = -Infinity;
@@ -104,6 +109,7 @@ export class Tracer {
     this.sampleRemote = createSampler({ ratio: 1, perSecondMax: remotePerSecondMax, random });
     this.sample = createSampler({ ratio, perSecondMax, random });
     this.#affordable = createSampler({ ratio: 1, perSecondMax: failuresPerSecondMax, random });
+    this.#sites = createSampler({ ...siteBudget, random });
   }
 
   get slowMs(): number {
@@ -126,7 +132,7 @@ export class Tracer {
 
   /** A sampled call below another begins: the code that made it is on the stack. */
   began(call: CallContext): void {
-    if (this.#options.callSites) call.note = findCallSite();
+    if (this.#options.callSites && this.#sites(call.startedMs)) call.note = findCallSite();
   }
 
   /** A call ended. Answers its span, where that is known to be kept. */
@@ -137,28 +143,31 @@ export class Tracer {
   ): { readonly trace: TraceContext } | undefined {
     const reason = this.#reasonOf(call, error, durationMs);
     if (call.root !== call) {
-      this.#addBelow(call.root, { call, error, durationMs }, reason);
+      this.#addBelow(call.root, new EndedCall(call, error, durationMs), reason);
       return call.sampled ? call : undefined;
     }
     const note = call.note instanceof Note ? call.note : undefined;
-    if (call.sampled) return this.#keepRoot({ call, error, durationMs }, "sampled", note);
+    if (call.sampled) {
+      return this.#keepRoot(new EndedCall(call, error, durationMs), "sampled", note);
+    }
     const why = reason ?? note?.reason;
     if (why !== undefined && this.#affordable(call.startedMs + durationMs)) {
-      return this.#keepRoot({ call, error, durationMs }, why, note);
+      return this.#keepRoot(new EndedCall(call, error, durationMs), why, note);
     }
     if (why !== undefined) this.#overBudget += 1;
     if (note !== undefined) {
-      this.#take(note);
+      this.#forget(note);
       note.kept = "not";
     }
     return undefined;
   }
 
   /** Work that is no call begins, in the turn in which it was asked for. */
-  begin(kind: OperationKind, parent: CallContext | undefined): OperationSpan {
+  start(parent: CallContext | undefined): OperationStart {
     const { clock, random, callSites } = this.#options;
-    const site = callSites && parent?.sampled === true ? findCallSite() : undefined;
-    return new OperationSpan(kind, { parent, startedMs: clock.monotonicMs(), site, random });
+    const startedMs = clock.monotonicMs();
+    const isPlaced = callSites && parent?.sampled === true && this.#sites(startedMs);
+    return { parent, startedMs, site: isPlaced ? findCallSite() : undefined, random };
   }
 
   /** It ended. What is below no call is kept for its own sake alone: it failed, or was slow. */
@@ -200,7 +209,8 @@ export class Tracer {
     this.#kept[why] += 1;
     if (note !== undefined) {
       note.kept = why;
-      this.#keep([root, ...this.#take(note)], why, note.dropped);
+      this.#keep([root, ...endedOf(note)], why, note.dropped);
+      this.#forget(note);
       return call;
     }
     if (call.isTraced) {
@@ -216,11 +226,7 @@ export class Tracer {
     return part;
   }
 
-  #addBelow(
-    root: CallContext,
-    ended: EndedCall | OperationSpan,
-    reason: KeepReason | undefined,
-  ): void {
+  #addBelow(root: CallContext, ended: Ended, reason: KeepReason | undefined): void {
     let note: Note;
     if (root.note instanceof Note) note = root.note;
     else {
@@ -236,20 +242,25 @@ export class Tracer {
     }
     if (reason === "error" || note.reason === undefined) note.reason = reason ?? note.reason;
     const { spansMax, notedMax } = this.#options;
-    if (note.ended.length < spansMax && this.#noted < notedMax) {
-      note.ended.push(ended);
+    if (note.size < spansMax && this.#noted < notedMax) {
+      ended.before = note.last;
+      note.last = ended;
+      note.size += 1;
       this.#noted += 1;
       return;
     }
     note.dropped += 1;
     this.#spansDropped += 1;
-    if (reason !== undefined && note.ended.length > 0) note.ended[note.ended.length - 1] = ended;
+    if (reason === undefined || note.last === undefined) return;
+    ended.before = note.last.before;
+    note.last = ended;
   }
 
-  /** What a root noted, which it notes no longer. */
-  #take(note: Note): (EndedCall | OperationSpan)[] {
-    this.#noted -= note.ended.length;
-    return note.ended.splice(0);
+  /** What a root noted it notes no longer. */
+  #forget(note: Note): void {
+    this.#noted -= note.size;
+    note.size = 0;
+    note.last = undefined;
   }
 
   /** I2. */
@@ -269,7 +280,7 @@ export class Tracer {
     this.#keep([ended], why, 0);
   }
 
-  #keep(ended: readonly (EndedCall | OperationSpan)[], kept: KeepReason, dropped: number): void {
+  #keep(ended: readonly Ended[], kept: KeepReason, dropped: number): void {
     const offsetMs = this.offsetMs(this.#options.clock.monotonicMs());
     this.#add(new KeptPart(ended, { offsetMs, kept, dropped }));
   }
@@ -299,4 +310,11 @@ export class Tracer {
       }
     }
   }
+}
+
+/** What a root noted, in the order in which it ended. */
+function endedOf(note: Note): Ended[] {
+  const ended: Ended[] = [];
+  for (let each = note.last; each !== undefined; each = each.before) ended.push(each);
+  return ended.reverse();
 }

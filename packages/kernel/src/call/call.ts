@@ -308,14 +308,12 @@ export class CallContext implements Call, WheelEntry {
   }
 
   #decideSampled(): boolean {
-    const { trace, parent } = this.#init;
-    if (trace !== undefined) {
-      // Whoever calls us decides, as far as we let strangers decide what we pay.
-      const { observer } = this.#runtime;
-      return trace.sampled && (observer?.sampleRemote?.(this.startedMs) ?? true);
-    }
-    if (parent !== undefined) return parent.sampled;
-    return this.#runtime.observer?.sample?.(this.startedMs) ?? false;
+    if (this.root !== this) return this.#init.parent?.sampled ?? false;
+    const { trace } = this.#init;
+    const { observer } = this.#runtime;
+    if (trace === undefined) return observer?.sample?.(this.startedMs) ?? false;
+    // Whoever calls us decides, as far as we let strangers decide what we pay.
+    return trace.sampled && (observer?.sampleRemote?.(this.startedMs) ?? true);
   }
 
   remainingMs(): number {
