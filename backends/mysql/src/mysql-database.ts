@@ -142,6 +142,11 @@ class MysqlDatabase implements TableDatabase {
     return rows.map(rowOf);
   }
 
+  async count(store: number, now: number): Promise<number> {
+    const [row] = await this.#ask((connection) => connection.rows(this.#sql.count, [store, now]));
+    return Number(row?.[0]);
+  }
+
   async sweep(now: number, limit: number): Promise<number> {
     const result = await this.#ask((connection) => connection.query(this.#sql.sweep, [now, limit]));
     // A statement that changes rows answers with their number.

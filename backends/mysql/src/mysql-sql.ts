@@ -33,6 +33,7 @@ export interface MysqlSql {
   /** With places for a store and so many keys. */
   read(keys: number): string;
   scan: { readonly all: string; readonly to: string };
+  count: string;
   sweep: string;
 }
 
@@ -58,6 +59,8 @@ export function createSql({ entries }: TableNames): MysqlSql {
       all: `${page} ORDER BY \`key\` LIMIT ?`,
       to: `${page} AND \`key\` < ? ORDER BY \`key\` LIMIT ?`,
     },
+    count: `SELECT COUNT(*) FROM ${entries}
+      WHERE store_id = ? AND (expires_at IS NULL OR expires_at > ?)`,
     sweep: `DELETE FROM ${entries} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
   };
 }

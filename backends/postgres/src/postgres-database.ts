@@ -153,6 +153,13 @@ class PostgresDatabase implements TableDatabase {
     return rows.map(rowOf);
   }
 
+  async count(store: number, now: number): Promise<number> {
+    const { rows } = await this.#ask((client) =>
+      run<readonly [number]>(client, this.#sql.count, [store, now]),
+    );
+    return rows[0]?.[0] ?? NaN;
+  }
+
   async sweep(now: number, limit: number): Promise<number> {
     const { rowCount } = await this.#ask((client) => run(client, this.#sql.sweep, [now, limit]));
     return rowCount ?? 0;

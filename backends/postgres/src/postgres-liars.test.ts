@@ -180,6 +180,7 @@ function describeLiars(url: string): void {
           openStore: (scope, name) => real.openStore(scope, name),
           read: (keys) => real.read(keys),
           scan: (scan) => real.scan(scan),
+          count: (store, now) => real.count(store, now),
           sweep: (now, limit) => real.sweep(now, limit),
           nowMs: () => real.nowMs(),
           check: () => real.check(),

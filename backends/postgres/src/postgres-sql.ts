@@ -41,6 +41,8 @@ export interface PostgresSql {
   readonly scan: Statement;
   /** the same and end */
   readonly scanTo: Statement;
+  /** store, now */
+  readonly count: Statement;
   /** now, limit */
   readonly sweep: Statement;
 }
@@ -74,6 +76,8 @@ export function createSql({ stores, entries }: TableNames): PostgresSql {
     getMany: statement(`SELECT ${row} FROM ${listedKeys} JOIN ${entries} e ON ${here}`),
     scan: statement(`${page} ORDER BY e.key LIMIT $5`),
     scanTo: statement(`${page} AND e.key < $6 ORDER BY e.key LIMIT $5`),
+    count: statement(`SELECT count(*)::float8 FROM ${entries}
+      WHERE store_id = $1 AND (expires_at IS NULL OR expires_at > $2)`),
     sweep: statement(`DELETE FROM ${entries} WHERE ctid = ANY (ARRAY (
       SELECT ctid FROM ${entries} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
       FOR UPDATE SKIP LOCKED))`),

@@ -151,7 +151,7 @@ export class RedisStore implements EngineStore {
     return page;
   }
 
-  /** How many entries live. No part of the contract; the index is counted as it is kept. */
+  /** The index is counted as it is kept, so this is no walk. */
   async count(waiting?: Waiting): Promise<number> {
     const keys = [this.keys.index, this.keys.expiring];
     return Number(await this.#call(this.#scripts.count, { keys, args: [], waiting }));

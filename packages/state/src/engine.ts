@@ -162,6 +162,8 @@ export interface EngineStore {
   deleteMany(keys: readonly string[], options?: Waiting): Awaitable<number>;
   /** In the byte order of the keys' UTF-8. */
   scan(scan: EngineScan, options?: Waiting): Awaitable<readonly EngineEntry[]>;
+  /** How many entries there are (E5). */
+  count(options?: Waiting): Awaitable<number>;
 }
 
 /** What a transaction has read and insists on. */

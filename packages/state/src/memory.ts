@@ -171,6 +171,12 @@ class MemoryEngine implements StateEngine {
         return keys.filter((key) => this.#drop(this.#live(table, key, nowMs))).length;
       },
       scan: (scan) => this.#scan(table, scan),
+      count: () => {
+        this.#assertOpen();
+        const nowMs = clock.nowMs();
+        while (this.#dropNextDead(nowMs));
+        return table.entries.size;
+      },
     };
   }
 

@@ -85,6 +85,8 @@ export interface Store<V> {
   deleteMany(keys: readonly string[], options?: Waiting): Promise<number>;
   /** One page in key order. */
   scan(options?: ScanOptions): Promise<Page<V>>;
+  /** How many entries there are. A database counts them: not for every request. */
+  count(options?: Waiting): Promise<number>;
   /**
    * Reads, changes and writes one key as if alone: `change` may run more than once and must be
    * pure. Keeps an entry's time to live. @throws STATE_UPDATE_CONTENDED after too many conflicts.

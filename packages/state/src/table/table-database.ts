@@ -85,6 +85,8 @@ export interface TableDatabase {
   read(keys: readonly TableKey[]): Promise<readonly TableRow[]>;
   /** In the order of the keys. */
   scan(scan: TableScan): Promise<readonly TableRow[]>;
+  /** How many rows of the store there are that have not expired by then. */
+  count(store: number, now: number): Promise<number>;
   /** Removes up to `limit` rows that have expired by then; answers how many. */
   sweep(now: number, limit: number): Promise<number>;
   /** The server's wall clock, in ms. */
