@@ -5,6 +5,8 @@ import { sectionValue, toBanyanError } from "@banyan/kernel/internal";
 import type { Bus } from "@banyan/messaging";
 import { openStore } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
+import { openServiceScopes } from "@banyan/state/internal";
+import type { ScopedDeclaration, ServiceScopes } from "@banyan/state/internal";
 import { createStoreObserver } from "@banyan/telemetry/internal";
 import type { Instruments } from "@banyan/telemetry/internal";
 import { busNameFor, engineNameFor } from "./engine-choice.ts";
@@ -22,6 +24,11 @@ export interface OpenedStore {
   readonly store: Store<unknown>;
 }
 
+/** The scopes of one service. */
+export interface OpenedScopes extends ServiceScopes {
+  readonly declared: readonly ScopedDeclaration[];
+}
+
 export interface NodeEngines {
   /** Carries durable events. */
   readonly bus: Bus;
@@ -33,10 +40,17 @@ export interface NodeEngines {
   readonly state: ReadonlyMap<string, StateEngine>;
   /** Stores opened so far, by `service.store`. */
   readonly stores: ReadonlyMap<string, OpenedStore>;
+  /** Of services with scoped stores, by the service's name. */
+  readonly scopes: ReadonlyMap<string, OpenedScopes>;
   /** The engine of durable stores that are not pinned. */
   durableEngine(): Promise<StateEngine>;
   /** A store of a service's contract, on the engine that configuration chose. */
   openStore(service: string, name: string, spec: StoreSpec): Promise<OpenedStore>;
+  /** A service's scopes, for its stores that are declared as scoped. */
+  openScopes(
+    service: string,
+    specs: readonly (readonly [name: string, spec: StoreSpec])[],
+  ): Promise<OpenedScopes>;
   /** The node's inbox on this engine. */
   openInbox(engine: StateEngine): Promise<OpenedStore>;
 }
@@ -85,6 +99,7 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
     return { service, name, spec, engine, store };
   };
 
+  const scopes = new Map<string, OpenedScopes>();
   const buses = new Map<string, Bus>();
   const busOf = onceEach(async (name: string): Promise<Bus> => {
     const bus = await openBus(name, options);
@@ -97,11 +112,27 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
     buses,
     state,
     stores,
+    scopes,
     durableEngine: () => engineOf(config.engines.durable),
     async openStore(service, name, spec) {
       const engine = await engineOf(engineNameFor(config, { service, store: name, spec }));
       const opened = await openOn(engine, { service, name, spec });
       stores.set(`${service}.${name}`, opened);
+      return opened;
+    },
+    async openScopes(service, specs) {
+      const declared: ScopedDeclaration[] = [];
+      for (const [name, spec] of specs) {
+        const engine = await engineOf(engineNameFor(config, { service, store: name, spec }));
+        declared.push({ name, spec, engine });
+      }
+      const durable = declared.find(({ spec }) => spec.durability === "durable");
+      const engine = (durable ?? declared[0])?.engine ?? (await engineOf(config.engines.durable));
+      const observerOf = ({ name, engine: { name: system } }: ScopedDeclaration) =>
+        instruments && createStoreObserver(instruments, { system, service, store: name });
+      const options = { service, engine, stores: declared, clock, random, observerOf };
+      const opened = { ...(await openServiceScopes(options)), declared };
+      scopes.set(service, opened);
       return opened;
     },
     openInbox: onceEach(async (engine: StateEngine): Promise<OpenedStore> => {

@@ -21,6 +21,7 @@ import { modelChecks } from "./conformance/model-checks.ts";
 import { orderChecks } from "./conformance/order-checks.ts";
 import { revisionChecks } from "./conformance/revision-checks.ts";
 import { riderChecks } from "./conformance/rider-checks.ts";
+import { scopeChecks } from "./conformance/scope-checks.ts";
 import { transactionChecks } from "./conformance/transaction-checks.ts";
 
 export type { StateCheck, StateHarness, StateSuite } from "./conformance/harness.ts";
@@ -40,6 +41,7 @@ export const stateChecks: readonly StateCheck[] = Object.freeze([
   ...revisionChecks,
   ...transactionChecks,
   ...riderChecks,
+  ...scopeChecks,
   ...engineChecks,
   ...durableChecks,
   ...modelChecks,

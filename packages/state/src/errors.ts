@@ -82,6 +82,26 @@ export const stateErrors = defineErrors({
     summary:
       "The write was handed to the engine, and whether it was done is not known. Read before you repeat it.",
   },
+  STATE_SCOPE_INVALID: {
+    kind: "invalid_argument",
+    summary: "A scope's name, owner or summary is empty, too long, or text that cannot be stored.",
+  },
+  STATE_SCOPE_UNKNOWN: {
+    kind: "not_found",
+    summary: "The service has no scope of this name. Make it first.",
+  },
+  STATE_SCOPE_TAKEN: {
+    kind: "already_exists",
+    summary: "A scope of this name belongs to another owner. Choose another name.",
+  },
+  STATE_SCOPE_GOING: {
+    kind: "failed_precondition",
+    summary: "The scope is being deleted. Wait, or delete it again to finish what was cut off.",
+  },
+  STATE_SCOPE_FOREIGN: {
+    kind: "permission_denied",
+    summary: "The scope belongs to another owner than the one it was asked for.",
+  },
   STATE_ENTRIES_FULL: {
     kind: "resource_exhausted",
     summary:

@@ -8,6 +8,8 @@ export type {
   TransactorStores,
 } from "./transaction.ts";
 export type { StageRider } from "./open-transaction.ts";
+export { openServiceScopes } from "./scopes.ts";
+export type { ScopedDeclaration, ServiceScopes, ServiceScopesOptions } from "./scopes.ts";
 
 export { connectPatiently } from "./table/connect-patiently.ts";
 export { DueQueue } from "./table/due-queue.ts";

@@ -311,6 +311,14 @@ function checkStore(key: string, store: StoreSpec, report: Report): void {
   checkSchema(`${place}.value`, store.value, report);
   checkVersions(place, store, report);
   checkDurability(place, store, report);
+  const { scoped = false, capabilities = [] } = store;
+  if (scoped && capabilities.includes("transaction")) {
+    report(
+      `${place}.capabilities`,
+      "A scoped store takes no part in transactions.",
+      'Leave out "transaction", or "scoped".',
+    );
+  }
 }
 
 function checkEvent(key: string, event: EventSpec, report: Report): void {

@@ -15,6 +15,11 @@ export interface StoreSpec {
   readonly summary?: string;
   /** Writes may carry a time to live. A durable store takes one only if it says so here. */
   readonly expires?: boolean;
+  /**
+   * Not one store but one in each scope that the service makes (`scopes.create`): for what belongs
+   * to an organisation or a user's application. Not in transactions.
+   */
+  readonly scoped?: boolean;
   /** Further capabilities by name (`revisions`, `query`, …); an engine without one is refused. */
   readonly capabilities?: readonly string[];
   /** Version of the value's schema, 1 by default; stored beside each value. */

@@ -53,6 +53,7 @@ const store: KeysOf<StoreSpec> = {
   durability: true,
   summary: true,
   expires: true,
+  scoped: true,
   capabilities: true,
   version: true,
   upgrade: true,

@@ -3,7 +3,7 @@
 import type { AnyContract, Contract, ContractSpec } from "../contract/contract.ts";
 import type { IdSource } from "../ids.ts";
 import type { EventOf, PublishOptions, Published } from "../ports/event.ts";
-import type { Waiting } from "../ports/store.ts";
+import type { Scopes, Waiting } from "../ports/store.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../random.ts";
 import type { Clock } from "../time/clock.ts";
@@ -58,6 +58,15 @@ export type OnceOutcome = "done" | "duplicate";
 export interface ServiceTools<C extends AnyContract> {
   readonly config: ConfigOf<C>;
   readonly stores: StoresOf<C>;
+  /**
+   * The service's scopes, which its stores that are declared as `scoped` are in.
+   * @throws STATE_CAPABILITY_MISSING where the contract has no such store
+   *
+   * @example
+   * await scopes.create("org-42", { owner: "organisation:42" });
+   * const settings = await stores.settings.in("org-42");
+   */
+  readonly scopes: Scopes;
   /**
    * Publishes one of the contract's own events; resolves when it is safe in the bus.
    * @throws EVENT_INVALID when the payload does not fit its schema.
