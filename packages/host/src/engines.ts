@@ -69,8 +69,8 @@ export interface OpenEnginesOptions {
 
 /** @throws NODE_START_FAILED when an engine cannot be opened. */
 export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngines> {
-  const { setup, clock, random } = options;
-  const { config } = setup;
+  const { clock, random } = options;
+  const { config } = options.setup;
   const instruments = instrumentsOf(options.telemetry);
   const state = new Map<string, StateEngine>();
   const stores = new Map<string, OpenedStore>();
@@ -80,25 +80,7 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
     return engine;
   });
 
-  const openOn = async (
-    engine: StateEngine,
-    { service, name, spec }: Omit<OpenedStore, "engine" | "store">,
-  ): Promise<OpenedStore> => {
-    const observer =
-      instruments &&
-      createStoreObserver(instruments, { system: engine.name, service, store: name });
-    const store = await openStore(engine, {
-      scope: service,
-      name,
-      spec,
-      clock,
-      random,
-      observer,
-      engines: [...state.values()],
-    });
-    return { service, name, spec, engine, store };
-  };
-
+  const means = { clock, random, instruments, engines: state };
   const scopes = new Map<string, OpenedScopes>();
   const buses = new Map<string, Bus>();
   const busOf = onceEach(async (name: string): Promise<Bus> => {
@@ -116,33 +98,70 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
     durableEngine: () => engineOf(config.engines.durable),
     async openStore(service, name, spec) {
       const engine = await engineOf(engineNameFor(config, { service, store: name, spec }));
-      const opened = await openOn(engine, { service, name, spec });
+      const opened = await openOn({ service, name, spec, engine }, means);
       stores.set(`${service}.${name}`, opened);
       return opened;
     },
     async openScopes(service, specs) {
-      const declared: ScopedDeclaration[] = [];
-      for (const [name, spec] of specs) {
-        const engine = await engineOf(engineNameFor(config, { service, store: name, spec }));
-        declared.push({ name, spec, engine });
-      }
-      const durable = declared.find(({ spec }) => spec.durability === "durable");
-      const engine = (durable ?? declared[0])?.engine ?? (await engineOf(config.engines.durable));
-      const observerOf = ({ name, engine: { name: system } }: ScopedDeclaration) =>
-        instruments && createStoreObserver(instruments, { system, service, store: name });
-      const options = { service, engine, stores: declared, clock, random, observerOf };
-      const opened = { ...(await openServiceScopes(options)), declared };
+      const engineFor = (store: string, spec: StoreSpec) =>
+        engineOf(engineNameFor(config, { service, store, spec }));
+      const opening = specs.map(async ([name, spec]) => ({
+        name,
+        spec,
+        engine: await engineFor(name, spec),
+      }));
+      const declared = await Promise.all(opening);
+      const opened = await openScopesOf(service, declared, means);
       scopes.set(service, opened);
       return opened;
     },
     openInbox: onceEach(async (engine: StateEngine): Promise<OpenedStore> => {
       const spec = inboxSpec(engine.durability);
-      const opened = await openOn(engine, { service: "node", name: "inbox", spec });
+      const opened = await openOn({ service: "node", name: "inbox", spec, engine }, means);
       // The first is that of the durable engine; any other is told by its engine.
       stores.set(stores.has("node.inbox") ? `node.inbox@${engine.name}` : "node.inbox", opened);
       return opened;
     }),
   };
+}
+
+/** What stores of a node are opened with. */
+interface StoreMeans extends Pick<OpenEnginesOptions, "clock" | "random"> {
+  readonly instruments: Instruments | undefined;
+  /** Those of the node, so that a refusal can name one that would do. */
+  readonly engines: ReadonlyMap<string, StateEngine>;
+}
+
+async function openOn(
+  declared: Omit<OpenedStore, "store">,
+  { clock, random, instruments, engines }: StoreMeans,
+): Promise<OpenedStore> {
+  const { service, name, spec, engine } = declared;
+  const observer =
+    instruments && createStoreObserver(instruments, { system: engine.name, service, store: name });
+  const others = [...engines.values()];
+  const options = { scope: service, name, spec, clock, random, observer, engines: others };
+  return { ...declared, store: await openStore(engine, options) };
+}
+
+/** The registry is as durable as the most durable of the stores. */
+async function openScopesOf(
+  service: string,
+  stores: readonly ScopedDeclaration[],
+  { clock, random, instruments }: StoreMeans,
+): Promise<OpenedScopes> {
+  const keeper = stores.find(({ spec }) => spec.durability === "durable") ?? stores[0];
+  if (keeper === undefined) throw new Error("A service with scopes has a scoped store.");
+  const opened = await openServiceScopes({
+    clock,
+    random,
+    service,
+    engine: keeper.engine,
+    stores,
+    observerOf: ({ name, engine: { name: system } }) =>
+      instruments && createStoreObserver(instruments, { system, service, store: name }),
+  });
+  return { ...opened, declared: stores };
 }
 
 /**

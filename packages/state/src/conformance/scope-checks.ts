@@ -34,7 +34,7 @@ async function openScoped(
 }
 
 const needs = StateCapability.Revisions;
-/** The same engine, but batches are not deleted: what a server that goes away in the middle does. */
+/** The same engine, but no batch is deleted: what a server that goes away in the middle does. */
 function refusingDeletes(engine: StateEngine): StateEngine {
   return {
     name: engine.name,
@@ -42,14 +42,17 @@ function refusingDeletes(engine: StateEngine): StateEngine {
     capabilities: engine.capabilities,
     openStore: async (spec) => {
       const store = await engine.openStore(spec);
-      const refuse = (): Promise<never> => Promise.reject(new Error("gone away"));
-      return new Proxy(store, {
-        get: (target, name) => {
-          if (name === "deleteMany") return refuse;
-          const found: unknown = Reflect.get(target, name, target);
-          return typeof found === "function" ? found.bind(target) : found;
-        },
-      });
+      return {
+        get: (key, options) => store.get(key, options),
+        getMany: (keys, options) => store.getMany(keys, options),
+        has: (key, options) => store.has(key, options),
+        set: (write, condition) => store.set(write, condition),
+        setMany: (writes, options) => store.setMany(writes, options),
+        delete: (key, condition) => store.delete(key, condition),
+        deleteMany: () => Promise.reject(new Error("gone away")),
+        scan: (scan, options) => store.scan(scan, options),
+        count: (options) => store.count(options),
+      };
     },
     check: () => engine.check(),
     close: () => Promise.resolve(),
