@@ -305,7 +305,7 @@ describe("state and events of a running node", { concurrency: 2 }, () => {
     assert.deepEqual(await values("store-field", "pantry.jars", "a"), ["count=", "label="]);
     assert.deepEqual(await values("topic-field", "pantry.filled"), ["jar=", "count="]);
     assert.ok((await values("store")).includes("pantry.jars"));
-    assert.deepEqual(await values("topic"), ["pantry.filled", "pantry.emptied"]);
+    assert.deepEqual((await values("topic")).slice(0, 2), ["pantry.filled", "pantry.emptied"]);
     assert.deepEqual(await values("subscription"), ["taster.onFilled"]);
     assert.ok((await values("service.operation")).includes("pantry.fill"));
     const none = await run(project, "complete-values", "store", "--data-dir", "nowhere");

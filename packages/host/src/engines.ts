@@ -5,15 +5,16 @@ import { sectionValue, toBanyanError } from "@banyan/kernel/internal";
 import type { Bus } from "@banyan/messaging";
 import { openStore } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
-import { openServiceScopes } from "@banyan/state/internal";
+import { openServiceScopes, tapChanges } from "@banyan/state/internal";
 import type { ScopedDeclaration, ServiceScopes } from "@banyan/state/internal";
-import { createStoreObserver } from "@banyan/telemetry/internal";
-import type { Instruments } from "@banyan/telemetry/internal";
+import { createFailureObserver, createStoreObserver } from "@banyan/telemetry/internal";
+import type { Instruments, OperationObserver } from "@banyan/telemetry/internal";
 import { busNameFor, engineNameFor } from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
 import { inboxSpec } from "./inbox.ts";
 import { instrumentsOf } from "./instruments.ts";
 import type { NodeSetup } from "./setup.ts";
+import type { FailurePlace, StateNews } from "./state-news.ts";
 
 /** A store of this node, for whoever looks at all of them. */
 export interface OpenedStore {
@@ -65,6 +66,7 @@ export interface OpenEnginesOptions {
   readonly random: Random;
   readonly log: Log;
   readonly telemetry: Instruments;
+  readonly news: StateNews;
 }
 
 /** @throws NODE_START_FAILED when an engine cannot be opened. */
@@ -75,12 +77,12 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
   const state = new Map<string, StateEngine>();
   const stores = new Map<string, OpenedStore>();
   const engineOf = onceEach(async (name: string): Promise<StateEngine> => {
-    const engine = await openEngine(name, options);
+    const engine = tapped(await openEngine(name, options), options.news);
     state.set(name, engine);
     return engine;
   });
 
-  const means = { clock, random, instruments, engines: state };
+  const means = { clock, random, instruments, news: options.news, engines: state };
   const scopes = new Map<string, OpenedScopes>();
   const buses = new Map<string, Bus>();
   const busOf = onceEach(async (name: string): Promise<Bus> => {
@@ -126,7 +128,7 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
 }
 
 /** What stores of a node are opened with. */
-interface StoreMeans extends Pick<OpenEnginesOptions, "clock" | "random"> {
+interface StoreMeans extends Pick<OpenEnginesOptions, "clock" | "random" | "news"> {
   readonly instruments: Instruments | undefined;
   /** Those of the node, so that a refusal can name one that would do. */
   readonly engines: ReadonlyMap<string, StateEngine>;
@@ -134,21 +136,41 @@ interface StoreMeans extends Pick<OpenEnginesOptions, "clock" | "random"> {
 
 async function openOn(
   declared: Omit<OpenedStore, "store">,
-  { clock, random, instruments, engines }: StoreMeans,
+  { clock, random, engines, ...watching }: StoreMeans,
 ): Promise<OpenedStore> {
   const { service, name, spec, engine } = declared;
-  const observer =
-    instruments && createStoreObserver(instruments, { system: engine.name, service, store: name });
+  const observer = storeObserver({ service, store: name, engine: engine.name }, watching);
   const others = [...engines.values()];
   const options = { scope: service, name, spec, clock, random, observer, engines: others };
   return { ...declared, store: await openStore(engine, options) };
+}
+
+/** Measures a store's operations where anything is measured, and tells of those that failed. */
+export function storeObserver(
+  place: FailurePlace,
+  { instruments, news }: Pick<StoreMeans, "instruments" | "news">,
+): OperationObserver | undefined {
+  const failed = news.failuresOf(place);
+  const { service, store, engine: system } = place;
+  if (instruments !== undefined) {
+    return createStoreObserver(instruments, { system, service, store, failed });
+  }
+  return failed && createFailureObserver(failed);
+}
+
+function tapped(engine: StateEngine, news: StateNews): StateEngine {
+  if (!news.tellsChanges) return engine;
+  return tapChanges(engine, {
+    wants: (store) => news.wants(store),
+    changed: (change) => news.changed(change),
+  });
 }
 
 /** The registry is as durable as the most durable of the stores. */
 async function openScopesOf(
   service: string,
   stores: readonly ScopedDeclaration[],
-  { clock, random, instruments }: StoreMeans,
+  { clock, random, ...watching }: StoreMeans,
 ): Promise<OpenedScopes> {
   const keeper = stores.find(({ spec }) => spec.durability === "durable") ?? stores[0];
   if (keeper === undefined) throw new Error("A service with scopes has a scoped store.");
@@ -158,8 +180,8 @@ async function openScopesOf(
     service,
     engine: keeper.engine,
     stores,
-    observerOf: ({ name, engine: { name: system } }) =>
-      instruments && createStoreObserver(instruments, { system, service, store: name }),
+    observerOf: ({ name, engine }) =>
+      storeObserver({ service, store: name, engine: engine.name }, watching),
   });
   return { ...opened, declared: stores };
 }

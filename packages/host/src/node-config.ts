@@ -6,6 +6,8 @@
 import { t } from "@banyan/kernel";
 import type { Static } from "@banyan/kernel";
 import type { ConfigSection } from "@banyan/kernel/internal";
+import { stateSchema } from "./state-config.ts";
+import type { StateConfig } from "./state-config.ts";
 import { telemetrySchema } from "./telemetry-config.ts";
 import type { TelemetryConfig } from "./telemetry-config.ts";
 
@@ -204,6 +206,7 @@ export interface NodeConfig {
   readonly log: Static<typeof logSchema>;
   readonly engines: Static<typeof enginesSchema>;
   readonly limits: Static<typeof limitsSchema>;
+  readonly state: StateConfig;
   readonly telemetry: TelemetryConfig;
   readonly discover: readonly string[];
 }
@@ -220,6 +223,7 @@ export const nodeSections: readonly ConfigSection[] = [
   { path: ["log"], envPrefix: "BANYAN_LOG", schema: logSchema },
   { path: ["engines"], envPrefix: "BANYAN_ENGINES", schema: enginesSchema },
   { path: ["limits"], envPrefix: "BANYAN_LIMITS", schema: limitsSchema },
+  { path: ["state"], envPrefix: "BANYAN_STATE", schema: stateSchema },
   { path: ["telemetry"], envPrefix: "BANYAN_TELEMETRY", schema: telemetrySchema },
   { path: ["discover"], envPrefix: "BANYAN_DISCOVER", schema: discoverSchema },
 ];

@@ -34,7 +34,9 @@ type Answer<K extends "services" | "describe"> = Awaited<
 
 /** The service for one node. */
 export function defineNodeService(node: NodeView): ServiceDefinition {
-  return defineService(nodeContract, ({ clock }) => ({
+  return defineService(nodeContract, ({ clock, publish }) => ({
+    // Not before: what cannot be delivered yet is not worth a start that fails.
+    start: () => node.news.begin(publish),
     operations: {
       async services() {
         const { id, version, url, directory, startedAtMs } = node;

@@ -56,6 +56,7 @@ import {
   registerNodeMetrics,
 } from "./telemetry-metrics.ts";
 import { within } from "./within.ts";
+import { StateNews } from "./state-news.ts";
 import { buildService } from "./wiring.ts";
 
 /** A running node. */
@@ -106,6 +107,7 @@ class RunningNode implements Node, NodeView {
   readonly setup: NodeSetup;
   readonly startedAtMs: number;
   readonly telemetry: NodeTelemetry;
+  readonly news: StateNews;
   readonly #watching: RunningTelemetry;
   readonly #options: ResolvedNodeOptions;
   readonly #disposables = new AsyncDisposableStack();
@@ -139,6 +141,8 @@ class RunningNode implements Node, NodeView {
       log: this.#log,
     });
     this.telemetry = this.#watching;
+    const { state } = setup.config;
+    this.news = new StateNews({ config: state, node: this.id, clock, random, log: this.#log });
     this.#mesh = createLocalMesh({ validation: setup.config.limits.localValidation });
     this.#tasks = new TaskGroup({
       onFailure: (error, service) => this.#log.error("background work failed", { service, error }),
@@ -201,6 +205,7 @@ class RunningNode implements Node, NodeView {
       random,
       log: this.#log,
       telemetry: this.telemetry,
+      news: this.news,
     });
     this.#engines = engines;
     if (metrics !== undefined) {
@@ -262,7 +267,8 @@ class RunningNode implements Node, NodeView {
     const { inboxRetentionMs } = setup.config.limits;
     const shared = { runtime, mesh: this.#mesh, engines, clock, random, log: this.#log };
     const instruments = instrumentsOf(this.telemetry);
-    const parts = { ...shared, extensions, inboxRetentionMs, instruments };
+    const { news } = this;
+    const parts = { ...shared, extensions, inboxRetentionMs, instruments, news };
     const own = defineNodeService(this);
     const loaded = [{ definition: own, source: ownSource(own) }, ...setup.services];
     for (const contract of setup.order) {

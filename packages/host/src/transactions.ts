@@ -15,8 +15,8 @@ import { StateCapability, stateErrors } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
 import { createTransactor } from "@banyan/state/internal";
 import type { OpenTransaction, Transactor } from "@banyan/state/internal";
-import { createStoreObserver } from "@banyan/telemetry/internal";
 import type { OperationObserver } from "@banyan/telemetry/internal";
+import { storeObserver } from "./engines.ts";
 import type { OpenedStore } from "./engines.ts";
 import { hostErrors } from "./errors.ts";
 import type { NodeParts } from "./node-parts.ts";
@@ -66,8 +66,8 @@ export function createTransactions(
   if (engine !== undefined && asksForOutbox) assertOneMedium(contract, engine, node);
 
   const transactorOf = (shared: StateEngine, inbox: readonly OpenedStore[]): Way => {
-    const { clock, random, instruments } = node;
-    const place = { system: shared.name, service: contract.name, store: "" };
+    const { clock, random } = node;
+    const place = { engine: shared.name, service: contract.name, store: "" };
     const entries = [
       ...own.map(({ name, store }) => [name, store] as const),
       ...inbox.map(({ store }) => [inboxKey, store] as const),
@@ -79,7 +79,7 @@ export function createTransactions(
         clock,
         random,
       }),
-      observer: instruments && createStoreObserver(instruments, place),
+      observer: storeObserver(place, node),
       // A service without such stores publishes with its record in the inbox alone.
       publishes: (asksForOutbox || own.length === 0) && isOneMedium(shared, node.engines.bus),
     };
