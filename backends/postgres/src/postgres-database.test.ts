@@ -117,7 +117,7 @@ test("tables of a newer version are refused with both versions", { skip }, async
   const options = { url: urlOf(), schema: "newer" };
   await (await openPostgresState(options)).close();
   await ask("UPDATE newer.schema_steps SET taken = 99");
-  const refused = isError("POSTGRES_SCHEMA_NEWER", "99", "knows 1");
+  const refused = isError("POSTGRES_SCHEMA_NEWER", "99", "knows 2");
   await assert.rejects(openPostgresState(options), refused);
 });
 

@@ -22,6 +22,8 @@ export type {
   TableDatabase,
   TableFailureKind,
   TableKey,
+  TableLetter,
+  TableOutboxRows,
   TableRow,
   TableScan,
   TableWriter,
