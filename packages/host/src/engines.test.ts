@@ -68,6 +68,7 @@ async function enginesOf(kept: Kept, disposables: AsyncDisposableStack): Promise
     }),
   );
   return openEngines({
+    node: "test",
     setup,
     disposables,
     directory: undefined,

@@ -2,9 +2,10 @@
 
 import type { Clock, Log, Random, Store, StoreSpec } from "@banyan/kernel";
 import { sectionValue, toBanyanError } from "@banyan/kernel/internal";
-import type { Bus } from "@banyan/messaging";
+import type { Bus, OutgoingMessage } from "@banyan/messaging";
+import type { OutboxRelay } from "@banyan/messaging/internal";
 import { openStore } from "@banyan/state";
-import type { StateEngine } from "@banyan/state";
+import type { CommitRider, StateEngine } from "@banyan/state";
 import { openServiceScopes, tapChanges } from "@banyan/state/internal";
 import type { ScopedDeclaration, ServiceScopes } from "@banyan/state/internal";
 import { createFailureObserver, createStoreObserver } from "@banyan/telemetry/internal";
@@ -13,6 +14,7 @@ import { busNameFor, engineNameFor } from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
 import { inboxSpec } from "./inbox.ts";
 import { instrumentsOf } from "./instruments.ts";
+import { createRelay, isOneMedium } from "./outbox.ts";
 import type { NodeSetup } from "./setup.ts";
 import type { FailurePlace, StateNews } from "./state-news.ts";
 
@@ -29,6 +31,8 @@ export interface OpenedStore {
 export interface OpenedScopes extends ServiceScopes {
   readonly declared: readonly ScopedDeclaration[];
 }
+/** Prepares a publish that a transaction commits. */
+export type StagePublish = (messages: readonly OutgoingMessage[]) => CommitRider;
 
 export interface NodeEngines {
   /** Carries durable events. */
@@ -43,6 +47,13 @@ export interface NodeEngines {
   readonly stores: ReadonlyMap<string, OpenedStore>;
   /** Of services with scoped stores, by the service's name. */
   readonly scopes: ReadonlyMap<string, OpenedScopes>;
+  /** What brings events from an engine's outbox to the bus, by the engine's configured name. */
+  readonly relays: ReadonlyMap<string, OutboxRelay>;
+  /**
+   * How events are committed with the engine's transactions: by the bus where it shares the commit,
+   * else by the engine's outbox; `undefined` where there is no way.
+   */
+  stagerOf(engine: StateEngine): StagePublish | undefined;
   /** The engine of durable stores that are not pinned. */
   durableEngine(): Promise<StateEngine>;
   /** A store of a service's contract, on the engine that configuration chose. */
@@ -57,6 +68,8 @@ export interface NodeEngines {
 }
 
 export interface OpenEnginesOptions {
+  /** Name of the node. */
+  readonly node: string;
   readonly setup: NodeSetup;
   /** Closed, in reverse order of opening, when the node is. */
   readonly disposables: AsyncDisposableStack;
@@ -76,27 +89,34 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
   const instruments = instrumentsOf(options.telemetry);
   const state = new Map<string, StateEngine>();
   const stores = new Map<string, OpenedStore>();
+  const buses = new Map<string, Bus>();
+  const busOf = onceEach(async (name: string): Promise<Bus> => {
+    const opened = await openBus(name, options);
+    buses.set(name, opened);
+    return opened;
+  });
+  const bus = await busOf(busNameFor(config, "durable"));
+  const ephemeralBus = await busOf(busNameFor(config, "ephemeral"));
+
+  const { relays, addRelay, stagerOf } = createStagers(bus, options);
   const engineOf = onceEach(async (name: string): Promise<StateEngine> => {
     const engine = tapped(await openEngine(name, options), options.news);
     state.set(name, engine);
+    addRelay(name, engine);
     return engine;
   });
 
   const means = { clock, random, instruments, news: options.news, engines: state };
   const scopes = new Map<string, OpenedScopes>();
-  const buses = new Map<string, Bus>();
-  const busOf = onceEach(async (name: string): Promise<Bus> => {
-    const bus = await openBus(name, options);
-    buses.set(name, bus);
-    return bus;
-  });
   return {
-    bus: await busOf(busNameFor(config, "durable")),
-    ephemeralBus: await busOf(busNameFor(config, "ephemeral")),
+    bus,
+    ephemeralBus,
     buses,
     state,
     stores,
     scopes,
+    relays,
+    stagerOf,
     durableEngine: () => engineOf(config.engines.durable),
     async openStore(service, name, spec) {
       const engine = await engineOf(engineNameFor(config, { service, store: name, spec }));
@@ -184,6 +204,27 @@ async function openScopesOf(
       storeObserver({ service, store: name, engine: engine.name }, watching),
   });
   return { ...opened, declared: stores };
+}
+
+/** The ways in which events leave with transactions, one for each engine. */
+function createStagers(bus: Bus, options: OpenEnginesOptions) {
+  const relays = new Map<string, OutboxRelay>();
+  const relayOf = new Map<StateEngine, OutboxRelay>();
+  return {
+    relays,
+    addRelay(name: string, engine: StateEngine): void {
+      const { outbox } = options.setup.config;
+      const relay = createRelay({ ...options, engine, bus, config: outbox });
+      if (relay === undefined) return;
+      relays.set(name, relay);
+      relayOf.set(engine, relay);
+    },
+    stagerOf(engine: StateEngine): StagePublish | undefined {
+      if (isOneMedium(engine, bus)) return bus.stage?.bind(bus);
+      const relay = relayOf.get(engine);
+      return relay && ((messages) => relay.stage(messages));
+    },
+  };
 }
 
 /**

@@ -5,7 +5,7 @@
  *       └───────────── draining ─────────┘
  *
  * Start: decide, load and plan (`setup.ts`, nothing opened) → open engines → build every service in
- * order → serve health → run start hooks in order → subscribe → ready → background work.
+ * order → serve health → start hooks → subscribe → relay → ready → background work.
  * Stop: background work and calls end → the bus hands out what it accepted → stop hooks in reverse
  * order → everything that was opened is closed, last first. All of it within `node.stopTimeoutMs`,
  * and a second more for each part that hangs.
@@ -54,6 +54,7 @@ import {
   registerBusMetrics,
   registerLogMetrics,
   registerNodeMetrics,
+  registerOutboxMetrics,
 } from "./telemetry-metrics.ts";
 import { within } from "./within.ts";
 import { StateNews } from "./state-news.ts";
@@ -197,6 +198,7 @@ class RunningNode implements Node, NodeView {
     const { metrics } = this.telemetry;
     await this.#watching.open(this.#disposables, hangMs);
     const engines = await openEngines({
+      node: this.id,
       setup: this.setup,
       disposables: this.#disposables,
       directory: this.directory,
@@ -211,6 +213,7 @@ class RunningNode implements Node, NodeView {
     if (metrics !== undefined) {
       registerNodeMetrics(metrics, this);
       registerBusMetrics(metrics, { engines, clock });
+      registerOutboxMetrics(metrics, engines);
       if (this.ownLog !== undefined) registerLogMetrics(metrics, this.ownLog);
     }
     this.#assertWanted();
@@ -222,6 +225,8 @@ class RunningNode implements Node, NodeView {
     await this.#startServices();
     await this.#subscribe(engines, runtime);
     this.#assertWanted();
+    // Not before there is somebody to collect what other runs left behind.
+    for (const relay of engines.relays.values()) relay.start();
     this.#phase = "ready";
     for (const instance of this.#instances) instance.run(this.#tasks);
     this.#log.info("node ready", { url: this.#url, services: this.#instances.length });
@@ -392,14 +397,21 @@ class RunningNode implements Node, NodeView {
     this.#log.warn("calls were cut off by the stop", { count });
   }
 
-  /** Handlers of one bus may publish to the other, so neither is closed before both are quiet. */
+  /**
+   * Handlers of one bus may publish to the other, or by a relay, so nothing is closed before all
+   * are quiet. The relays end first: what comes after them waits in the outbox.
+   */
   async #drainBuses(leftMs: () => number): Promise<void> {
     const buses = [...(this.#engines?.buses.values() ?? [])];
-    if (buses.length > 1) {
-      while (leftMs() > 0 && !(await areQuiet(buses))) {
+    const relays = [...(this.#engines?.relays.values() ?? [])];
+    if (buses.length + relays.length > 1) {
+      const isQuiet = async (): Promise<boolean> =>
+        relays.every((relay) => relay.isQuiet) && (await areQuiet(buses));
+      while (leftMs() > 0 && !(await isQuiet())) {
         await this.clock.sleep(Math.min(quietPollMs, leftMs()));
       }
     }
+    await Promise.all(relays.map((relay) => relay.close({ drainMs: leftMs() })));
     await Promise.all(buses.map((bus) => bus.close({ drainMs: leftMs() })));
   }
 

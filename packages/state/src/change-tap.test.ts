@@ -11,7 +11,7 @@ import { createTransactor } from "./transaction.ts";
 
 describeStateEngine({
   name: "memory with a tap on every store",
-  capabilities: ["expires", "revisions", "transaction", "outbox"],
+  capabilities: ["expires", "revisions", "transaction", "outbox", "relay"],
   open: () => {
     const clock = new FakeClock();
     const real = openMemoryEngine({ clock });

@@ -70,10 +70,11 @@ interface TappedStore extends StoreName {
 
 /** What not every engine has. */
 function optionalPartsOf(engine: StateEngine): Partial<StateEngine> {
-  const { medium, backup } = engine;
+  const { medium, backup, outbox } = engine;
   return {
     ...(medium === undefined ? {} : { medium }),
     ...(backup === undefined ? {} : { backup: backup.bind(engine) }),
+    ...(outbox === undefined ? {} : { outbox }),
   };
 }
 

@@ -19,6 +19,8 @@ import type { StateCheck, StateHarness, StateSuite } from "./conformance/harness
 import { keyChecks } from "./conformance/key-checks.ts";
 import { modelChecks } from "./conformance/model-checks.ts";
 import { orderChecks } from "./conformance/order-checks.ts";
+import { outboxChecks } from "./conformance/outbox-checks.ts";
+import { outboxModelChecks } from "./conformance/outbox-model-checks.ts";
 import { revisionChecks } from "./conformance/revision-checks.ts";
 import { riderChecks } from "./conformance/rider-checks.ts";
 import { scopeChecks } from "./conformance/scope-checks.ts";
@@ -42,9 +44,11 @@ export const stateChecks: readonly StateCheck[] = Object.freeze([
   ...transactionChecks,
   ...riderChecks,
   ...scopeChecks,
+  ...outboxChecks,
   ...engineChecks,
   ...durableChecks,
   ...modelChecks,
+  ...outboxModelChecks,
 ]);
 
 /** How one check ended. `error` is what broke it. */
@@ -67,7 +71,8 @@ export function describeStateEngine(suite: StateSuite): void {
       it(check.name, async (context) => {
         const result = await runCheck(suite, check, seed);
         if (result.kind === "skipped") context.skip(result.reason);
-        if (modelChecks.includes(check)) context.diagnostic(`seed ${seed}`);
+        if (modelChecks.includes(check) || outboxModelChecks.includes(check))
+          context.diagnostic(`seed ${seed}`);
         if (result.kind === "broken") throw result.error;
       });
     }

@@ -26,6 +26,8 @@ export type {
   TableDatabase,
   TableFailureKind,
   TableKey,
+  TableLetter,
+  TableOutboxRows,
   TableRow,
   TableScan,
   TableWriter,

@@ -7,6 +7,7 @@ import { liarsAboutEtags } from "./liars/etag-liars.ts";
 import { liarsAboutKeys } from "./liars/key-liars.ts";
 import { liarsAboutLife } from "./liars/life-liars.ts";
 import { liarsAboutOrder } from "./liars/order-liars.ts";
+import { liarsAboutOutboxes } from "./liars/outbox-liars.ts";
 import { liarsAboutRevisions } from "./liars/revision-liars.ts";
 import { liarsAboutTime } from "./liars/time-liars.ts";
 import { liarsAboutTransactions } from "./liars/transaction-liars.ts";
@@ -26,5 +27,6 @@ export const stateLiars: readonly StateLiar[] = Object.freeze([
   ...liarsAboutOrder,
   ...liarsAboutRevisions,
   ...liarsAboutTransactions,
+  ...liarsAboutOutboxes,
   ...liarsAboutLife,
 ]);

@@ -2,7 +2,8 @@
  * Do the engines that configuration chose keep what the contracts promise? Part of the plan of a
  * node, so that it is known before any of them is opened.
  *
- * An engine and a bus of one name share their file or connection; that is what an outbox needs.
+ * An engine and a bus of one name share their file or connection, so events are committed with a
+ * store's write. An engine with a `relay` keeps them until they were brought to whatever bus it is.
  */
 
 import type { Offence } from "./check.ts";
@@ -82,7 +83,7 @@ function unfitFor(place: string, spec: StoreSpec, engine: StoreEngine): Offence[
   return offences;
 }
 
-/** Events are committed with a store's write only where bus and engine are one. */
+/** Events are committed with a store's write where bus and engine are one, or kept for a relay. */
 function unfitOutbox(
   place: string,
   { capabilities = [] }: StoreSpec,
@@ -100,6 +101,9 @@ function unfitOutbox(
   }
   const bus = chosen.busFor?.("durable");
   if (bus === undefined || !engine.capabilities.has("outbox")) return [];
+  // What a relay forgets with the process it cannot promise to a durable event.
+  const isRelayed = engine.capabilities.has("relay") && engine.durability === "durable";
+  if (isRelayed && bus.name !== engine.name) return [];
   if (bus.name !== engine.name) {
     return [
       {
