@@ -323,7 +323,7 @@ describe("The plan of a node with transactions", () => {
       },
       config: {
         flags: flagsOf({
-          "/http/enabled": false,
+          "/http/port": 0,
           "/engines/durable": "kept",
           "/engines/bus": "far",
           "/log/level": "silent",
@@ -344,6 +344,11 @@ describe("The plan of a node with transactions", () => {
     await assert.rejects(tooLarge, { code: "MESSAGING_BODY_TOO_LARGE" });
     assert.equal(await tools.stores.orders.get("4"), undefined);
     await eventually(() => heard.length >= 3);
+    const ready: unknown = await (await fetch(`${node.url}/readyz`)).json();
+    assert.partialDeepStrictEqual(ready, { engines: { "outbox:kept": { state: "running" } } });
+    const metrics = await (await fetch(`${node.url}/metrics`)).text();
+    assert.match(metrics, /^banyan_outbox_relayed_events_total\{engine="kept"\} 3$/m);
+    assert.match(metrics, /^banyan_outbox_events\{engine="kept",state="waiting"\} 0$/m);
     await node.close();
     assert.deepEqual(heard, ["1", "2", "3"]);
   });

@@ -226,6 +226,8 @@ test("an outcome that is not known is published again under the same id", async 
   await world.commit(relay, message("1"));
   await world.clock.advance(1000);
   assert.deepEqual(seen, ["1", "1"]);
+  // Once is no news; a few times in a row are.
+  assert.deepEqual([world.log.lines, relay.health().kind], [[], "healthy"]);
   await relay.close({ drainMs: 0 });
 });
 

@@ -74,6 +74,7 @@ const CLAIM_MAX = 256;
 const STATUS_AGE_MS = 2000; // older, and the next run asks anew
 const OVERLOOKED_MAX = 8; // short pauses for rows that another's look had locked
 const RELEASE_LIMIT_MS = 1000;
+const FAILURES_NOTED = 3; // in a row; a server that rolls one claim back is no news
 const overlooked = { initialMs: 5, maxMs: 200 };
 
 /** What the bus will say again, however often it is asked. */
@@ -142,7 +143,7 @@ export class OutboxRelay {
   health(): Health {
     const { bus } = this.#ports;
     const { aside } = this.#counts;
-    if (this.#failures > 2) {
+    if (this.#failures >= FAILURES_NOTED) {
       const code = isBanyanError(this.#failure) ? this.#failure.code : "an unknown reason";
       const reason = `events wait in the outbox, the way to the bus ${bus.name} fails: ${code}`;
       return { kind: "degraded", reason };
@@ -231,7 +232,7 @@ export class OutboxRelay {
       this.#counts.failed += 1;
       this.#failures += 1;
       this.#failure = error;
-      if (this.#failures === 1) {
+      if (this.#failures === FAILURES_NOTED) {
         const fields = { engine: this.engine, bus: bus.name, error };
         log.warn("events wait in the outbox; the way to the bus fails", fields);
       }
@@ -240,7 +241,7 @@ export class OutboxRelay {
         maxMs: Math.min(5000, leaseMs / 2),
       });
     }
-    if (this.#failures > 0) {
+    if (this.#failures >= FAILURES_NOTED) {
       log.info("events are relayed again", { engine: this.engine, bus: bus.name });
     }
     this.#failures = 0;
