@@ -78,6 +78,18 @@ export type {
   WriteOptions,
 } from "./ports/store.ts";
 export type {
+  AcquireOptions,
+  Candidate,
+  CandidateState,
+  LeadOptions,
+  Lock,
+  LockOutcome,
+  LockRelease,
+  Locks,
+  Term,
+  TransactOptions,
+} from "./ports/lock.ts";
+export type {
   AccessDecision,
   AccessQuestion,
   Authenticator,

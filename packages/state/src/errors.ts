@@ -82,6 +82,17 @@ export const stateErrors = defineErrors({
     summary:
       "The write was handed to the engine, and whether it was done is not known. Read before you repeat it.",
   },
+  STATE_LOCK_LOST: {
+    kind: "aborted",
+    retryable: false,
+    summary:
+      "The lock is no longer held: it expired, or somebody else took it. Nothing was written; acquire it again.",
+  },
+  STATE_LOCK_INVALID: {
+    kind: "invalid_argument",
+    summary:
+      "What was given as a lock is none that this package made, or guards another engine's stores.",
+  },
   STATE_ENTRIES_FULL: {
     kind: "resource_exhausted",
     summary:

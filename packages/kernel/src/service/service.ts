@@ -3,6 +3,7 @@
 import type { AnyContract, Contract, ContractSpec } from "../contract/contract.ts";
 import type { IdSource } from "../ids.ts";
 import type { EventOf, PublishOptions, Published } from "../ports/event.ts";
+import type { TransactOptions } from "../ports/lock.ts";
 import type { Waiting } from "../ports/store.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../random.ts";
@@ -40,7 +41,7 @@ export interface Transaction<C extends AnyContract> {
 /** How a service does several things as one. */
 export type Transact<C extends AnyContract> = <R>(
   run: (tx: Transaction<C>) => Promise<R> | R,
-  options?: Waiting,
+  options?: TransactOptions,
 ) => Promise<R>;
 
 export interface OnceOptions extends Waiting {
