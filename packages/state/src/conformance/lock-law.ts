@@ -75,7 +75,9 @@ async function runCheck(
       return { name, kind: "skipped", reason: `${engine.name} is ${engine.durability}` };
     }
     const { runs = 100 } = suite;
-    await check.run(new LockSubject(harness, { openLocks: suite.openLocks ?? openLocks, seed, runs }));
+    await check.run(
+      new LockSubject(harness, { openLocks: suite.openLocks ?? openLocks, seed, runs }),
+    );
     return { name, kind: "held" };
   } catch (error) {
     return { name, kind: "broken", error };

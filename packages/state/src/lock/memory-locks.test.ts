@@ -1,6 +1,9 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import { FakeClock } from "@banyan/testbed";
 import { describeLocks } from "../conformance.ts";
 import { openMemoryEngine } from "../memory.ts";
+import { openLocks } from "./open-locks.ts";
 
 describeLocks({
   name: "memory",
@@ -11,4 +14,21 @@ describeLocks({
     const advance = (ms: number) => clock.advance(ms);
     return Promise.resolve({ engine, advance, close: () => engine.close() });
   },
+});
+
+test("a lock that nobody takes for a month is forgotten; its numbers go on", async () => {
+  const clock = new FakeClock();
+  // Room for the two entries of one lock: were the old ones kept, a third lock would not fit.
+  await using engine = openMemoryEngine({ clock, entriesMax: 2 });
+  const name = { scope: "shop", name: "nightly" };
+  const locks = await openLocks(engine, { ...name, durability: "ephemeral", clock });
+  const fences: number[] = [];
+  for (const key of ["a", "b", "a"]) {
+    const outcome = await locks.acquire(key, { renew: false });
+    assert(outcome.kind === "held");
+    fences.push(outcome.lock.fence);
+    await clock.advance(30 * 86_400_000);
+  }
+  const [first = 0, , third = 0] = fences;
+  assert(third > first, `${third} after ${first}`);
 });

@@ -1,4 +1,4 @@
-/** Random histories of owners that take, renew, pause, wake, write and give back, against a model. */
+/** Random histories of owners that take, renew, pause, wake, write and release, against a model. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -135,13 +135,4 @@ export const tenureChecks: readonly LockCheck[] = [
       }
     },
   },
-  {
-    name: "fencing numbers ascend after months in which nobody asked",
-    async run(subject) {
-      const ada = await subject.owner();
-      const { fence } = await take(ada);
-      await subject.advance(90 * 86_400_000);
-      assert((await take(ada)).fence > fence);
-    },
-  },
 ];
