@@ -1,13 +1,22 @@
 /** The engines of one node: opened once each, whatever number of stores and events uses them. */
 
-import type { Clock, Log, Random, Store, StoreSpec } from "@banyan/kernel";
+import type {
+  AnyContract,
+  Clock,
+  Locks,
+  LockSpec,
+  Log,
+  Random,
+  Store,
+  StoreSpec,
+} from "@banyan/kernel";
 import { sectionValue, toBanyanError } from "@banyan/kernel/internal";
 import type { Bus } from "@banyan/messaging";
-import { openStore } from "@banyan/state";
+import { openLocks, openStore } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
 import { createStoreObserver } from "@banyan/telemetry/internal";
 import type { Instruments } from "@banyan/telemetry/internal";
-import { busNameFor, engineNameFor } from "./engine-choice.ts";
+import { busNameFor, engineNameFor, lockEngineNameFor } from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
 import { inboxSpec } from "./inbox.ts";
 import { instrumentsOf } from "./instruments.ts";
@@ -37,6 +46,8 @@ export interface NodeEngines {
   durableEngine(): Promise<StateEngine>;
   /** A store of a service's contract, on the engine that configuration chose. */
   openStore(service: string, name: string, spec: StoreSpec): Promise<OpenedStore>;
+  /** A lock of a service's contract, on the engine that keeps what it guards. */
+  openLocks(contract: AnyContract, name: string, spec: LockSpec): Promise<Locks>;
   /** The node's inbox on this engine. */
   openInbox(engine: StateEngine): Promise<OpenedStore>;
 }
@@ -104,6 +115,11 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
       stores.set(`${service}.${name}`, opened);
       return opened;
     },
+    async openLocks(contract, name, spec) {
+      const engine = await engineOf(lockEngineNameFor(config, contract, spec));
+      const opening = { service: contract.name, name, spec, options, engines: [...state.values()] };
+      return openLocksOn(engine, opening);
+    },
     openInbox: onceEach(async (engine: StateEngine): Promise<OpenedStore> => {
       const spec = inboxSpec(engine.durability);
       const opened = await openOn(engine, { service: "node", name: "inbox", spec });
@@ -112,6 +128,31 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
       return opened;
     }),
   };
+}
+
+interface LocksOpening {
+  readonly service: string;
+  readonly name: string;
+  readonly spec: LockSpec;
+  readonly options: OpenEnginesOptions;
+  readonly engines: readonly StateEngine[];
+}
+
+function openLocksOn(engine: StateEngine, opening: LocksOpening): Promise<Locks> {
+  const { service, name, spec, options, engines } = opening;
+  const { clock, random, log } = options;
+  const instruments = instrumentsOf(options.telemetry);
+  const place = { system: engine.name, service, store: `lock.${name}` };
+  return openLocks(engine, {
+    scope: service,
+    name,
+    durability: spec.durability ?? "durable",
+    clock,
+    random,
+    log: log.child({ service }),
+    observer: instruments && createStoreObserver(instruments, place),
+    engines,
+  });
 }
 
 /**

@@ -7,7 +7,7 @@
  */
 
 import { createIdSource } from "@banyan/kernel";
-import type { AnyContract, Call, Contribution } from "@banyan/kernel";
+import type { AnyContract, Call, Contribution, Locks } from "@banyan/kernel";
 import {
   CallContext,
   currentCallContext,
@@ -43,6 +43,7 @@ export async function buildService(
   const tools = Object.freeze({
     config,
     stores: Object.freeze(Object.fromEntries(opened.map(({ name, store }) => [name, store]))),
+    locks: await openLocks(contract, node.engines),
     publish: publisher.publish,
     transaction: transactions.run,
     once: createOnce(contract, { transactions, node }),
@@ -82,6 +83,17 @@ async function openStores(contract: AnyContract, engines: NodeEngines): Promise<
     stores.push(await engines.openStore(contract.name, name, spec));
   }
   return stores;
+}
+
+async function openLocks(
+  contract: AnyContract,
+  engines: NodeEngines,
+): Promise<Readonly<Record<string, Locks>>> {
+  const locks: Record<string, Locks> = {};
+  for (const [name, spec] of Object.entries(contract.spec.locks ?? {})) {
+    locks[name] = await engines.openLocks(contract, name, spec);
+  }
+  return Object.freeze(locks);
 }
 
 /** Clients of what the contract uses; those of what is optional are looked up at every read. */

@@ -12,6 +12,7 @@ import type {
 } from "../contract/contract.ts";
 import type { OperationSpec, OperationTree } from "../contract/operation.ts";
 import type { EventOf } from "../ports/event.ts";
+import type { Locks } from "../ports/lock.ts";
 import type { RevisedStore, Store, TransactionStore } from "../ports/store.ts";
 import type { InferInput, InferOutput, Schema } from "../schema/standard.ts";
 
@@ -29,6 +30,11 @@ export type ConfigOf<C extends AnyContract> = C["spec"]["config"] extends TObjec
 /** Typed stores by name. */
 export type StoresOf<C extends AnyContract> = {
   readonly [K in keyof Part<C, "stores">]: StoreOf<Part<C, "stores">[K]>;
+};
+
+/** Locks by name. */
+export type LocksOf<C extends AnyContract> = {
+  readonly [K in keyof Part<C, "locks">]: Locks;
 };
 
 /** The store that a declaration makes: its entries have a revision if it asked for `revisions`. */

@@ -14,6 +14,7 @@ import type {
   EventsOf,
   ExtensionsOf,
   HandlersOf,
+  LocksOf,
   Part,
   PointsOf,
   StoresOf,
@@ -59,6 +60,16 @@ export type OnceOutcome = "done" | "duplicate";
 export interface ServiceTools<C extends AnyContract> {
   readonly config: ConfigOf<C>;
   readonly stores: StoresOf<C>;
+  /**
+   * The contract's locks, shared with every instance of the service on the same engine.
+   *
+   * @example
+   * const outcome = await locks.nightly.acquire(region, { waitMs: 1000 });
+   * if (outcome.kind !== "held") return;
+   * await using lock = outcome.lock;
+   * await transaction((tx) => tx.stores.reports.set(region, report), { under: lock });
+   */
+  readonly locks: LocksOf<C>;
   /**
    * Publishes one of the contract's own events; resolves when it is safe in the bus.
    * @throws EVENT_INVALID when the payload does not fit its schema.
