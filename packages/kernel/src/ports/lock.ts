@@ -6,7 +6,7 @@
 import type { BanyanError } from "../errors/banyan-error.ts";
 import type { Waiting } from "./store.ts";
 
-/** How a lock is asked for. A call in `signal`'s place stops the wait with its deadline. */
+/** How a lock is asked for. With `signal: call.signal` the wait ends with the call's deadline. */
 export interface AcquireOptions extends Waiting {
   /**
    * Milliseconds until the lock is free again unless it is renewed, 100 … 86 400 000. Default

@@ -29,6 +29,16 @@ for (const liar of lockLiars) {
   });
 }
 
+test("random histories find by themselves what the named checks look for", async () => {
+  const history = lockChecks.filter(({ name }) => name.startsWith("any history"));
+  const found = ["has no fence", "gives back another's", "renews what is lost", "has one token"];
+  for (const liar of lockLiars.filter(({ name }) => found.includes(name))) {
+    const suite = { ...suiteOf(liar), runs: 300, seed: 1 };
+    const [result] = await runLockChecks(suite, history);
+    assert.equal(result?.kind, "broken", `no history found the one that ${liar.name}`);
+  }
+});
+
 test("every check of the law of locks has a name of its own, and so has every liar", () => {
   assert.equal(new Set(lockChecks.map(({ name }) => name)).size, lockChecks.length);
   assert.equal(new Set(lockLiars.map(({ name }) => name)).size, lockLiars.length);

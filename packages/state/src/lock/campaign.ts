@@ -13,8 +13,8 @@
  * I1. Work runs only in a term, whose signal aborts when the lock is lost or the candidate stops.
  * I2. A term ends when its work has: it campaigns again, or stops, only then. So one candidate
  *     never does its work twice at once, whatever its work thinks of the signal.
- * I3. `stopped` never rejects; a failure of the work is logged, and the campaign goes on after a
- *     pause that grows with each failure in a row.
+ * I3. `stopped` never rejects, and comes with the engine's end as well. A failure of the work is
+ *     logged, and the campaign goes on after a pause that grows with each failure in a row.
  */
 
 import { backoffMs, isBanyanError } from "@banyan/kernel";
@@ -96,6 +96,8 @@ export class Campaign implements Candidate {
     try {
       return await this.#parts.acquire(options);
     } catch (error) {
+      // A closed engine is opened by nobody again: the candidate has ended with it.
+      if (isBanyanError(error, "CLOSED")) this.#stopping.abort();
       if (this.#stopping.signal.aborted) return undefined;
       return { kind: "unavailable", error: toBanyanError(error) };
     }

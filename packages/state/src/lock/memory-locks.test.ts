@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isBanyanError } from "@banyan/kernel";
 import { FakeClock } from "@banyan/testbed";
 import { describeLocks } from "../conformance.ts";
 import { openMemoryEngine } from "../memory.ts";
@@ -14,6 +15,24 @@ describeLocks({
     const advance = (ms: number) => clock.advance(ms);
     return Promise.resolve({ engine, advance, close: () => engine.close() });
   },
+});
+
+test("a lock and a candidate end with their engine", async () => {
+  const clock = new FakeClock();
+  const engine = openMemoryEngine({ clock });
+  const name = { scope: "shop", name: "nightly" };
+  const locks = await openLocks(engine, { ...name, durability: "ephemeral", clock });
+  const outcome = await locks.acquire();
+  assert(outcome.kind === "held");
+  const candidate = locks.lead(() => assert.fail("it led"));
+  await engine.close();
+  await clock.advance(30_000);
+  await candidate.stopped;
+  assert.equal(candidate.state.kind, "stopped");
+  assert(isBanyanError(outcome.lock.signal.reason, "STATE_LOCK_LOST"));
+  assert.equal(await outcome.lock.release(), "lost");
+  await assert.rejects(locks.acquire(), (error) => isBanyanError(error, "CLOSED"));
+  assert.deepEqual(clock.pending, []);
 });
 
 test("a lock that nobody takes for a month is forgotten; its numbers go on", async () => {

@@ -145,7 +145,8 @@ const commands = fc.array(
     { weight: 1, arbitrary: pauses },
     { weight: 1, arbitrary: wakes },
   ),
-  { maxLength: 30 },
+  // The library would keep lists short, and what matters takes four steps by one owner in order.
+  { minLength: 10, maxLength: 40, size: "max" },
 );
 
 /** What holds after every command. */
