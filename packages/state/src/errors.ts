@@ -86,7 +86,7 @@ export const stateErrors = defineErrors({
     kind: "aborted",
     retryable: false,
     summary:
-      "The lock is no longer held: it expired, or somebody else took it. Nothing was written; acquire it again.",
+      "The lock is no longer held: it expired, or somebody else took it. What was not committed under it yet is refused; acquire it again.",
   },
   STATE_LOCK_INVALID: {
     kind: "invalid_argument",

@@ -260,8 +260,8 @@ export class HeldLock implements Lock {
 
   #lostError(why: string, cause?: unknown): Error {
     return stateErrors.STATE_LOCK_LOST(
-      `The lock ${this.label} is not held any more: ${why}. Nothing was written under it; end the ` +
-        `work, or acquire it again.`,
+      `The lock ${this.label} is not held any more: ${why}. What was not committed under it yet ` +
+        `is refused; end the work, or acquire it again.`,
       {
         details: { lock: this.#parts.entries.label, fence: this.fence },
         ...(cause === undefined ? {} : { cause: toBanyanError(cause) }),
