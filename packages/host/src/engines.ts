@@ -1,16 +1,25 @@
 /** The engines of one node: opened once each, whatever number of stores and events uses them. */
 
-import type { Clock, Log, Random, Store, StoreSpec } from "@banyan/kernel";
+import type {
+  AnyContract,
+  Clock,
+  Locks,
+  LockSpec,
+  Log,
+  Random,
+  Store,
+  StoreSpec,
+} from "@banyan/kernel";
 import { sectionValue, toBanyanError } from "@banyan/kernel/internal";
 import type { Bus, OutgoingMessage } from "@banyan/messaging";
 import type { OutboxRelay } from "@banyan/messaging/internal";
-import { openStore } from "@banyan/state";
+import { openLocks, openStore } from "@banyan/state";
 import type { CommitRider, StateEngine } from "@banyan/state";
 import { openServiceScopes, tapChanges } from "@banyan/state/internal";
 import type { ScopedDeclaration, ServiceScopes } from "@banyan/state/internal";
 import { createFailureObserver, createStoreObserver } from "@banyan/telemetry/internal";
 import type { Instruments, OperationObserver } from "@banyan/telemetry/internal";
-import { busNameFor, engineNameFor } from "./engine-choice.ts";
+import { busNameFor, engineNameFor, lockEngineNameFor } from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
 import { inboxSpec } from "./inbox.ts";
 import { instrumentsOf } from "./instruments.ts";
@@ -63,6 +72,8 @@ export interface NodeEngines {
     service: string,
     specs: readonly (readonly [name: string, spec: StoreSpec])[],
   ): Promise<OpenedScopes>;
+  /** A lock of a service's contract, on the engine that keeps what it guards. */
+  openLocks(contract: AnyContract, name: string, spec: LockSpec): Promise<Locks>;
   /** The node's inbox on this engine. */
   openInbox(engine: StateEngine): Promise<OpenedStore>;
 }
@@ -84,7 +95,7 @@ export interface OpenEnginesOptions {
 
 /** @throws NODE_START_FAILED when an engine cannot be opened. */
 export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngines> {
-  const { clock, random } = options;
+  const { clock, random, log } = options;
   const { config } = options.setup;
   const instruments = instrumentsOf(options.telemetry);
   const state = new Map<string, StateEngine>();
@@ -136,6 +147,10 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
       const opened = await openScopesOf(service, declared, means);
       scopes.set(service, opened);
       return opened;
+    },
+    async openLocks(contract, name, spec) {
+      const engine = await engineOf(lockEngineNameFor(config, contract, spec));
+      return openLocksOn(engine, { service: contract.name, name, spec }, { ...means, log });
     },
     openInbox: onceEach(async (engine: StateEngine): Promise<OpenedStore> => {
       const spec = inboxSpec(engine.durability);
@@ -225,6 +240,29 @@ function createStagers(bus: Bus, options: OpenEnginesOptions) {
       return relay && ((messages) => relay.stage(messages));
     },
   };
+}
+
+interface LocksOpening {
+  readonly service: string;
+  readonly name: string;
+  readonly spec: LockSpec;
+}
+
+function openLocksOn(
+  engine: StateEngine,
+  { service, name, spec }: LocksOpening,
+  { clock, random, log, engines, ...watching }: StoreMeans & { readonly log: Log },
+): Promise<Locks> {
+  return openLocks(engine, {
+    scope: service,
+    name,
+    durability: spec.durability ?? "durable",
+    clock,
+    random,
+    log: log.child({ service }),
+    observer: storeObserver({ service, store: `lock.${name}`, engine: engine.name }, watching),
+    engines: [...engines.values()],
+  });
 }
 
 /**

@@ -129,6 +129,16 @@ export const nodeContract = defineContract("node", {
               capabilities: t.Array(t.String()),
             }),
           ),
+          locks: t.Optional(
+            t.Array(
+              t.Object({
+                name: t.String(),
+                durability: t.String(),
+                summary: t.Optional(t.String()),
+              }),
+              { description: "Left out by nodes from before there were locks." },
+            ),
+          ),
           events: t.Array(
             t.Object({
               name: t.String(),

@@ -145,6 +145,11 @@ function serviceDescription(contract: AnyContract): Answer<"describe">["service"
       durability: store.durability,
       capabilities: [...(store.expires === true ? ["expires"] : []), ...(store.capabilities ?? [])],
     })),
+    locks: Object.entries(spec.locks ?? {}).map(([name, lock]) => ({
+      name,
+      durability: lock.durability ?? "durable",
+      ...(lock.summary === undefined ? {} : { summary: lock.summary }),
+    })),
     events: Object.entries(spec.events ?? {}).map(([name, declared]) => {
       const { durability = "durable", payload } = eventSpecOf(declared);
       const topic = `${contract.name}.${name}`;

@@ -87,7 +87,8 @@ export class StateNews {
   /** By the names of engines: the scope of a scoped store is below its service. */
   wants({ scope, name }: StoreName): boolean {
     const service = serviceOf(scope);
-    if (service === "node" || name.startsWith("node.")) return false;
+    // A service gives its stores names without dots: what has one is ours.
+    if (service === "node" || name.includes(".")) return false;
     return this.#all.has(`${service}.${name}`) || this.#all.has(`${service}.*`);
   }
 

@@ -7,7 +7,7 @@
  */
 
 import { createIdSource } from "@banyan/kernel";
-import type { AnyContract, Call, Contribution, Scopes } from "@banyan/kernel";
+import type { AnyContract, Call, Contribution, Locks, Scopes } from "@banyan/kernel";
 import {
   CallContext,
   currentCallContext,
@@ -54,6 +54,7 @@ export async function buildService(
       ...scoped?.stores,
     }),
     scopes: scoped?.scopes ?? withoutScopes(contract.name),
+    locks: await openLocks(contract, node.engines),
     publish: publisher.publish,
     transaction: transactions.run,
     once: createOnce(contract, { transactions, node }),
@@ -113,6 +114,17 @@ function withoutScopes(service: string): Scopes {
     usage: refuse,
     delete: refuse,
   });
+}
+
+async function openLocks(
+  contract: AnyContract,
+  engines: NodeEngines,
+): Promise<Readonly<Record<string, Locks>>> {
+  const locks: Record<string, Locks> = {};
+  for (const [name, spec] of Object.entries(contract.spec.locks ?? {})) {
+    locks[name] = await engines.openLocks(contract, name, spec);
+  }
+  return Object.freeze(locks);
 }
 
 /** Clients of what the contract uses; those of what is optional are looked up at every read. */

@@ -14,6 +14,7 @@ export type {
   EventSpec,
   ExtensionPointSpec,
   ExtensionSpec,
+  LockSpec,
   StoreSpec,
   SubscribeOptions,
   SubscriptionSpec,
@@ -47,6 +48,7 @@ export type {
   Contribution,
   EventsOf,
   HttpExchangeInput,
+  LocksOf,
   StoreOf,
   StoresOf,
   TransactionStoresOf,
@@ -84,6 +86,18 @@ export type {
   Waiting,
   WriteOptions,
 } from "./ports/store.ts";
+export type {
+  AcquireOptions,
+  Candidate,
+  CandidateState,
+  LeadOptions,
+  Lock,
+  LockOutcome,
+  LockRelease,
+  Locks,
+  Term,
+  TransactOptions,
+} from "./ports/lock.ts";
 export type {
   AccessDecision,
   AccessQuestion,

@@ -29,6 +29,10 @@ import { transactionChecks } from "./conformance/transaction-checks.ts";
 export type { StateCheck, StateHarness, StateSuite } from "./conformance/harness.ts";
 export type { Subject, SubjectStore } from "./conformance/harness.ts";
 
+export { describeLocks, lockChecks, runLockChecks } from "./conformance/lock-law.ts";
+export type { LockCheckResult } from "./conformance/lock-law.ts";
+export type { LockCheck, LockMaker, LockSuite } from "./conformance/lock/lock-subject.ts";
+
 export { describeTableFaults } from "./table/fault-law.ts";
 export type { FaultProxy, FaultServer, FaultSuite } from "./table/fault-law.ts";
 

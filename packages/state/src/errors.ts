@@ -102,6 +102,17 @@ export const stateErrors = defineErrors({
     kind: "permission_denied",
     summary: "The scope belongs to another owner than the one it was asked for.",
   },
+  STATE_LOCK_LOST: {
+    kind: "aborted",
+    retryable: false,
+    summary:
+      "The lock is no longer held: it expired, or somebody else took it. What was not committed under it yet is refused; acquire it again.",
+  },
+  STATE_LOCK_INVALID: {
+    kind: "invalid_argument",
+    summary:
+      "What was given as a lock is none that this package made, or guards another engine's stores.",
+  },
   STATE_ENTRIES_FULL: {
     kind: "resource_exhausted",
     summary:

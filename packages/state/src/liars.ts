@@ -17,6 +17,8 @@ import type { StateLiar } from "./liars/broken-engine.ts";
 export type { StateLiar } from "./liars/broken-engine.ts";
 export { openLateEngine } from "./liars/late-engine.ts";
 export type { LateEngineOptions } from "./liars/late-engine.ts";
+export { lockLiars } from "./liars/lock-liars.ts";
+export type { LockLiar } from "./liars/lock-liars.ts";
 
 /** Every liar; the law must break on each. */
 export const stateLiars: readonly StateLiar[] = Object.freeze([

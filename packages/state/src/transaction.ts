@@ -15,15 +15,27 @@
  *     while, so a run that waits for its own keys elsewhere is late, never stuck.
  * T4. Lanes are entered in one order everywhere, and updates hold one at most: nobody waits in a
  *     circle.
+ * T5. Under a lock it is committed only if the engine still has the lock's entry as its holder
+ *     wrote it last. A renewal meanwhile is a conflict like any other; a lost lock ends it.
  */
 
 import { backoffMs, systemClock, systemRandom } from "@banyan/kernel";
-import type { CancelTimer, Clock, Random, Store, TransactionStore, Waiting } from "@banyan/kernel";
+import type {
+  CancelTimer,
+  Clock,
+  Lock,
+  Random,
+  Store,
+  TransactionStore,
+  TransactOptions,
+  Waiting,
+} from "@banyan/kernel";
 import { abortReasonOf } from "@banyan/kernel/internal";
 import { StateCapability } from "./engine.ts";
 import type { Awaitable, EngineCheck, StateEngine, TransactionOutcome } from "./engine.ts";
 import { stateErrors } from "./errors.ts";
 import { abortError, assertNotAborted, contendedError, engineFailure } from "./failures.ts";
+import { HeldLock } from "./lock/held-lock.ts";
 import { TransactionRun } from "./open-transaction.ts";
 import type { KeyPlace, StageRider } from "./open-transaction.ts";
 import { resolveStoreLimits } from "./options.ts";
@@ -53,12 +65,13 @@ export interface OpenTransaction<S extends TransactorStores = TransactorStores> 
  * Runs a function as one step. It may run more than once, so it must do nothing but use what it is
  * handed; what it answers is answered once it is committed.
  *
- * @throws STATE_UPDATE_CONTENDED after too many conflicts, STATE_TRANSACTION_UNFINISHED, what the
- *   engine throws, and what the function throws
+ * @throws STATE_UPDATE_CONTENDED after too many conflicts, STATE_TRANSACTION_UNFINISHED,
+ *   STATE_LOCK_LOST and STATE_LOCK_INVALID of the lock it is under, what the engine throws, and
+ *   what the function throws
  */
 export type Transactor<S extends TransactorStores = TransactorStores> = <R>(
   run: (tx: OpenTransaction<S>) => Promise<R> | R,
-  options?: Waiting,
+  options?: TransactOptions,
 ) => Promise<R>;
 
 export interface TransactorOptions<S extends TransactorStores> {
@@ -79,6 +92,13 @@ interface Trial<R> {
   /** What the run answered, or threw, if the outcome is a commit. */
   readonly ending: { readonly kind: "result"; readonly result: R } | Thrown;
   readonly places: readonly KeyPlace[];
+}
+
+/** What a try goes by. */
+interface TrialTerms {
+  readonly waiting: Waiting;
+  readonly lock: HeldLock | undefined;
+  readonly isAgain: boolean;
 }
 
 interface Thrown {
@@ -142,15 +162,20 @@ class TransactionLoop {
     this.#pipelines = entries.every(({ latest }) => latest !== undefined);
   }
 
-  async transact<R>(run: (tx: OpenTransaction) => Promise<R> | R, options: Waiting): Promise<R> {
+  async transact<R>(
+    run: (tx: OpenTransaction) => Promise<R> | R,
+    options: TransactOptions,
+  ): Promise<R> {
     const { limits } = this.#parts;
+    const lock = options.under === undefined ? undefined : this.#lockOf(options.under);
     let places: readonly KeyPlace[] = [];
     for (let attempt = 1; attempt <= limits.updateTriesMax; attempt += 1) {
       assertNotAborted(options);
+      if (lock !== undefined) await lock.ready();
       const lanes = places.length === 0 ? undefined : await this.#enterLanes(places, options);
       let trial: Trial<R>;
       try {
-        trial = await this.#try(run, options, attempt > 1);
+        trial = await this.#try(run, { waiting: options, lock, isAgain: attempt > 1 });
         // Its failure is heard below; here it is only waited for.
         if (!this.#pipelines && trial.outcome instanceof Promise) await trial.outcome.catch(ignore);
       } finally {
@@ -161,6 +186,7 @@ class TransactionLoop {
         return trial.ending.result;
       }
       places = mergePlaces(places, trial.places);
+      if (lock !== undefined) await lock.confirm();
       if (attempt > 1) await this.#pause(attempt - 1, options);
     }
     throw this.#contended(`others were faster ${limits.updateTriesMax} times`);
@@ -169,14 +195,15 @@ class TransactionLoop {
   /** One run, its end handed over to the engine. */
   async #try<R>(
     run: (tx: OpenTransaction) => Promise<R> | R,
-    options: Waiting,
-    isAgain: boolean,
+    { waiting: options, lock, isAgain }: TrialTerms,
   ): Promise<Trial<R>> {
     if (this.#turnstile.waiting >= this.#parts.limits.updatesWaitingMax) throw this.#crowded();
     const entering = this.#turnstile.enter(options, isAgain);
     const pass: Pass = entering instanceof Promise ? await entering.catch(throwAbort) : entering;
     try {
       const ledger = new TransactionRun();
+      // Insisting on the lock's entry takes the place of a read.
+      if (lock !== undefined) ledger.countRead(lock.label);
       let ending: Trial<R>["ending"];
       try {
         ending = { kind: "result", result: await run(this.#open(ledger)) };
@@ -192,10 +219,26 @@ class TransactionLoop {
       }
       if (unfinished > 0) throw unfinishedError(unfinished);
       assertNotAborted(options);
-      return { outcome: this.#handOver(ledger, options), ending, places };
+      return { outcome: this.#handOver(ledger, { waiting: options, lock }), ending, places };
     } finally {
       pass.leave();
     }
+  }
+
+  /** @throws STATE_LOCK_INVALID */
+  #lockOf(handle: Lock): HeldLock {
+    const lock = HeldLock.of(handle);
+    const { engine } = this.#parts;
+    if (lock?.engine === engine) return lock;
+    const why =
+      lock === undefined
+        ? "what was given as a lock is none that was acquired here; give the one of an outcome `held`"
+        : `the lock ${lock.label} is kept by the engine ${lock.engine.name}, and the transaction's ` +
+          `stores by ${engine.name} (another one, even where the names agree); declare the lock ` +
+          `with the durability of the stores that it guards`;
+    throw stateErrors.STATE_LOCK_INVALID(
+      `A transaction on ${this.#labels()} cannot run under that lock: ${why}.`,
+    );
   }
 
   #open(ledger: TransactionRun): OpenTransaction {
@@ -217,9 +260,14 @@ class TransactionLoop {
     );
   }
 
-  #handOver(ledger: TransactionRun, options: Waiting): Awaitable<TransactionOutcome> {
+  #handOver(
+    ledger: TransactionRun,
+    { waiting: options, lock }: Omit<TrialTerms, "isAgain">,
+  ): Awaitable<TransactionOutcome> {
+    // Before riders are made: a lock that is lost throws.
+    const checks = lock === undefined ? ledger.checks() : [lock.check(), ...ledger.checks()];
     const riders = ledger.stage();
-    const [checks, changes] = [ledger.checks(), ledger.changes()];
+    const changes = ledger.changes();
     if (checks.length + changes.length + riders.length === 0) return committed;
     return this.#ask((engine) => engine.transact?.({ checks, changes, riders }, options));
   }

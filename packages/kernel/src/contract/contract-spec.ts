@@ -28,6 +28,16 @@ export interface StoreSpec {
   readonly upgrade?: Upgrades;
 }
 
+/** A lock, or one for each key, that the instances of a service share. */
+export interface LockSpec {
+  /**
+   * `durable` (default): it outlives its engine's crash, and guards durable stores. `ephemeral`: it
+   * may go with its engine, and guards ephemeral ones.
+   */
+  readonly durability?: "durable" | "ephemeral";
+  readonly summary?: string;
+}
+
 /** Keyed by the version they start from. */
 export type Upgrades = Readonly<Record<number, (old: unknown) => unknown>>;
 
@@ -91,6 +101,7 @@ export interface ContractSpec {
   /** Object schema; every key becomes a line of `banyan.yaml` and a `BANYAN_…` variable. */
   readonly config?: TObject;
   readonly stores?: Readonly<Record<string, StoreSpec>>;
+  readonly locks?: Readonly<Record<string, LockSpec>>;
   readonly events?: Readonly<Record<string, Schema | EventSpec>>;
   readonly operations?: OperationTree;
   readonly subscriptions?: Readonly<Record<string, SubscriptionSpec>>;

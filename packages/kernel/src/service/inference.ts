@@ -12,6 +12,7 @@ import type {
 } from "../contract/contract.ts";
 import type { OperationSpec, OperationTree } from "../contract/operation.ts";
 import type { EventOf } from "../ports/event.ts";
+import type { Locks } from "../ports/lock.ts";
 import type { RevisedStore, ScopedStore, Store, TransactionStore } from "../ports/store.ts";
 import type { InferInput, InferOutput, Schema } from "../schema/standard.ts";
 
@@ -38,6 +39,11 @@ type ScopedStoreOf<S> = S extends StoreSpec
     ? ScopedStore<InferOutput<S["value"]>, T>
     : never
   : never;
+
+/** Locks by name. */
+export type LocksOf<C extends AnyContract> = {
+  readonly [K in keyof Part<C, "locks">]: Locks;
+};
 
 /** The store that a declaration makes: its entries have a revision if it asked for `revisions`. */
 export type StoreOf<S> = S extends StoreSpec

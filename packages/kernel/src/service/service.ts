@@ -3,6 +3,7 @@
 import type { AnyContract, Contract, ContractSpec } from "../contract/contract.ts";
 import type { IdSource } from "../ids.ts";
 import type { EventOf, PublishOptions, Published } from "../ports/event.ts";
+import type { TransactOptions } from "../ports/lock.ts";
 import type { Scopes, Waiting } from "../ports/store.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../random.ts";
@@ -13,6 +14,7 @@ import type {
   EventsOf,
   ExtensionsOf,
   HandlersOf,
+  LocksOf,
   Part,
   PointsOf,
   StoresOf,
@@ -40,7 +42,7 @@ export interface Transaction<C extends AnyContract> {
 /** How a service does several things as one. */
 export type Transact<C extends AnyContract> = <R>(
   run: (tx: Transaction<C>) => Promise<R> | R,
-  options?: Waiting,
+  options?: TransactOptions,
 ) => Promise<R>;
 
 export interface OnceOptions extends Waiting {
@@ -67,6 +69,16 @@ export interface ServiceTools<C extends AnyContract> {
    * const settings = await stores.settings.in("org-42");
    */
   readonly scopes: Scopes;
+  /**
+   * The contract's locks, shared with every instance of the service on the same engine.
+   *
+   * @example
+   * const outcome = await locks.nightly.acquire(region, { waitMs: 1000 });
+   * if (outcome.kind !== "held") return;
+   * await using lock = outcome.lock;
+   * await transaction((tx) => tx.stores.reports.set(region, report), { under: lock });
+   */
+  readonly locks: LocksOf<C>;
   /**
    * Publishes one of the contract's own events; resolves when it is safe in the bus.
    * @throws EVENT_INVALID when the payload does not fit its schema.
