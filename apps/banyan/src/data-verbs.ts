@@ -53,7 +53,7 @@ const stateVerbs: readonly VerbSpec[] = [
     ],
     examples: [
       { line: "banyan state scopes notes", says: "the first hundred" },
-      { line: "banyan state list notes/org-42.settings", says: "a store in one of them" },
+      { line: "banyan state scopes notes --owner organisation:42", says: "of one owner" },
     ],
   },
   {
