@@ -119,10 +119,13 @@ export class RedisStore implements EngineStore {
 
   async delete(key: string, condition: Condition = {}): Promise<DeleteOutcome> {
     const { ifMatch } = condition;
-    const checks = ifMatch === undefined ? [] : [{ store: this, key, etag: ifMatch }];
-    const step = { checks, changes: [{ store: this, key, put: undefined }] };
-    const deleted = await this.#keeper.commit(step, condition);
-    return deleted === undefined ? CONFLICT : { kind: "deleted", existed: deleted > 0 };
+    const { index, expiring } = this.keys;
+    const deleted = await this.#call(this.#scripts.delete, {
+      keys: [this.#entry(key), index, expiring],
+      args: [ifMatch === undefined ? "" : `=${ifMatch}`],
+      waiting: condition,
+    });
+    return deleted === -1 ? CONFLICT : { kind: "deleted", existed: deleted === 1 };
   }
 
   async deleteMany(keys: readonly string[], waiting: Waiting = {}): Promise<number> {
