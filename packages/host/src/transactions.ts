@@ -8,7 +8,14 @@
  *     other.
  */
 
-import type { AnyContract, Published, PublishOptions, StoreSpec, Waiting } from "@banyan/kernel";
+import type {
+  AnyContract,
+  Published,
+  PublishOptions,
+  Repeatable,
+  StoreSpec,
+  Waiting,
+} from "@banyan/kernel";
 import { eventSpecOf, kernelErrors } from "@banyan/kernel/internal";
 import type { Bus } from "@banyan/messaging";
 import { StateCapability, stateErrors } from "@banyan/state";
@@ -40,7 +47,7 @@ export interface ServiceTransactions {
   /** Where its transactions are committed; `undefined` where it declared no store for them. */
   readonly engine: StateEngine | undefined;
   /** @throws STATE_CAPABILITY_MISSING where it declared no store for them */
-  run<R>(work: (tx: ErasedTransaction) => Promise<R> | R, options?: Waiting): Promise<R>;
+  run<R>(work: (tx: ErasedTransaction) => Promise<R> | R, options?: Repeatable): Promise<R>;
   /** The same with the node's inbox in it, as `open.stores[inboxKey]`. */
   runWithInbox<R>(inbox: OpenedStore, work: Work<R>, options?: Waiting): Promise<R>;
 }
@@ -85,7 +92,7 @@ export function createTransactions(
     };
   };
 
-  const runOn = async <R>(way: Way, work: Work<R>, options?: Waiting): Promise<R> => {
+  const runOn = async <R>(way: Way, work: Work<R>, options?: Repeatable): Promise<R> => {
     let prepared: readonly ToldEvent[] = [];
     const result = await way.transact(async (open) => {
       const outlet = new Outlet(contract, { open, publisher, node, isOpen: way.publishes });

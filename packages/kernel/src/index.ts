@@ -68,6 +68,7 @@ export type {
   Entry,
   Etag,
   Page,
+  Repeatable,
   RevisedEntry,
   RevisedStore,
   Revision,

@@ -18,6 +18,7 @@ import { Subject } from "./conformance/harness.ts";
 import type { StateCheck, StateHarness, StateSuite } from "./conformance/harness.ts";
 import { keyChecks } from "./conformance/key-checks.ts";
 import { modelChecks } from "./conformance/model-checks.ts";
+import { operationChecks } from "./conformance/operation-checks.ts";
 import { orderChecks } from "./conformance/order-checks.ts";
 import { revisionChecks } from "./conformance/revision-checks.ts";
 import { riderChecks } from "./conformance/rider-checks.ts";
@@ -39,6 +40,7 @@ export const stateChecks: readonly StateCheck[] = Object.freeze([
   ...expiryChecks,
   ...revisionChecks,
   ...transactionChecks,
+  ...operationChecks,
   ...riderChecks,
   ...engineChecks,
   ...durableChecks,

@@ -3,7 +3,7 @@
 import type { AnyContract, Contract, ContractSpec } from "../contract/contract.ts";
 import type { IdSource } from "../ids.ts";
 import type { EventOf, PublishOptions, Published } from "../ports/event.ts";
-import type { Waiting } from "../ports/store.ts";
+import type { Repeatable, Waiting } from "../ports/store.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../random.ts";
 import type { Clock } from "../time/clock.ts";
@@ -37,10 +37,14 @@ export interface Transaction<C extends AnyContract> {
   ) => Published;
 }
 
-/** How a service does several things as one. */
+/**
+ * How a service does several things as one. With an `operationId` it is done at most once, and what
+ * `run` answers must be JSON data of at most 64 KiB: who asks again is answered a copy of it, and
+ * `run` does not run.
+ */
 export type Transact<C extends AnyContract> = <R>(
   run: (tx: Transaction<C>) => Promise<R> | R,
-  options?: Waiting,
+  options?: Repeatable,
 ) => Promise<R>;
 
 export interface OnceOptions extends Waiting {
