@@ -93,18 +93,22 @@ export function createTransactions(
   };
 
   const runOn = async <R>(way: Way, work: Work<R>, options?: Repeatable): Promise<R> => {
-    let prepared: readonly ToldEvent[] = [];
+    let told: readonly ToldEvent[] = [];
     const result = await way.transact(async (open) => {
-      const outlet = new Outlet(contract, { open, publisher, node, isOpen: way.publishes });
+      const onCommit = (events: readonly ToldEvent[]): void => {
+        told = events;
+      };
+      const isOpen = way.publishes;
+      const outlet = new Outlet(contract, { open, publisher, node, isOpen, onCommit });
       const visible = Object.fromEntries(names.map((name) => [name, open.stores[name]]));
       const tx = Object.freeze({ stores: Object.freeze(visible), publish: outlet.publish });
       try {
         return await work(tx, open);
       } finally {
-        prepared = outlet.close();
+        outlet.close();
       }
     }, options);
-    for (const event of prepared) await event.tell();
+    for (const event of told) await event.tell();
     return result;
   };
 
@@ -150,6 +154,8 @@ interface OutletMeans {
   readonly publisher: ServicePublisher;
   readonly node: NodeParts;
   readonly isOpen: boolean;
+  /** Told of the events once they are committed: a run may lose, also to itself asked twice. */
+  readonly onCommit: (events: readonly ToldEvent[]) => void;
 }
 
 /** What one run of a transaction publishes. */
@@ -177,16 +183,24 @@ class Outlet {
     if (this.#prepared.length === 0) {
       open.atCommit(() => {
         if (bus.stage === undefined) throw noOutbox(this.#contract, event);
-        return bus.stage(this.#prepared.map(({ message }) => message));
+        const rider = bus.stage(this.#prepared.map(({ message }) => message));
+        return {
+          medium: rider.medium,
+          load: rider.load,
+          committed: () => {
+            rider.committed();
+            this.#means.onCommit(this.#prepared);
+          },
+          dropped: () => rider.dropped(),
+        };
       });
     }
     this.#prepared.push(each);
     return each.published;
   };
 
-  close(): readonly ToldEvent[] {
+  close(): void {
     this.#isClosed = true;
-    return this.#prepared;
   }
 }
 
