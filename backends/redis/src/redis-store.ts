@@ -177,8 +177,8 @@ export class RedisStore implements EngineStore {
     return this.#keeper.link().scripts;
   }
 
-  #put({ value, version, expiry }: EngineWrite): PlannedPut {
-    const etag = this.#keeper.nextEtag();
+  #put({ value, version, expiry, etag: given }: EngineWrite): PlannedPut {
+    const etag = given ?? this.#keeper.nextEtag();
     const head = printHead(etag, version);
     const json = JSON.stringify(value);
     // Whole milliseconds are what Redis takes.

@@ -165,7 +165,7 @@ export class SqliteStore implements EngineStore {
   planSet(write: EngineWrite, now: number, condition: Condition = {}): PlannedWrite<StateSet> {
     const { key, value, version, expiry } = write;
     const { ifMatch, ifAbsent = false } = condition;
-    const etag = this.#keeper.nextEtag();
+    const etag = write.etag ?? this.#keeper.nextEtag();
     // Whole milliseconds are what the column takes.
     const expiresAt = typeof expiry === "number" ? Math.ceil(now + expiry) : null;
     const stored: StoredCondition =

@@ -148,6 +148,41 @@ describe("A service's transaction", () => {
     await eventually(() => heard.length === 40);
   });
 
+  test("with an operationId is done and told of once, asked at once or again", async () => {
+    await using world = await openShop();
+    const { tools, heard, listened } = world;
+    await tools.stores.stock.set("apple", { count: 5 });
+    const sell = () =>
+      tools.transaction(
+        async (tx) => {
+          // Asked at once, both get this far.
+          await new Promise(setImmediate);
+          const left = await tx.stores.stock.update("apple", (old) => ({
+            count: (old?.count ?? 0) - 1,
+          }));
+          tx.publish("placed", { order: `left ${left.count}` });
+          return left;
+        },
+        { operationId: "sale-1" },
+      );
+    const answers = await Promise.all([sell(), sell(), sell()]);
+    answers.push(await sell());
+    assert.deepEqual(
+      answers,
+      answers.map(() => ({ count: 4 })),
+    );
+    assert.deepEqual(await tools.stores.stock.get("apple"), { count: 4 });
+    await tools.publish("placed", { order: "last" });
+    await eventually(() => heard.includes("last"));
+    assert.deepEqual(
+      [heard, listened],
+      [
+        ["left 4", "last"],
+        ["left 4", "last"],
+      ],
+    );
+  });
+
   test("refuses an event that does not fit at once", async () => {
     await using world = await openShop();
     const publishing = world.tools.transaction((tx) => {

@@ -92,18 +92,21 @@ export function createTransactions(
   };
 
   const runOn = async <R>(way: Way, work: Work<R>, options?: TransactOptions): Promise<R> => {
-    let prepared: readonly ToldEvent[] = [];
+    let told: readonly ToldEvent[] = [];
     const result = await way.transact(async (open) => {
-      const outlet = new Outlet(contract, { open, publisher, stage: way.stage });
+      const onCommit = (events: readonly ToldEvent[]): void => {
+        told = events;
+      };
+      const outlet = new Outlet(contract, { open, publisher, stage: way.stage, onCommit });
       const visible = Object.fromEntries(names.map((name) => [name, open.stores[name]]));
       const tx = Object.freeze({ stores: Object.freeze(visible), publish: outlet.publish });
       try {
         return await work(tx, open);
       } finally {
-        prepared = outlet.close();
+        outlet.close();
       }
     }, options);
-    for (const event of prepared) await event.tell();
+    for (const event of told) await event.tell();
     return result;
   };
 
@@ -148,6 +151,8 @@ interface OutletMeans {
   readonly open: OpenTransaction;
   readonly publisher: ServicePublisher;
   readonly stage: StagePublish | undefined;
+  /** Told of the events once they are committed: a run may lose, also to itself asked twice. */
+  readonly onCommit: (events: readonly ToldEvent[]) => void;
 }
 
 /** What one run of a transaction publishes. */
@@ -172,15 +177,25 @@ class Outlet {
     if (stage === undefined) throw noOutbox(this.#contract, event);
     // One rider for all of them, made when the function has ended.
     if (this.#prepared.length === 0) {
-      open.atCommit(() => stage(this.#prepared.map(({ message }) => message)));
+      open.atCommit(() => {
+        const rider = stage(this.#prepared.map(({ message }) => message));
+        return {
+          medium: rider.medium,
+          load: rider.load,
+          committed: () => {
+            rider.committed();
+            this.#means.onCommit(this.#prepared);
+          },
+          dropped: () => rider.dropped(),
+        };
+      });
     }
     this.#prepared.push(each);
     return each.published;
   };
 
-  close(): readonly ToldEvent[] {
+  close(): void {
     this.#isClosed = true;
-    return this.#prepared;
   }
 }
 

@@ -70,6 +70,7 @@ export type {
   Entry,
   Etag,
   Page,
+  Repeatable,
   RevisedEntry,
   RevisedStore,
   Revision,

@@ -6,6 +6,8 @@ export { isErrorKind } from "./errors/kinds.ts";
 export type { KindNames } from "./errors/kinds.ts";
 export { kernelErrors } from "./errors/kernel-errors.ts";
 
+export { requestDigest } from "./request-digest.ts";
+
 export { checkContract, offencesError } from "./contract/check.ts";
 export type { Offence } from "./contract/check.ts";
 export { eventSpecOf } from "./contract/event-spec.ts";

@@ -18,6 +18,7 @@ import { Subject } from "./conformance/harness.ts";
 import type { StateCheck, StateHarness, StateSuite } from "./conformance/harness.ts";
 import { keyChecks } from "./conformance/key-checks.ts";
 import { modelChecks } from "./conformance/model-checks.ts";
+import { operationChecks } from "./conformance/operation-checks.ts";
 import { orderChecks } from "./conformance/order-checks.ts";
 import { outboxChecks } from "./conformance/outbox-checks.ts";
 import { outboxModelChecks } from "./conformance/outbox-model-checks.ts";
@@ -46,6 +47,7 @@ export const stateChecks: readonly StateCheck[] = Object.freeze([
   ...expiryChecks,
   ...revisionChecks,
   ...transactionChecks,
+  ...operationChecks,
   ...riderChecks,
   ...scopeChecks,
   ...outboxChecks,

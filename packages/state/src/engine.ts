@@ -106,6 +106,11 @@ export interface EngineWrite {
   readonly value: unknown;
   readonly version: number;
   readonly expiry: Expiry;
+  /**
+   * The etag it shall have, where whoever writes must know it beforehand. Its maker answers for it
+   * that no write ever had it (E3); `createEtagSource` makes such. Left out: the engine makes one.
+   */
+  readonly etag?: Etag | undefined;
 }
 
 /** Under which condition a write happens; at most one of the two. */
@@ -250,7 +255,10 @@ export interface EngineOutbox {
   status(options?: Waiting): Awaitable<OutboxStatus>;
 }
 
-/** At most 1000 checks and 1000 changes, on stores of this very engine. */
+/**
+ * At most 1001 checks and 1001 changes, on stores of this very engine: the thousand that an author
+ * may ask for, and the record of the operation (`operationId`).
+ */
 export interface EngineTransaction {
   readonly checks: readonly EngineCheck[];
   readonly changes: readonly EngineChange[];

@@ -80,7 +80,16 @@ export const stateErrors = defineErrors({
   STATE_OUTCOME_UNKNOWN: {
     kind: "unknown",
     summary:
-      "The write was handed to the engine, and whether it was done is not known. Read before you repeat it.",
+      "The write was handed to the engine, and whether it was done is not known. Read before you repeat it, or give writes an `operationId`: they can be asked again.",
+  },
+  STATE_OPERATION_INVALID: {
+    kind: "invalid_argument",
+    summary: "An `operationId` is 1 to 128 visible ASCII characters.",
+  },
+  STATE_OPERATION_MISMATCH: {
+    kind: "failed_precondition",
+    summary:
+      "The `operationId` was used for another write of the same service; nothing was written. Give each write an id of its own.",
   },
   STATE_SCOPE_INVALID: {
     kind: "invalid_argument",

@@ -39,6 +39,15 @@ export function engineFailure(error: unknown, engine: string, store: string): Ba
   );
 }
 
+/** A condition that does not hold: nothing was written. */
+export function conflictError(store: string, key: string, ifAbsent: boolean): BanyanError {
+  const why = ifAbsent ? "is there already" : "has another etag than ifMatch, or is not there";
+  return stateErrors.STATE_VERSION_CONFLICT(
+    `Key ${showKey(key)} of store ${store} ${why}; read it again and decide anew.`,
+    { details: { store, key } },
+  );
+}
+
 /** The end of somebody who lost to other writers too often. */
 export function contendedError(store: string, key: string, why: string): BanyanError {
   return stateErrors.STATE_UPDATE_CONTENDED(

@@ -6,6 +6,7 @@
 import { liarsAboutEtags } from "./liars/etag-liars.ts";
 import { liarsAboutKeys } from "./liars/key-liars.ts";
 import { liarsAboutLife } from "./liars/life-liars.ts";
+import { liarsAboutOperations } from "./liars/operation-liars.ts";
 import { liarsAboutOrder } from "./liars/order-liars.ts";
 import { liarsAboutOutboxes } from "./liars/outbox-liars.ts";
 import { liarsAboutRevisions } from "./liars/revision-liars.ts";
@@ -30,5 +31,6 @@ export const stateLiars: readonly StateLiar[] = Object.freeze([
   ...liarsAboutRevisions,
   ...liarsAboutTransactions,
   ...liarsAboutOutboxes,
+  ...liarsAboutOperations,
   ...liarsAboutLife,
 ]);

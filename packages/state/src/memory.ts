@@ -273,7 +273,7 @@ class MemoryEngine implements StateEngine {
   #put(table: MemoryTable, write: EngineWrite, nowMs: number): Etag {
     const { key, value, version, expiry } = write;
     const previous = table.entries.get(key);
-    const etag = this.#nextEtag();
+    const etag = write.etag ?? this.#nextEtag();
     const expiresAt =
       typeof expiry === "number"
         ? nowMs + expiry

@@ -5,13 +5,14 @@ import type {
   Entry,
   Etag,
   Page,
+  Repeatable,
   ScanOptions,
   Waiting,
   WriteOptions,
 } from "@banyan/kernel";
 import type { OperationObserver, OperationWatch } from "@banyan/telemetry/internal";
 import { TypedStore } from "./typed-store.ts";
-import type { StoreCore } from "./typed-store.ts";
+import type { StoreCore } from "./store-core.ts";
 
 const noOptions = Object.freeze({});
 
@@ -60,7 +61,7 @@ export class ObservedStore<V> extends TypedStore<V> {
 
   override setMany(
     entries: readonly (readonly [key: string, value: V])[],
-    options?: Waiting & { readonly ttlMs?: number | undefined },
+    options?: Repeatable & { readonly ttlMs?: number | undefined },
   ): Promise<Etag[]> {
     const watch = this.#observer.begin("setMany");
     return watched(watch, super.setMany(entries, options));
@@ -71,7 +72,7 @@ export class ObservedStore<V> extends TypedStore<V> {
     return watched(watch, super.delete(key, options));
   }
 
-  override deleteMany(keys: readonly string[], options?: Waiting): Promise<number> {
+  override deleteMany(keys: readonly string[], options?: Repeatable): Promise<number> {
     const watch = this.#observer.begin("deleteMany");
     return watched(watch, super.deleteMany(keys, options));
   }
@@ -89,7 +90,7 @@ export class ObservedStore<V> extends TypedStore<V> {
   override update(
     key: string,
     change: (current: V | undefined) => V,
-    options?: Waiting,
+    options?: Repeatable,
   ): Promise<V> {
     const watch = this.#observer.begin("update");
     return watched(watch, super.update(key, change, options));

@@ -77,6 +77,7 @@ export async function openStore<S extends StoreSpec>(
     label,
     scope,
     name,
+    durability,
     engine,
     entries,
     capabilities,

@@ -10,7 +10,7 @@
  * I3. After its end it answers every call with CLOSED; what had begun before changes nothing more.
  */
 
-import type { TransactionStore } from "@banyan/kernel";
+import type { Etag, TransactionStore } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
 import type {
   Awaitable,
@@ -25,7 +25,7 @@ import { stateErrors } from "./errors.ts";
 import { engineFailure } from "./failures.ts";
 import { assertKey } from "./keys.ts";
 import { BATCH_MAX } from "./options.ts";
-import type { StoreCore } from "./typed-store.ts";
+import type { StoreCore } from "./store-core.ts";
 
 type Written =
   | { readonly kind: "set"; readonly write: EngineWrite }
@@ -51,7 +51,7 @@ export class TransactionRun {
   /** What an engine or a codec threw at a read: no conclusion to be checked, but a failure. */
   #failure: unknown = undefined;
 
-  view(core: StoreCore<unknown>): TransactionStore<unknown> {
+  view(core: StoreCore<unknown>): TransactionView {
     const view = new TransactionView(core, this);
     this.#views.push(view);
     return view;
@@ -132,7 +132,7 @@ export class TransactionRun {
 }
 
 /** One store inside a run. */
-class TransactionView implements TransactionStore<unknown> {
+export class TransactionView implements TransactionStore<unknown> {
   readonly #core: StoreCore<unknown>;
   readonly #run: TransactionRun;
   readonly #seen = new Map<string, EngineEntry | undefined>();
@@ -154,9 +154,20 @@ class TransactionView implements TransactionStore<unknown> {
     });
   }
 
+  /** Of the entry as it was read; for who has conditions of its own. */
+  etagOf(key: string): Promise<Etag | undefined> {
+    return this.#afterReading(key, () => this.#seen.get(key)?.etag);
+  }
+
   set(key: string, value: unknown, options: { readonly ttlMs?: number | undefined } = {}): void {
     this.#assertReady(key);
     this.#put(key, value, this.#core.codec.expiryOf(options.ttlMs));
+  }
+
+  /** What was encoded and checked already. */
+  write(write: EngineWrite): void {
+    this.#assertReady(write.key);
+    this.#note(write.key, { kind: "set", write });
   }
 
   delete(key: string): void {

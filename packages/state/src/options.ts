@@ -19,6 +19,11 @@ export interface StoreLimits {
   readonly updateTriesMax?: number;
   /** Updates that may wait for one key, 1 … 1 000 000. Default 10 000. */
   readonly updatesWaitingMax?: number;
+  /**
+   * How long a write with an `operationId` can be asked again, 1 ms … 10 years on the engine's
+   * clock. Default 24 hours: as long as a client may reasonably retry.
+   */
+  readonly operationKeptMs?: number;
 }
 
 /** Complete, checked and frozen. */
@@ -42,15 +47,24 @@ export const TTL_MS_MAX = 3650 * 24 * 60 * 60 * 1000;
 /** Most keys in one batch and most entries in one page. */
 export const BATCH_MAX = 1000;
 
+const limitNames: readonly string[] = [
+  "valueBytesMax",
+  "updateTriesMax",
+  "updatesWaitingMax",
+  "operationKeptMs",
+];
+
 /** @throws STATE_OPTION_INVALID */
 export function resolveStoreLimits(limits: StoreLimits = {}): ResolvedStoreLimits {
   const what = "A store's limits";
-  assertKnownOptions(limits, ["valueBytesMax", "updateTriesMax", "updatesWaitingMax"], what);
+  assertKnownOptions(limits, limitNames, what);
   const { valueBytesMax = 2 ** 20, updateTriesMax = 32, updatesWaitingMax = 10_000 } = limits;
+  const { operationKeptMs = 24 * 60 * 60 * 1000 } = limits;
   assertWithin("valueBytesMax", valueBytesMax, { min: 1, max: 2 ** 26 });
   assertWithin("updateTriesMax", updateTriesMax, { min: 1, max: 1000 });
   assertWithin("updatesWaitingMax", updatesWaitingMax, { min: 1, max: 1_000_000 });
-  return Object.freeze({ valueBytesMax, updateTriesMax, updatesWaitingMax });
+  assertWithin("operationKeptMs", operationKeptMs, { min: 1, max: TTL_MS_MAX });
+  return Object.freeze({ valueBytesMax, updateTriesMax, updatesWaitingMax, operationKeptMs });
 }
 
 /** @throws STATE_OPTION_INVALID */

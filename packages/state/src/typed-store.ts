@@ -18,50 +18,30 @@
 
 import { backoffMs } from "@banyan/kernel";
 import type {
-  Clock,
   DeleteOptions,
   Entry,
   Etag,
   Page,
-  Random,
+  Repeatable,
   ScanOptions,
   Store,
   Waiting,
   WriteOptions,
 } from "@banyan/kernel";
-import type {
-  Awaitable,
-  EngineEntry,
-  EngineStore,
-  EngineWrite,
-  StateCapability,
-  StateEngine,
-  WriteOutcome,
-} from "./engine.ts";
+import type { Awaitable, EngineEntry, EngineStore, EngineWrite, WriteOutcome } from "./engine.ts";
 import type { EntryCodec } from "./entry-codec.ts";
 import { stateErrors } from "./errors.ts";
-import { abortError, assertNotAborted, contendedError, engineFailure } from "./failures.ts";
-import type { KeyLanes } from "./key-lanes.ts";
+import {
+  abortError,
+  assertNotAborted,
+  conflictError,
+  contendedError,
+  engineFailure,
+} from "./failures.ts";
 import { assertKey, assertKeyBound, showKey } from "./keys.ts";
 import { assertWithin, BATCH_MAX } from "./options.ts";
-import type { ResolvedStoreLimits } from "./options.ts";
-
-/** What `openStore` has worked out. */
-export interface StoreCore<V> {
-  /** `greeter.visits`, for messages. */
-  readonly label: string;
-  readonly scope: string;
-  readonly name: string;
-  readonly engine: StateEngine;
-  readonly entries: EngineStore;
-  /** What the declaration asked for. */
-  readonly capabilities: ReadonlySet<StateCapability>;
-  readonly codec: EntryCodec<V>;
-  readonly lanes: KeyLanes;
-  readonly limits: ResolvedStoreLimits;
-  readonly clock: Clock;
-  readonly random: Random;
-}
+import { RecordedWrites } from "./recorded-writes.ts";
+import type { StoreCore } from "./store-core.ts";
 
 /** How one try of an update went, up to the engine's answer. */
 type Trial<V> =
@@ -78,6 +58,8 @@ export class TypedStore<V> implements Store<V> {
   readonly #label: string;
   /** Whether an update may build on one that is not acknowledged yet (E8). */
   readonly #pipelines: boolean;
+  /** Made by the first write with an `operationId`. */
+  #recorded: RecordedWrites<V> | undefined = undefined;
 
   constructor(core: StoreCore<V>) {
     this.#core = core;
@@ -135,15 +117,16 @@ export class TypedStore<V> implements Store<V> {
     assertKey(key, this.#label);
     const write = this.#codec.encode(key, value, this.#codec.expiryOf(ttlMs));
     assertNotAborted(options);
+    if (isNamed(options)) return this.#recordedWrites().set(write, options);
     const written = this.#write(write, options);
     const outcome = written instanceof Promise ? await this.#named(written) : written;
-    if (outcome.kind === "conflict") throw this.#conflict(key, ifAbsent === true);
+    if (outcome.kind === "conflict") throw conflictError(this.#label, key, ifAbsent === true);
     return outcome.etag;
   }
 
   async setMany(
     entries: readonly (readonly [key: string, value: V])[],
-    options: Waiting & { readonly ttlMs?: number | undefined } = noOptions,
+    options: Repeatable & { readonly ttlMs?: number | undefined } = noOptions,
   ): Promise<Etag[]> {
     const keys = entries.map(([key]) => key);
     this.#assertBatch(keys);
@@ -151,21 +134,25 @@ export class TypedStore<V> implements Store<V> {
     const expiry = this.#codec.expiryOf(options.ttlMs);
     const writes = entries.map(([key, value]) => this.#codec.encode(key, value, expiry));
     assertNotAborted(options);
+    if (isNamed(options)) return this.#recordedWrites().setMany(writes, options);
     return [...(await this.#ask(() => this.#entries.setMany(writes, options)))];
   }
 
   async delete(key: string, options: DeleteOptions = noOptions): Promise<boolean> {
     assertKey(key, this.#label);
     assertNotAborted(options);
+    if (isNamed(options)) return this.#recordedWrites().delete(key, options);
     const outcome = await this.#ask(() => this.#entries.delete(key, options));
-    if (outcome.kind === "conflict") throw this.#conflict(key, false);
+    if (outcome.kind === "conflict") throw conflictError(this.#label, key, false);
     return outcome.existed;
   }
 
-  async deleteMany(keys: readonly string[], options: Waiting = noOptions): Promise<number> {
+  async deleteMany(keys: readonly string[], options: Repeatable = noOptions): Promise<number> {
     this.#assertBatch(keys);
     assertNotAborted(options);
-    return this.#ask(() => this.#entries.deleteMany([...new Set(keys)], options));
+    const distinct = [...new Set(keys)];
+    if (isNamed(options)) return this.#recordedWrites().deleteMany(distinct, options);
+    return this.#ask(() => this.#entries.deleteMany(distinct, options));
   }
 
   async scan(options: ScanOptions = noOptions): Promise<Page<V>> {
@@ -194,10 +181,11 @@ export class TypedStore<V> implements Store<V> {
   async update(
     key: string,
     change: (current: V | undefined) => V,
-    options: Waiting = noOptions,
+    options: Repeatable = noOptions,
   ): Promise<V> {
     const { lanes, limits } = this.#core;
     assertKey(key, this.#label);
+    if (isNamed(options)) return this.#recordedWrites().update(key, change, options);
     for (let attempt = 1; attempt <= limits.updateTriesMax; attempt += 1) {
       assertNotAborted(options);
       const entering = this.#enterLane(key, options);
@@ -344,13 +332,17 @@ export class TypedStore<V> implements Store<V> {
     );
   }
 
-  #conflict(key: string, ifAbsent: boolean): Error {
-    const why = ifAbsent ? "is there already" : "has another etag than ifMatch, or is not there";
-    return stateErrors.STATE_VERSION_CONFLICT(
-      `Key ${showKey(key)} of store ${this.#label} ${why}; read it again and decide anew.`,
-      { details: { store: this.#label, key } },
-    );
+  #recordedWrites(): RecordedWrites<V> {
+    this.#recorded ??= new RecordedWrites(this.#core);
+    return this.#recorded;
   }
+}
+
+/** Whether it may be asked again. */
+function isNamed<O extends Repeatable>(
+  options: O,
+): options is O & { readonly operationId: string } {
+  return options.operationId !== undefined;
 }
 
 function ignore(): void {}

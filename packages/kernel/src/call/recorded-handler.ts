@@ -8,7 +8,6 @@
  * I2. A claim whose handler failed is given back; one whose handler answered is never.
  */
 
-import { createHash } from "node:crypto";
 import type { BanyanError } from "../errors/banyan-error.ts";
 import { kernelErrors } from "../errors/kernel-errors.ts";
 import { principalKey } from "../ports/access.ts";
@@ -17,6 +16,7 @@ import type {
   IdempotencyLedger,
   IdempotencyOutcome,
 } from "../ports/idempotency.ts";
+import { requestDigest } from "../request-digest.ts";
 import type { CallContext } from "./call.ts";
 
 /** A handler with its types erased. */
@@ -80,15 +80,8 @@ function refusalOf(
 }
 
 function claimOf(name: string, input: unknown, call: CallContext): IdempotencyClaim {
-  const text = JSON.stringify(input, inKeyOrder) ?? "";
   return {
     scope: `${name} ${principalKey(call.principal)} ${call.idempotencyKey ?? ""}`,
-    requestDigest: createHash("sha256").update(text).digest("base64url"),
+    requestDigest: requestDigest(input),
   };
-}
-
-/** Maps keep their sender's order of keys; the same request is the same digest in any order. */
-function inKeyOrder(_key: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -4,7 +4,7 @@
  */
 
 import type { BanyanError } from "../errors/banyan-error.ts";
-import type { Waiting } from "./store.ts";
+import type { Repeatable, Waiting } from "./store.ts";
 
 /** How a lock is asked for. With `signal: call.signal` the wait ends with the call's deadline. */
 export interface AcquireOptions extends Waiting {
@@ -69,7 +69,7 @@ export interface Lock extends AsyncDisposable {
 }
 
 /** How a transaction is run. */
-export interface TransactOptions extends Waiting {
+export interface TransactOptions extends Repeatable {
   /**
    * Commits only while this lock is held, by the engine's word: the write of a holder that was
    * paused past its time is refused with STATE_LOCK_LOST.

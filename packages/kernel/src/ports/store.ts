@@ -31,7 +31,20 @@ export interface Waiting {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface WriteOptions extends Waiting {
+/** A write that can be asked again when nobody knows how it ended. */
+export interface Repeatable extends Waiting {
+  /**
+   * Names this one write, 1 … 128 visible ASCII characters, unique among the stores of a service:
+   * it takes effect at most once, and asking again answers what the first one answered, for 24
+   * hours and also from another node. A lost reply is asked for again by the store itself. A
+   * conflict is not remembered: it wrote nothing, and may be decided anew.
+   * @throws STATE_OPERATION_INVALID, STATE_OPERATION_MISMATCH when another write had it,
+   *   STATE_CAPABILITY_MISSING where the engine has no transactions
+   */
+  readonly operationId?: string | undefined;
+}
+
+export interface WriteOptions extends Repeatable {
   /** Write only if the stored etag is still this one. */
   readonly ifMatch?: Etag | undefined;
   /** Write only if the key is not there. Excludes `ifMatch`. */
@@ -41,7 +54,7 @@ export interface WriteOptions extends Waiting {
 }
 
 /** Under which condition an entry is deleted. */
-export interface DeleteOptions extends Waiting {
+export interface DeleteOptions extends Repeatable {
   readonly ifMatch?: Etag | undefined;
 }
 
@@ -77,12 +90,12 @@ export interface Store<V> {
   /** All or none (at most 1000); etags in the order of `entries`. */
   setMany(
     entries: readonly (readonly [key: string, value: V])[],
-    options?: Waiting & { readonly ttlMs?: number | undefined },
+    options?: Repeatable & { readonly ttlMs?: number | undefined },
   ): Promise<Etag[]>;
   /** True when something was there. @throws STATE_VERSION_CONFLICT when `ifMatch` does not hold. */
   delete(key: string, options?: DeleteOptions): Promise<boolean>;
   /** All or none; how many were there. */
-  deleteMany(keys: readonly string[], options?: Waiting): Promise<number>;
+  deleteMany(keys: readonly string[], options?: Repeatable): Promise<number>;
   /** One page in key order. */
   scan(options?: ScanOptions): Promise<Page<V>>;
   /** How many entries there are. A database counts them: not for every request. */
@@ -91,7 +104,7 @@ export interface Store<V> {
    * Reads, changes and writes one key as if alone: `change` may run more than once and must be
    * pure. Keeps an entry's time to live. @throws STATE_UPDATE_CONTENDED after too many conflicts.
    */
-  update(key: string, change: (current: V | undefined) => V, options?: Waiting): Promise<V>;
+  update(key: string, change: (current: V | undefined) => V, options?: Repeatable): Promise<V>;
 }
 
 /** A store that declared the capability `revisions`: its entries say how often and when. */

@@ -39,7 +39,11 @@ export interface Transaction<C extends AnyContract> {
   ) => Published;
 }
 
-/** How a service does several things as one. */
+/**
+ * How a service does several things as one. With an `operationId` it is done at most once, and what
+ * `run` answers must be JSON data of at most 64 KiB: who asks again is answered a copy of it, and
+ * `run` does not run.
+ */
 export type Transact<C extends AnyContract> = <R>(
   run: (tx: Transaction<C>) => Promise<R> | R,
   options?: TransactOptions,

@@ -204,7 +204,7 @@ class LateEngine implements StateEngine {
   }
 
   #change(table: Table, key: string, write: EngineWrite | undefined): Change {
-    return { table, key, write, etag: this.#nextEtag() };
+    return { table, key, write, etag: write?.etag ?? this.#nextEtag() };
   }
 
   #tableFor(store: EngineStore): Table {

@@ -22,7 +22,7 @@ import { engineFailure } from "../failures.ts";
 import { openStore } from "../open-store.ts";
 import type { OpenStoreOptions } from "../open-store.ts";
 import { TypedStore } from "../typed-store.ts";
-import type { StoreCore } from "../typed-store.ts";
+import type { StoreCore } from "../store-core.ts";
 
 /** How long the last number of a lock that nobody takes is remembered. */
 const FENCE_KEPT_MS = 30 * 86_400_000;

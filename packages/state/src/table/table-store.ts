@@ -159,7 +159,7 @@ export class TableStore implements EngineStore {
     const { key, value, version, expiry } = write;
     const text = JSON.stringify(value);
     this.#assertFits(key, text);
-    const etag = this.#keeper.nextEtag();
+    const etag = write.etag ?? this.#keeper.nextEtag();
     // Whole milliseconds are what the column takes.
     const expiresAt = typeof expiry === "number" ? Math.ceil(now + expiry) : null;
     const stored = expiry === "keep" ? "keep" : expiresAt;
