@@ -27,6 +27,8 @@ import { transactionChecks } from "./conformance/transaction-checks.ts";
 export type { StateCheck, StateHarness, StateSuite } from "./conformance/harness.ts";
 export type { Subject, SubjectStore } from "./conformance/harness.ts";
 
+export { describeLostReplies } from "./conformance/lost-replies.ts";
+export type { LossyProxy, LostReplySuite } from "./conformance/lost-replies.ts";
 export { describeTableFaults } from "./table/fault-law.ts";
 export type { FaultProxy, FaultServer, FaultSuite } from "./table/fault-law.ts";
 
