@@ -174,7 +174,8 @@ class RedisEngine implements StateEngine {
       else if (put.json === undefined) args.push("s", place, put.expiry, put.text);
       else args.push("r", place, put.expiry, put.text, put.json);
     }
-    const call = { tag: first.keys.tag, keys, args };
+    // Checks alone change nothing, so a lost reply leaves no doubt.
+    const call = { tag: first.keys.tag, keys, args, writes: changes.length > 0 };
     const reply = Number(await link.ask(scriptQuestion(link.scripts.commit, call), waiting));
     return reply === -1 ? undefined : reply;
   }

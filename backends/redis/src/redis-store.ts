@@ -105,6 +105,7 @@ export class RedisStore implements EngineStore {
     const reply = await this.#call(this.#scripts.set, {
       keys: [this.#entry(write.key), index, expiring],
       args: json === undefined ? [stored, expiry, text] : [stored, expiry, text, json],
+      writes: true,
       waiting: condition,
     });
     return reply === 0 ? CONFLICT : { kind: "written", etag };
@@ -143,7 +144,7 @@ export class RedisStore implements EngineStore {
     do {
       const args = [from, to, String(limit - page.length)];
       const keys = [this.keys.index, this.keys.expiring];
-      const reply = await this.#call(this.#scripts.scan, { keys, args, waiting });
+      const reply = await this.#call(this.#scripts.scan, { keys, args, writes: false, waiting });
       const [next, ...found] = listOf(reply).map(String);
       for (let at = 0; at + 1 < found.length; at += 2) {
         page.push(parseRecord(found[at] ?? "", found[at + 1] ?? "", this.#isRevised));
@@ -157,13 +158,19 @@ export class RedisStore implements EngineStore {
   /** The index is counted as it is kept, so this is no walk. */
   async count(waiting?: Waiting): Promise<number> {
     const keys = [this.keys.index, this.keys.expiring];
-    return Number(await this.#call(this.#scripts.count, { keys, args: [], waiting }));
+    return Number(
+      await this.#call(this.#scripts.count, { keys, args: [], writes: false, waiting }),
+    );
   }
 
   /** Forgets at most so many entries that are over; true when there may be more. */
   async sweep(most: number): Promise<boolean> {
     const keys = [this.keys.index, this.keys.expiring];
-    return Number(await this.#call(this.#scripts.sweep, { keys, args: [String(most)] })) === most;
+    return (
+      Number(
+        await this.#call(this.#scripts.sweep, { keys, args: [String(most)], writes: false }),
+      ) === most
+    );
   }
 
   /** A change of a transaction. */
@@ -198,6 +205,7 @@ export class RedisStore implements EngineStore {
     call: {
       readonly keys: readonly string[];
       readonly args: readonly string[];
+      readonly writes: boolean;
       readonly waiting?: Waiting | undefined;
     },
   ): Promise<RedisReply> {

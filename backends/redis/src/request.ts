@@ -24,17 +24,18 @@ export interface RedisQuestion {
   readonly writes: boolean;
 }
 
-/** A call of a script. */
+/** A call of a script; one that only tidies up while it reads counts as a read. */
 export function scriptQuestion(
   script: RedisScript,
   call: {
     readonly tag: string;
     readonly keys: readonly string[];
     readonly args: readonly string[];
+    readonly writes: boolean;
   },
 ): RedisQuestion {
   const args = [script.sha, String(call.keys.length), ...call.keys, ...call.args];
-  return { name: "evalsha", args, tag: call.tag, writes: true };
+  return { name: "evalsha", args, tag: call.tag, writes: call.writes };
 }
 
 export class Request {

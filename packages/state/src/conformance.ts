@@ -34,6 +34,8 @@ export { describeLocks, lockChecks, runLockChecks } from "./conformance/lock-law
 export type { LockCheckResult } from "./conformance/lock-law.ts";
 export type { LockCheck, LockMaker, LockSuite } from "./conformance/lock/lock-subject.ts";
 
+export { describeLostReplies } from "./conformance/lost-replies.ts";
+export type { LossyProxy, LostReplySuite } from "./conformance/lost-replies.ts";
 export { describeTableFaults } from "./table/fault-law.ts";
 export type { FaultProxy, FaultServer, FaultSuite } from "./table/fault-law.ts";
 
