@@ -124,6 +124,7 @@ export class RedisStore implements EngineStore {
     const deleted = await this.#call(this.#scripts.delete, {
       keys: [this.#entry(key), index, expiring],
       args: [ifMatch === undefined ? "" : `=${ifMatch}`],
+      writes: true,
       waiting: condition,
     });
     return deleted === -1 ? CONFLICT : { kind: "deleted", existed: deleted === 1 };

@@ -41,6 +41,29 @@ export const guardChecks: readonly LockCheck[] = [
     },
   },
   {
+    name: "what was done under a lock and an operation id is answered though the lock is lost",
+    async run(subject) {
+      const ada = await subject.owner();
+      const { store, transact } = await subject.guarded();
+      const lock = await take(ada);
+      let runs = 0;
+      const asked = (operationId: string): Promise<number> =>
+        transact(
+          async ({ stores }) => {
+            runs += 1;
+            await stores.store.update("key", (count) => Number(count ?? 0) + 1);
+            return runs;
+          },
+          { under: lock, operationId },
+        );
+      assert.equal(await asked("first"), 1);
+      await lock.release();
+      assert.equal(await asked("first"), 1);
+      await rejectsWith("STATE_LOCK_LOST", asked("second"));
+      assert.deepEqual([await store.get("key"), runs], [1, 1]);
+    },
+  },
+  {
     name: "a paused holder's write is fenced off",
     async run(subject) {
       const [ada, bob] = [await subject.owner(), await subject.owner()];
