@@ -6,7 +6,7 @@
  * What it owns: nothing; the engine keeps the entries, and forgets them when their time is over.
  */
 
-import type { BanyanError } from "@banyan/kernel";
+import type { BanyanError, Waiting } from "@banyan/kernel";
 import { StateCapability } from "./engine.ts";
 import type { EngineChange, EngineCheck, EngineEntry, EngineStore, StateEngine } from "./engine.ts";
 import { stateErrors } from "./errors.ts";
@@ -63,6 +63,26 @@ export async function openOperationRecords(
   const capabilities = new Set(needed);
   const store = await engine.openStore({ scope, name: STORE_NAME, durability, capabilities });
   return new OperationRecords(store, keptMs);
+}
+
+/** Of a scope that is deleted: who makes it again must not be answered for the one before. */
+export async function forgetOperations(
+  engine: StateEngine,
+  scope: string,
+  options: Waiting,
+): Promise<void> {
+  const { durability, capabilities: able } = engine;
+  const capabilities = new Set([StateCapability.Transaction, StateCapability.Expires]);
+  if (!capabilities.isSubsetOf(able)) return;
+  const store = await engine.openStore({ scope, name: STORE_NAME, durability, capabilities });
+  for (;;) {
+    const entries = await store.scan({ prefix: "", after: undefined, limit: 500 }, options);
+    if (entries.length === 0) return;
+    await store.deleteMany(
+      entries.map(({ key }) => key),
+      options,
+    );
+  }
 }
 
 /** The records of one scope. */

@@ -32,8 +32,10 @@ import type {
 import type { OperationObserver } from "@banyan/telemetry/internal";
 import type { StateEngine } from "./engine.ts";
 import { stateErrors } from "./errors.ts";
+import { engineFailure } from "./failures.ts";
 import { showKey } from "./keys.ts";
 import { openStore } from "./open-store.ts";
+import { forgetOperations } from "./operation-records.ts";
 import { assertWithin, BATCH_MAX } from "./options.ts";
 import { isStorableText } from "./storable-text.ts";
 
@@ -185,6 +187,13 @@ class RegisteredScopes implements Scopes {
     const etag = await this.#registry.set(name, going, { ifMatch, signal: options.signal });
     for (const declared of this.#options.stores) {
       await clear(await this.#storeIn(name, declared), options);
+    }
+    for (const engine of new Set(this.#options.stores.map((each) => each.engine))) {
+      try {
+        await forgetOperations(engine, `${this.#options.service}/${name}`, options);
+      } catch (error) {
+        throw engineFailure(error, engine.name, `${this.#options.service}/${name}`);
+      }
     }
     await this.#registry.delete(name, { ifMatch: etag, signal: options.signal });
     for (const declared of this.#options.stores) this.#open.delete(idOf(name, declared));

@@ -139,6 +139,8 @@ export const scopeChecks: readonly StateCheck[] = [
       await (await notes.in("stays")).set("k0", 1);
       assert.deepEqual((await scopes.usage("gone")).stores, { notes: 700, marks: 1 });
       assert.equal((await scopes.usage("gone")).entries, 701);
+      const once = subject.has(StateCapability.Transaction) ? { operationId: "one" } : {};
+      await filled.set("asked", 1, once);
       assert.equal(await scopes.delete("gone", ada), true);
       assert.equal(await scopes.delete("gone"), false);
       assert.equal(await scopes.get("gone"), undefined);
@@ -147,6 +149,10 @@ export const scopeChecks: readonly StateCheck[] = [
       assert.equal((await scopes.usage("stays")).entries, 1);
       await scopes.create("gone", bob);
       assert.equal((await scopes.usage("gone")).entries, 0);
+      // It is another scope: what was done once in the one before is not done in this one.
+      const anew = await notes.in("gone");
+      await anew.set("asked", 1, once);
+      assert.equal(await anew.get("asked"), 1);
     },
   },
   {
