@@ -10,6 +10,7 @@ export type {
 export type { StageRider } from "./open-transaction.ts";
 
 export { connectPatiently } from "./table/connect-patiently.ts";
+export { isOutOfTime } from "./failures.ts";
 export { DueQueue } from "./table/due-queue.ts";
 export { inTime } from "./table/in-time.ts";
 export { createTableEngine, tableCapabilities } from "./table/table-engine.ts";

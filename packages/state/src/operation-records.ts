@@ -6,7 +6,7 @@
  * What it owns: nothing; the engine keeps the entries, and forgets them when their time is over.
  */
 
-import type { BanyanError } from "@banyan/kernel";
+import type { BanyanError, Waiting } from "@banyan/kernel";
 import { StateCapability } from "./engine.ts";
 import type { EngineChange, EngineCheck, EngineEntry, EngineStore, StateEngine } from "./engine.ts";
 import { stateErrors } from "./errors.ts";
@@ -79,8 +79,11 @@ export class OperationRecords {
    * What the write was answered, in a box of its own; `undefined` where nothing is recorded.
    * @throws STATE_OPERATION_MISMATCH
    */
-  async find<R>({ id, digest, decode }: Operation<R>): Promise<{ answer: R } | undefined> {
-    const entry = await this.#store.get(id);
+  async find<R>(
+    { id, digest, decode }: Operation<R>,
+    options: Waiting,
+  ): Promise<{ answer: R } | undefined> {
+    const entry = await this.#store.get(id, options);
     if (entry === undefined) return undefined;
     const record = recordIn(entry);
     if (record.digest !== digest) throw mismatch(id);

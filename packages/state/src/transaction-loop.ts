@@ -134,7 +134,7 @@ export class TransactionLoop {
     for (let attempt = 1; attempt <= limits.updateTriesMax; attempt += 1) {
       assertNotAborted(options);
       if (claim !== undefined && (attempt > 1 || !claim.operation.isBlind)) {
-        const found = await this.#find(claim);
+        const found = await this.#find(claim, options);
         if (found !== undefined) return found.answer;
       }
       const lanes = places.length === 0 ? undefined : await this.#enterLanes(places, options);
@@ -162,7 +162,7 @@ export class TransactionLoop {
     const entering = this.#turnstile.enter(options, isAgain);
     const pass: Pass = entering instanceof Promise ? await entering.catch(throwAbort) : entering;
     try {
-      const ledger = new TransactionRun();
+      const ledger = new TransactionRun(options);
       let ending: Trial<R>["ending"];
       try {
         ending = { kind: "result", result: await run(ledger) };
@@ -174,7 +174,7 @@ export class TransactionLoop {
       if (ending.kind === "thrown") {
         const isCertain = ledger.isFailure(ending.error) || abortReasonOf(options) !== undefined;
         const checks = isCertain ? [] : checksOf(ledger, claim);
-        return { outcome: this.#check(checks), ending, places };
+        return { outcome: this.#check(checks, options), ending, places };
       }
       if (unfinished > 0) throw unfinishedError(unfinished);
       assertNotAborted(options);
@@ -206,9 +206,10 @@ export class TransactionLoop {
   }
 
   /** What a run threw counts if what it had read was really there (T1). */
-  #check(checks: readonly EngineCheck[]): Awaitable<TransactionOutcome> {
+  #check(checks: readonly EngineCheck[], options: Waiting): Awaitable<TransactionOutcome> {
     if (checks.length === 0) return committed;
-    return this.#ask((engine) => engine.transact?.({ checks, changes: [], riders: [] }));
+    const nothing = { checks, changes: [], riders: [] };
+    return this.#ask((engine) => engine.transact?.(nothing, options));
   }
 
   #ask(
@@ -240,9 +241,12 @@ export class TransactionLoop {
     }
   }
 
-  async #find<R>({ records, operation }: Claim<R>): Promise<{ answer: R } | undefined> {
+  async #find<R>(
+    { records, operation }: Claim<R>,
+    options: Waiting,
+  ): Promise<{ answer: R } | undefined> {
     try {
-      return await records.find(operation);
+      return await records.find(operation, options);
     } catch (error) {
       throw this.#failure(error);
     }
