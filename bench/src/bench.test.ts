@@ -5,6 +5,7 @@ import { test } from "node:test";
 import {
   findReasonToSkip,
   findRedisProgram,
+  postgresPrograms,
   redisPrograms,
   spawnNode,
   temporaryDirectory,
@@ -14,7 +15,9 @@ import { parseResult } from "./result.ts";
 import { openSubject } from "./subject-process.ts";
 
 const main = join(import.meta.dirname, "main.ts");
-const redisTest = { skip: await findReasonToSkip(redisPrograms) };
+const serversTest = {
+  skip: (await findReasonToSkip(redisPrograms)) || (await findReasonToSkip(postgresPrograms)),
+};
 const flags = { execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"] };
 
 /** Runs an area as a smoke run on the sources; the names of the cases that promise something. */
@@ -68,16 +71,29 @@ test("a quick run of embedded does too, with BullMQ where there is a Redis", asy
   );
 });
 
-test("a quick run of state does too, where there is a Redis", redisTest, async () => {
+test("a quick run of state does too, where there are servers", serversTest, async () => {
+  const crowd = "start of a node, 54 services, 107 stores, PostgreSQL and Redis";
   assert.deepEqual(await promisedBy("state"), [
+    "memory get, 5 000 keys, 1 in flight",
+    ...besidePeers("memory", 1),
     "redis get, 5 000 keys, 64 in flight",
     "redis get, 5 000 keys, 512 in flight",
     "redis set, 5 000 keys, 64 in flight",
     "redis set, 5 000 keys, 512 in flight",
     "redis conditional set, 5 000 keys, 64 in flight",
     "redis conditional set, 5 000 keys, 512 in flight",
+    ...besidePeers("redis", 64),
+    ...besidePeers("redis", 512),
+    crowd,
+    `${crowd}, no tables yet`,
   ]);
 });
+
+function besidePeers(what: string, inFlight: number): string[] {
+  return ["get", "set", "has", "set and delete"].map((operation) => {
+    return `${what} ${operation}, 5 000 keys, ${inFlight} in flight, beside unstorage and Keyv`;
+  });
+}
 
 test("an unknown area is refused with the known ones", async () => {
   await using run = spawnNode(main, ["trunks"], flags);

@@ -36,8 +36,25 @@ const stateVerbs: readonly VerbSpec[] = [
     name: "state stores",
     summary: "List the stores of the running node and what keeps them.",
     args: [],
-    flags: [],
-    examples: [{ line: "banyan state stores", says: "every store, its engine, what it can do" }],
+    flags: [{ name: "count", summary: "Count their entries; may take a while." }],
+    examples: [
+      { line: "banyan state stores", says: "every store, its engine, what it can do" },
+      { line: "banyan state stores --count", says: "and how many entries it has" },
+    ],
+  },
+  {
+    name: "state scopes",
+    summary: "List the scopes of a service: whose they are and how much is in them.",
+    args: [{ name: "service", required: true, completes: "service" }],
+    flags: [
+      { name: "owner", value: "text", summary: "Only those of this owner." },
+      limitFlag,
+      afterFlag,
+    ],
+    examples: [
+      { line: "banyan state scopes notes", says: "the first hundred" },
+      { line: "banyan state scopes notes --owner organisation:42", says: "of one owner" },
+    ],
   },
   {
     name: "state get",

@@ -13,6 +13,7 @@ const modules: Readonly<Record<string, () => Promise<VerbModule>>> = {
   describe: () => import("./verbs/describe.ts"),
   call: () => import("./verbs/call.ts"),
   "state stores": () => import("./verbs/state-stores.ts"),
+  "state scopes": () => import("./verbs/state-scopes.ts"),
   "state get": () => import("./verbs/state-get.ts"),
   "state set": () => import("./verbs/state-set.ts"),
   "state delete": () => import("./verbs/state-delete.ts"),

@@ -37,6 +37,14 @@ const steps: readonly Step[] = Object.freeze([
       PRIMARY KEY (store_id, \`key\`),
       INDEX by_expiry (expires_at)
     ) ${form};`,
+  ({ outbox }: TableNames) => `
+    CREATE TABLE IF NOT EXISTS ${outbox} (
+      id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+      \`load\` LONGTEXT NOT NULL,
+      held_by VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+      held_until DOUBLE NOT NULL,
+      aside TEXT
+    ) ${form};`,
 ]);
 
 /**

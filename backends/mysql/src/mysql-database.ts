@@ -9,6 +9,7 @@ import { connectPatiently, inTime, TableFailure } from "@banyan/state/internal";
 import type {
   TableDatabase,
   TableKey,
+  TableOutboxRows,
   TableRow,
   TableScan,
   TableWriter,
@@ -18,6 +19,7 @@ import { mysqlErrors } from "./errors.ts";
 import { migrate } from "./migrations.ts";
 import { MysqlConnection, placeOf } from "./mysql-connection.ts";
 import { statementFailure } from "./mysql-failure.ts";
+import { createMysqlOutbox } from "./mysql-outbox.ts";
 import { createSql, tableNames } from "./mysql-sql.ts";
 import type { MysqlSql, TableNames } from "./mysql-sql.ts";
 import { MysqlWriter, rowOf } from "./mysql-writer.ts";
@@ -77,6 +79,7 @@ function boundOf({ clock, commandTimeoutMs }: ResolvedMysqlOptions, connection: 
 class MysqlDatabase implements TableDatabase {
   readonly place: string;
   readonly valueBytesMax: number;
+  readonly outbox: TableOutboxRows;
   readonly #options: ResolvedMysqlOptions;
   readonly #names: TableNames;
   readonly #sql: MysqlSql;
@@ -90,6 +93,7 @@ class MysqlDatabase implements TableDatabase {
     this.#options = options;
     this.#names = tableNames(options.tablePrefix);
     this.#sql = createSql(this.#names);
+    this.outbox = createMysqlOutbox(this.#names, (question) => this.#ask(question));
     const { clock, poolSize: size, commandTimeoutMs: timeoutMs } = options;
     const open = () => MysqlConnection.open(options);
     this.#pool = new ConnectionPool({ open, clock, size, timeoutMs });
@@ -140,6 +144,11 @@ class MysqlDatabase implements TableDatabase {
         : connection.rows(to, [...values, Buffer.from(end), limit]),
     );
     return rows.map(rowOf);
+  }
+
+  async count(store: number, now: number): Promise<number> {
+    const [row] = await this.#ask((connection) => connection.rows(this.#sql.count, [store, now]));
+    return Number(row?.[0]);
   }
 
   async sweep(now: number, limit: number): Promise<number> {

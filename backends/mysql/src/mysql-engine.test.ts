@@ -12,7 +12,7 @@ if (skip === false) {
 
   describeStateEngine({
     name: "mysql",
-    capabilities: ["expires", "revisions", "transaction"],
+    capabilities: ["expires", "revisions", "transaction", "outbox", "relay"],
     runs: 60,
     open: async () => {
       const tablePrefix = `law${(opened += 1)}_`;

@@ -47,12 +47,12 @@ function writing(change: (real: TableWriter) => Partial<TableWriter>): ChangedDa
 /** Every row that is written, changed. */
 function rows(change: (row: TableRow) => TableRow): ChangedDatabase {
   return writing((real) => ({
-    commit: ({ inserts, updates, deletes }) =>
-      real.commit({ inserts: inserts.map(change), updates: updates.map(change), deletes }),
+    commit: ({ inserts, updates, ...others }) =>
+      real.commit({ inserts: inserts.map(change), updates: updates.map(change), ...others }),
   }));
 }
 
-const none: TableChanges = { inserts: [], updates: [], deletes: [] };
+const none: TableChanges = { inserts: [], updates: [], deletes: [], letters: [] };
 
 const liars: readonly TableLiar[] = [
   {
@@ -151,6 +151,20 @@ const liars: readonly TableLiar[] = [
     options: () => ({ random: createSeededRandom(7) }),
   },
   {
+    lie: "commits a transaction without what it leaves in the outbox",
+    caughtBy: "rows of the outbox are committed with their transaction, in their order",
+    database: writing((real) => ({
+      commit: (changes) => real.commit({ ...changes, letters: [] }),
+    })),
+  },
+  {
+    lie: "takes every lease of the outbox for over",
+    caughtBy: "what was committed is its process's to relay until the lease is over",
+    database: (real) => ({
+      outbox: { ...real.outbox, claim: (claim) => real.outbox.claim({ ...claim, now: 1e15 }) },
+    }),
+  },
+  {
     lie: "opens other tables after a restart",
     caughtBy: "values, etags and deletions survive a restart",
     options: (opening, suite) => ({ tablePrefix: `t${suite}_${opening}_` }),
@@ -164,7 +178,7 @@ function describeLiars(url: string): void {
 
   const suiteOf = ({ database = () => ({}), options = () => ({}) }: TableLiar): StateSuite => ({
     name: "a liar",
-    capabilities: ["expires", "revisions", "transaction"],
+    capabilities: ["expires", "revisions", "transaction", "outbox", "relay"],
     runs: 5,
     open: async () => {
       const suite = (suites += 1);
@@ -183,9 +197,11 @@ function describeLiars(url: string): void {
         const honest: TableDatabase = {
           place: real.place,
           valueBytesMax: real.valueBytesMax,
+          outbox: real.outbox,
           openStore: (scope, name) => real.openStore(scope, name),
           read: (keys) => real.read(keys),
           scan: (scan) => real.scan(scan),
+          count: (store, now) => real.count(store, now),
           sweep: (now, limit) => real.sweep(now, limit),
           nowMs: () => real.nowMs(),
           check: () => real.check(),

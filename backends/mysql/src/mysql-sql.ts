@@ -5,7 +5,7 @@
  */
 
 import { escape } from "mysql2";
-import type { TableKey, TableRow } from "@banyan/state/internal";
+import type { TableKey, TableLetter, TableRow } from "@banyan/state/internal";
 
 const columns =
   "store_id, `key`, value, etag, version, expires_at, revision, created_at, updated_at";
@@ -14,12 +14,18 @@ const standing = "store_id, `key`, etag, expires_at, revision, created_at, updat
 export interface TableNames {
   readonly stores: string;
   readonly entries: string;
+  readonly outbox: string;
   readonly steps: string;
 }
 
 export function tableNames(prefix: string): TableNames {
   const name = (table: string): string => `\`${prefix}${table}\``;
-  return { stores: name("stores"), entries: name("entries"), steps: name("schema_steps") };
+  return {
+    stores: name("stores"),
+    entries: name("entries"),
+    outbox: name("outbox"),
+    steps: name("schema_steps"),
+  };
 }
 
 export interface MysqlSql {
@@ -33,10 +39,14 @@ export interface MysqlSql {
   /** With places for a store and so many keys. */
   read(keys: number): string;
   scan: { readonly all: string; readonly to: string };
+  count: string;
   sweep: string;
+  /** New rows of the outbox, numbered in their order. */
+  lettersHead: string;
+  letter(letter: TableLetter): string;
 }
 
-export function createSql({ entries }: TableNames): MysqlSql {
+export function createSql({ entries, outbox }: TableNames): MysqlSql {
   const select = `SELECT ${standing}, value, version FROM ${entries}`;
   const page = `${select} WHERE store_id = ? AND \`key\` >= ? AND \`key\` > ?
     AND (expires_at IS NULL OR expires_at > ?)`;
@@ -58,7 +68,11 @@ export function createSql({ entries }: TableNames): MysqlSql {
       all: `${page} ORDER BY \`key\` LIMIT ?`,
       to: `${page} AND \`key\` < ? ORDER BY \`key\` LIMIT ?`,
     },
+    count: `SELECT COUNT(*) FROM ${entries}
+      WHERE store_id = ? AND (expires_at IS NULL OR expires_at > ?)`,
     sweep: `DELETE FROM ${entries} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
+    lettersHead: `INSERT INTO ${outbox} (\`load\`, held_by, held_until) VALUES `,
+    letter: ({ load, by, heldUntil }) => `(${escape(load)},${escape(by)},${heldUntil})`,
   };
 }
 

@@ -33,6 +33,10 @@ export class MysqlWriter implements TableWriter {
 
   async lock(keys: readonly TableKey[]): Promise<readonly StandingRow[]> {
     try {
+      if (keys.length === 0) {
+        await this.#connection.query("START TRANSACTION");
+        return [];
+      }
       const flight = `START TRANSACTION;${this.#sql.lock(keys)}`;
       const results: unknown = await this.#connection.query(flight);
       // Two statements answer with two results, the second one with its rows.
@@ -82,19 +86,24 @@ export class MysqlWriter implements TableWriter {
     }
   }
 
-  *#statementsOf({ inserts, updates, deletes }: TableChanges): Generator<string> {
-    const { insertHead, updateTail } = this.#sql;
+  *#statementsOf({ inserts, updates, deletes, letters }: TableChanges): Generator<string> {
+    const { insertHead, updateTail, lettersHead } = this.#sql;
     if (deletes.length > 0) yield this.#sql.delete(deletes);
-    for (const list of this.#listsOf(updates)) yield `${insertHead}${list}${updateTail}`;
-    for (const list of this.#listsOf(inserts)) yield `${insertHead}${list}`;
+    const { row, letter } = this.#sql;
+    for (const list of this.#listsOf(updates.toSorted(byKey).map(row))) {
+      yield `${insertHead}${list}${updateTail}`;
+    }
+    for (const list of this.#listsOf(inserts.toSorted(byKey).map(row))) {
+      yield `${insertHead}${list}`;
+    }
+    for (const list of this.#listsOf(letters.map(letter))) yield `${lettersHead}${list}`;
   }
 
-  /** Rows as SQL, none more than a flight takes. */
-  *#listsOf(rows: readonly TableRow[]): Generator<string> {
+  /** Lists of rows of SQL, none more than a flight takes. */
+  *#listsOf(texts: readonly string[]): Generator<string> {
     let list: string[] = [];
     let bytes = 0;
-    for (const row of rows.toSorted(byKey)) {
-      const text = this.#sql.row(row);
+    for (const text of texts) {
       const size = Buffer.byteLength(text) + 1;
       if (list.length > 0 && bytes + size > this.#flightBytesMax / 2) {
         yield list.join();

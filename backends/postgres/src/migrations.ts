@@ -33,6 +33,15 @@ const steps: readonly Step[] = Object.freeze([
       PRIMARY KEY (store_id, key)
     ) WITH (fillfactor = 85);
     CREATE INDEX ON ${entries} (expires_at) WHERE expires_at IS NOT NULL;`,
+  // Rows come and go at the rate of the events, so what they leave behind is cleaned up early.
+  ({ outbox }: TableNames) => `
+    CREATE TABLE ${outbox} (
+      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      load text NOT NULL,
+      held_by text COLLATE "C" NOT NULL,
+      held_until double precision NOT NULL,
+      aside text
+    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);`,
 ]);
 
 /**

@@ -11,6 +11,7 @@ import { connectPatiently, inTime, TableFailure } from "@banyan/state/internal";
 import type {
   TableDatabase,
   TableKey,
+  TableOutboxRows,
   TableRow,
   TableScan,
   TableWriter,
@@ -21,6 +22,7 @@ import type { ResolvedPostgresOptions } from "./options.ts";
 import { clientConfig, createClient, placeOf } from "./postgres-connection.ts";
 import type { OwnedClient } from "./postgres-connection.ts";
 import { connectFailure, isServerError, statementFailure } from "./postgres-failure.ts";
+import { createPostgresOutbox } from "./postgres-outbox.ts";
 import { createSql, tableNames } from "./postgres-sql.ts";
 import type { PostgresSql } from "./postgres-sql.ts";
 import { PostgresWriter, rowOf, run } from "./postgres-writer.ts";
@@ -97,6 +99,7 @@ async function connect(options: ResolvedPostgresOptions, pipeline: boolean): Pro
 class PostgresDatabase implements TableDatabase {
   readonly place: string;
   readonly valueBytesMax = 2 ** 26; // what a store allows at most; the server takes more
+  readonly outbox: TableOutboxRows;
   readonly #options: ResolvedPostgresOptions;
   readonly #sql: PostgresSql;
   readonly #pool: Pool;
@@ -106,6 +109,9 @@ class PostgresDatabase implements TableDatabase {
     this.place = placeOf(options);
     this.#options = options;
     this.#sql = createSql(tableNames(options.schema, options.tablePrefix));
+    this.outbox = createPostgresOutbox(this.#sql, (statement, values) =>
+      this.#ask((client) => run(client, statement, values)),
+    );
     this.#pool = new pg.Pool({
       ...clientConfig(options),
       max: options.poolSize,
@@ -151,6 +157,13 @@ class PostgresDatabase implements TableDatabase {
         : run(client, this.#sql.scanTo, [...values, Buffer.from(end)]),
     );
     return rows.map(rowOf);
+  }
+
+  async count(store: number, now: number): Promise<number> {
+    const { rows } = await this.#ask((client) =>
+      run<readonly [number]>(client, this.#sql.count, [store, now]),
+    );
+    return rows[0]?.[0] ?? NaN;
   }
 
   async sweep(now: number, limit: number): Promise<number> {

@@ -12,7 +12,7 @@ if (skip === false) {
 
   describeStateEngine({
     name: "postgres",
-    capabilities: ["expires", "revisions", "transaction"],
+    capabilities: ["expires", "revisions", "transaction", "outbox", "relay"],
     runs: 60,
     open: async () => {
       const schema = `law_${(opened += 1)}`;

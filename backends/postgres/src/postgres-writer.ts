@@ -11,6 +11,7 @@ import type {
   StandingRow,
   TableChanges,
   TableKey,
+  TableLetter,
   TableRow,
   TableWriter,
 } from "@banyan/state/internal";
@@ -51,7 +52,8 @@ export class PostgresWriter implements TableWriter {
     }
   }
 
-  async commit({ inserts, updates, deletes }: TableChanges): Promise<"committed" | "raced"> {
+  async commit(changes: TableChanges): Promise<"committed" | "raced"> {
+    const { inserts, updates, deletes, letters } = changes;
     const sql = this.#sql;
     const flight: Promise<QueryResult>[] = [];
     if (deletes.length > 0) {
@@ -59,6 +61,7 @@ export class PostgresWriter implements TableWriter {
     }
     for (const list of listsOf(updates)) flight.push(this.#run(sql.update, [list]));
     for (const list of listsOf(inserts)) flight.push(this.#run(sql.insert, [list]));
+    for (const list of lettersOf(letters)) flight.push(this.#run(sql.addLetters, [list]));
     flight.push(this.#owned.client.query("COMMIT"));
     const ends = await Promise.allSettled(flight);
     // The first one is the reason, the others only say that the transaction is over.
@@ -121,30 +124,52 @@ function listedKey({ store, key }: TableKey): object {
   return { s: store, k: key };
 }
 
-/** Rows as JSON lists, none much larger than it should be. */
 function* listsOf(rows: readonly TableRow[]): Generator<string> {
+  yield* jsonLists(rows, ({ value }) => value.length, listedRow);
+}
+
+function* lettersOf(letters: readonly TableLetter[]): Generator<string> {
+  let n = 0;
+  yield* jsonLists(
+    letters,
+    ({ load }) => load.length,
+    ({ load, by, heldUntil }) => ({ n: (n += 1), l: load, b: by, u: heldUntil }),
+  );
+}
+
+/** As JSON lists, none much larger than it should be. */
+function* jsonLists<T>(
+  rows: readonly T[],
+  sizeOf: (row: T) => number,
+  listed: (row: T) => object,
+): Generator<string> {
   let list: object[] = [];
   let text = 0;
   for (const row of rows) {
-    if (list.length > 0 && text + row.value.length > STATEMENT_TEXT_MAX) {
+    const size = sizeOf(row);
+    if (list.length > 0 && text + size > STATEMENT_TEXT_MAX) {
       yield JSON.stringify(list);
       list = [];
       text = 0;
     }
-    text += row.value.length;
-    list.push({
-      s: row.store,
-      k: row.key,
-      v: row.value,
-      e: row.etag,
-      n: row.version,
-      x: row.expiresAt,
-      r: row.revision,
-      c: row.createdAt,
-      u: row.updatedAt,
-    });
+    text += size;
+    list.push(listed(row));
   }
   if (list.length > 0) yield JSON.stringify(list);
+}
+
+function listedRow(row: TableRow): object {
+  return {
+    s: row.store,
+    k: row.key,
+    v: row.value,
+    e: row.etag,
+    n: row.version,
+    x: row.expiresAt,
+    r: row.revision,
+    c: row.createdAt,
+    u: row.updatedAt,
+  };
 }
 
 type StandingColumns = readonly [

@@ -120,10 +120,14 @@ export class RedisStore implements EngineStore {
 
   async delete(key: string, condition: Condition = {}): Promise<DeleteOutcome> {
     const { ifMatch } = condition;
-    const checks = ifMatch === undefined ? [] : [{ store: this, key, etag: ifMatch }];
-    const step = { checks, changes: [{ store: this, key, put: undefined }] };
-    const deleted = await this.#keeper.commit(step, condition);
-    return deleted === undefined ? CONFLICT : { kind: "deleted", existed: deleted > 0 };
+    const { index, expiring } = this.keys;
+    const deleted = await this.#call(this.#scripts.delete, {
+      keys: [this.#entry(key), index, expiring],
+      args: [ifMatch === undefined ? "" : `=${ifMatch}`],
+      writes: true,
+      waiting: condition,
+    });
+    return deleted === -1 ? CONFLICT : { kind: "deleted", existed: deleted === 1 };
   }
 
   async deleteMany(keys: readonly string[], waiting: Waiting = {}): Promise<number> {
@@ -152,7 +156,7 @@ export class RedisStore implements EngineStore {
     return page;
   }
 
-  /** How many entries live. No part of the contract; the index is counted as it is kept. */
+  /** The index is counted as it is kept, so this is no walk. */
   async count(waiting?: Waiting): Promise<number> {
     const keys = [this.keys.index, this.keys.expiring];
     return Number(

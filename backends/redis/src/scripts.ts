@@ -19,6 +19,8 @@ export interface RedisScript {
 export interface RedisScripts {
   /** One entry, with or without a condition. Answers 1, or 0 for a conflict. */
   readonly set: RedisScript;
+  /** One entry, with or without a condition. Answers how many were deleted, or -1. */
+  readonly delete: RedisScript;
   /** Checks, then changes, of several stores. Answers how many were deleted, or -1. */
   readonly commit: RedisScript;
   /** A page: where to go on, or nothing; then key, text, key, text … */
@@ -113,6 +115,12 @@ put(KEYS[1], KEYS[2], KEYS[3], ARGV[2], ARGV[3], ARGV[4])
 return 1
 `;
 
+// KEYS: entry, index, expiring. ARGV: condition.
+const deleteBody = `
+if ARGV[1] ~= '' and not holds(KEYS[1], ARGV[1]) then return -1 end
+return drop(KEYS[1], KEYS[2], KEYS[3])
+`;
+
 // KEYS: index and expiring of each store, then an entry for each check and each change.
 // ARGV: stores, checks, a condition for each check; then of each change: its kind (d: delete,
 // s: set, r: set and count revisions), its store, expiry, text, value.
@@ -183,6 +191,7 @@ export function createScripts(now: string = serverTime): RedisScripts {
   };
   return Object.freeze({
     set: script("set", setBody),
+    delete: script("delete", deleteBody),
     commit: script("commit", commitBody),
     scan: script("scan", scanBody),
     sweep: script("sweep", sweepBody),

@@ -154,6 +154,13 @@ export class SqliteStore implements EngineStore {
     return this.#rows(this.#reads.scanTo, values, { limit, parse });
   }
 
+  /** It walks the store, so never on the calling thread. */
+  async count(): Promise<number> {
+    const values = [this.#id, this.#keeper.clock.nowMs()];
+    const [row] = await this.#file().allAside(reads.count, ...values);
+    return Number(row?.[0]);
+  }
+
   /** A set as an op, and what it leaves behind; nothing is handed over yet. */
   planSet(write: EngineWrite, now: number, condition: Condition = {}): PlannedWrite<StateSet> {
     const { key, value, version, expiry } = write;

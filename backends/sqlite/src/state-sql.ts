@@ -49,6 +49,8 @@ export const reads = Object.freeze({
   has: `SELECT 1 FROM entries WHERE store_id = ? AND key = ? AND ${isLive}`,
   /** store, key, now */
   etag: `SELECT etag FROM entries WHERE store_id = ? AND key = ? AND ${isLive}`,
+  /** store, now */
+  count: `SELECT count(*) FROM entries WHERE store_id = ? AND ${isLive}`,
   /** now */
   expired: "SELECT 1 FROM entries WHERE expires_at <= ? LIMIT 1",
 });

@@ -2,22 +2,27 @@
 
 import { openRedis } from "@banyan/redis";
 import { openStore } from "@banyan/state";
-import { keyAt, recordAt, recordSchema, uniformIndexes, uniformKeys } from "../embedded/records.ts";
-import { callRate, numberOf, steadyRate } from "../rates.ts";
+import { keyAt, recordAt, recordSchema, uniformIndexes } from "../embedded/records.ts";
+import { numberOf, steadyRate } from "../rates.ts";
 import { serveMeasures } from "../subject.ts";
 import type { Figures, Question } from "../subject.ts";
+import { keyValueMeasures } from "./key-values.ts";
 
 const [path = "", count = "0"] = process.argv.slice(2);
 const keys = Number(count);
 const engine = await openRedis({ url: `unix://${path}` });
 const spec = { durability: "ephemeral", value: recordSchema } as const;
 const store = await openStore(engine, { scope: "bench", name: "users", spec });
-const nextKey = uniformKeys(keys);
 const nextIndex = uniformIndexes(keys);
-for (let from = 0; from < keys; from += 1000) {
-  const indexes = Array.from({ length: Math.min(1000, keys - from) }, (_, at) => from + at);
-  await store.setMany(indexes.map((index) => [keyAt(index), recordAt(index)] as const));
-}
+const measures = await keyValueMeasures(
+  {
+    get: (key) => store.get(key),
+    set: (key, value) => store.set(key, value),
+    has: (key) => store.has(key),
+    remove: (key) => store.delete(key),
+  },
+  keys,
+);
 
 /** Every caller has a key of its own, and names the etag that it wrote last. */
 async function conditionalRate(question: Question): Promise<Figures> {
@@ -37,8 +42,7 @@ async function conditionalRate(question: Question): Promise<Figures> {
 }
 
 serveMeasures({
-  get: callRate(() => store.get(nextKey())),
-  set: callRate(() => store.set(nextKey(), recordAt(nextIndex(), 1))),
+  ...measures,
   conditional: conditionalRate,
   close: async () => {
     await engine.close();

@@ -10,6 +10,7 @@ import { keyAt, recordAt, uniformIndexes, uniformKeys } from "../embedded/record
 import { callRate, numberOf, steadyRate } from "../rates.ts";
 import { serveMeasures } from "../subject.ts";
 import type { Figures, Question } from "../subject.ts";
+import { keyValueMeasures } from "./key-values.ts";
 
 const [path = "", count = "0"] = process.argv.slice(2);
 const keys = Number(count);
@@ -27,9 +28,20 @@ return 1
 `;
 const sha = String(await redis.script("LOAD", compareAndSet));
 
-async function get(key: string): Promise<unknown> {
+interface Versioned {
+  readonly value: unknown;
+  readonly etag: string | null | undefined;
+  readonly version: number;
+}
+
+async function get(key: string): Promise<Versioned> {
   const [value, etag, version] = await redis.hmget(`users:${key}`, "value", "etag", "version");
   return { value: JSON.parse(value ?? "null") as unknown, etag, version: Number(version) };
+}
+
+async function remove(key: string): Promise<boolean> {
+  const [removed] = await Promise.all([redis.del(`users:${key}`), redis.zrem(index, key)]);
+  return removed === 1;
 }
 
 async function set(key: string, value: unknown): Promise<string> {
@@ -39,11 +51,17 @@ async function set(key: string, value: unknown): Promise<string> {
   return etag;
 }
 
+const measures = await keyValueMeasures(
+  {
+    get: async (key) => (await get(key)).value,
+    set,
+    has: async (key) => (await redis.exists(`users:${key}`)) === 1,
+    remove,
+  },
+  keys,
+);
 for (let at = 0; at < keys; at += 1) {
-  await Promise.all([
-    set(keyAt(at), recordAt(at)),
-    redis.set(`bare:${keyAt(at)}`, JSON.stringify(recordAt(at))),
-  ]);
+  await redis.set(`bare:${keyAt(at)}`, JSON.stringify(recordAt(at)));
 }
 
 /** Every caller has a key of its own, and names the etag that it wrote last. */
@@ -65,8 +83,7 @@ async function conditionalRate(question: Question): Promise<Figures> {
 }
 
 serveMeasures({
-  get: callRate(() => get(nextKey())),
-  set: callRate(() => set(nextKey(), recordAt(nextIndex(), 1))),
+  ...measures,
   conditional: conditionalRate,
   bareGet: callRate(async () => {
     return JSON.parse((await redis.get(`bare:${nextKey()}`)) ?? "null") as unknown;

@@ -1,4 +1,4 @@
-/** Gets, sets and conditional sets of a store on Redis beside ioredis, written by hand. */
+/** A store on Redis beside ioredis, written by hand, and beside unstorage and Keyv. */
 
 import { openRedisServer } from "@banyan/testbed";
 import type { BenchRun, CaseGroup } from "../area.ts";
@@ -7,6 +7,8 @@ import { peerVersion } from "../peers.ts";
 import { caseOf } from "../result.ts";
 import type { BenchCase } from "../result.ts";
 import type { SubjectProcess } from "../subject-process.ts";
+import { besidePeers } from "./beside-peers.ts";
+import type { KeyValueMeasure } from "./key-values.ts";
 
 const keys = 5000;
 const crowds = [64, 512];
@@ -20,17 +22,24 @@ interface Work {
   readonly bare?: readonly [measure: string, name: string];
 }
 
+const byHand = {
+  get: "ioredis, HMGET of value, etag and version",
+  set: "ioredis, HSET of the same and ZADD to an index",
+  has: "ioredis, EXISTS",
+  setAndDelete: "ioredis, HSET and ZADD, then DEL and ZREM",
+} as const;
+
 const works: readonly Work[] = [
   {
     measure: "get",
     unit: "gets/s",
-    raw: "ioredis, HMGET of value, etag and version",
+    raw: byHand.get,
     bare: ["bareGet", "ioredis, bare GET of the value"],
   },
   {
     measure: "set",
     unit: "sets/s",
-    raw: "ioredis, HSET of the same and ZADD to an index",
+    raw: byHand.set,
     bare: ["bareSet", "ioredis, bare SET of the value"],
   },
   {
@@ -40,6 +49,12 @@ const works: readonly Work[] = [
   },
 ];
 
+const beside = {
+  what: "redis",
+  baseline: (measure: KeyValueMeasure) => byHand[measure],
+  peers: ["unstorage, ioredis with automatic pipelining", "Keyv, @redis/client"],
+} as const;
+
 /** `redis get …`, `redis set …`, `redis conditional set …`. */
 export const redisStore: CaseGroup = {
   name: "redis",
@@ -48,13 +63,19 @@ export const redisStore: CaseGroup = {
     await using stack = new AsyncDisposableStack();
     const { address } = server;
     const place = "path" in address ? address.path : "";
+    const count = String(keys);
     const subjects = await openSubjects(bench, stack, [
-      ["../state/redis-banyan.bench.ts", place, String(keys)],
-      ["../state/redis-raw.bench.ts", place, String(keys)],
+      ["../state/redis-banyan.bench.ts", place, count],
+      ["../state/redis-raw.bench.ts", place, count],
+      ["../state/peer-unstorage.bench.mjs", "redis", count, place],
+      ["../state/peer-keyv.bench.mjs", "redis", count, place],
     ]);
     const cases: BenchCase[] = [];
     for (const work of works) {
       for (const inFlight of crowds) cases.push(await caseFor(work, inFlight, { bench, subjects }));
+    }
+    for (const inFlight of crowds) {
+      cases.push(...(await besidePeers({ ...beside, inFlight }, bench, subjects)));
     }
     return cases;
   },

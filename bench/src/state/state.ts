@@ -1,6 +1,8 @@
-/** The area `state`: stores on servers of their own, beside what a person would write by hand. */
+/** The area `state`: stores beside what a person would write by hand, and beside peers. */
 
 import type { Area } from "../area.ts";
+import { crowdedNode } from "./crowded-node.ts";
+import { memoryStore } from "./memory.ts";
 import { redisStore } from "./redis.ts";
 
-export const state: Area = { name: "state", groups: [redisStore] };
+export const state: Area = { name: "state", groups: [memoryStore, redisStore, crowdedNode] };

@@ -1,17 +1,10 @@
-/**
- * A folder as a user of the published packages would have it: one service, in JavaScript, with the
- * platform beside it in `node_modules`. The service is the example's, its types stripped.
- */
+/** A project of one service: the example's, in JavaScript with its types stripped, or as it is. */
 
-import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { stripTypeScriptTypes } from "node:module";
-import { join, resolve } from "node:path";
-import { temporaryDirectory } from "@banyan/testbed";
+import { join } from "node:path";
 import type { TemporaryDirectory } from "@banyan/testbed";
-
-const root = resolve(import.meta.dirname, "../../..");
-
-export const repositoryRoot = root;
+import { makeProjectFolder, repositoryRoot } from "../project-folder.ts";
 
 export interface GreeterOptions {
   /** The service as JavaScript, or as the TypeScript that Node strips at every start. */
@@ -19,19 +12,11 @@ export interface GreeterOptions {
   readonly fromSource: boolean;
 }
 
-/** The folder; the `banyan` command of it is at `banyanBin(folder, …)`. */
 export async function makeGreeterFolder(options: GreeterOptions): Promise<TemporaryDirectory> {
   const { language, fromSource } = options;
-  const folder = await temporaryDirectory("bench");
-  // Without its sources beside it, as it is published, the command can only run what was built.
-  const published = fromSource ? [] : ["bin", "dist", "package.json"];
-  for (const part of published) {
-    await cp(join(root, "apps/banyan", part), folder.join("banyan", part), { recursive: true });
-  }
+  const folder = await makeProjectFolder(fromSource);
   const service = join(folder.path, "services/greeter");
   await mkdir(service, { recursive: true });
-  await symlink(join(root, "node_modules"), join(folder.path, "node_modules"));
-  await writeFile(join(folder.path, "package.json"), '{ "private": true, "type": "module" }\n');
   const manifest = {
     name: "greeter",
     private: true,
@@ -40,16 +25,10 @@ export async function makeGreeterFolder(options: GreeterOptions): Promise<Tempor
   };
   await writeFile(join(service, "package.json"), JSON.stringify(manifest));
   for (const name of ["greeter.contract", "greeter.service"]) {
-    const source = await readFile(join(root, `examples/greeter/src/${name}.ts`), "utf8");
+    const source = await readFile(join(repositoryRoot, `examples/greeter/src/${name}.ts`), "utf8");
     const code =
       language === "ts" ? source : stripTypeScriptTypes(source).replace(/\.ts";/g, '.js";');
     await writeFile(join(service, `${name}.${language}`), code);
   }
   return folder;
-}
-
-/** The `banyan` command to measure. */
-export function banyanBin(folder: TemporaryDirectory, fromSource: boolean): string {
-  const home = fromSource ? join(root, "apps/banyan") : folder.join("banyan");
-  return join(home, "bin/banyan.js");
 }

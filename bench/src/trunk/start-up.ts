@@ -6,11 +6,12 @@ import type { BenchRun, CaseGroup } from "../area.ts";
 import { peerVersion } from "../peers.ts";
 import { idleMegabytes, startMs } from "../program.ts";
 import type { ProgramSpec } from "../program.ts";
+import { banyanBin, repositoryRoot } from "../project-folder.ts";
 import { caseOf } from "../result.ts";
 import type { BenchCase, Measured, PeerSamples } from "../result.ts";
 import { takeTurns } from "../rounds.ts";
 import { nodeFlags } from "../subject-process.ts";
-import { banyanBin, makeGreeterFolder, repositoryRoot } from "./greeter-folder.ts";
+import { makeGreeterFolder } from "./greeter-folder.ts";
 
 const idleMs = 2000;
 const cwd = repositoryRoot;

@@ -12,7 +12,9 @@ import {
   checkMetrics,
   findReasonToSkip,
   freePort,
+  openPostgres,
   openPrometheus,
+  postgresPrograms,
   prometheusPrograms,
   spawnNode,
   temporaryDirectory,
@@ -34,7 +36,8 @@ import {
   serve,
 } from "./scene-files.ts";
 
-const prometheusTest = { skip: await findReasonToSkip(prometheusPrograms) };
+const noPrometheus = await findReasonToSkip(prometheusPrograms);
+const prometheusTest = { skip: noPrometheus || (await findReasonToSkip(postgresPrograms)) };
 const loadMs = 7000;
 
 /**
@@ -207,7 +210,8 @@ async function openScene(): Promise<Scene> {
       response.writeHead(200, { "content-type": contentType }).end(body);
     });
   });
-  writeFileSync(project.join("banyan.yaml"), nodeConfig({ port, collector }));
+  const { url: postgresUrl } = stack.use(await openPostgres());
+  writeFileSync(project.join("banyan.yaml"), nodeConfig({ port, collector, postgresUrl }));
   const command = resolve(repository, "apps/banyan/bin/banyan.js");
   const node = stack.use(spawnNode(command, ["up"], { cwd: project.path, env: noVariables }));
   const files = prometheusFiles([port, failingPort]);

@@ -71,6 +71,52 @@ const buses: Row = {
   ],
 };
 
+const outboxes: Row = {
+  title: "Outboxes",
+  panels: [
+    {
+      kind: "time",
+      title: "Waiting in an outbox",
+      about: "Committed on a server and not on the bus yet; aside: what the bus refuses for good.",
+      width: 8,
+      unit: "none",
+      queries: [
+        {
+          // Every node counts the rows of all.
+          expr: `max by (engine, state) (banyan_outbox_events{${node}})`,
+          legend: "{{engine}} {{state}}",
+        },
+      ],
+    },
+    {
+      kind: "time",
+      title: "Relayed",
+      about: "Events brought from an outbox to the bus.",
+      width: 8,
+      unit: "ops",
+      queries: [
+        {
+          expr: perSecond("banyan_outbox_relayed_events_total", node, ["engine"]),
+          legend: "{{engine}}",
+        },
+      ],
+    },
+    {
+      kind: "time",
+      title: "Failures of a relay",
+      about: "Tries that ended because engine or bus failed; the events stay and are tried again.",
+      width: 8,
+      unit: "ops",
+      queries: [
+        {
+          expr: perSecond("banyan_outbox_failures_total", node, ["instance", "engine"]),
+          legend: "{{instance}} {{engine}}",
+        },
+      ],
+    },
+  ],
+};
+
 const subscriptions: Row = {
   title: "Subscriptions",
   panels: [
@@ -231,5 +277,5 @@ export const messaging: DashboardSpec = {
       several: true,
     },
   ],
-  rows: [buses, subscriptions, handlers],
+  rows: [buses, outboxes, subscriptions, handlers],
 };

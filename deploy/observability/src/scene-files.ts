@@ -34,8 +34,18 @@ export function prometheusFiles(ports: readonly number[]): {
   };
 }
 
-/** A shop, a service that fails, and an export to the port of a collector. */
-export function nodeConfig({ port, collector }: { port: number; collector: number }): string {
+export interface NodePlaces {
+  readonly port: number;
+  readonly collector: number;
+  /** Of the server that keeps the stock. */
+  readonly postgresUrl: string;
+}
+
+/**
+ * A shop that keeps its stock on a server and the rest in its file, a service that fails, and an
+ * export to the port of a collector.
+ */
+export function nodeConfig({ port, collector, postgresUrl }: NodePlaces): string {
   const folders = ["examples/order-desk", "deploy/observability/src/grumbler"];
   const otlp = { endpoint: `http://127.0.0.1:${collector}`, intervalMs: 100, metricsIntervalMs: 0 };
   return JSON.stringify({
@@ -43,6 +53,14 @@ export function nodeConfig({ port, collector }: { port: number; collector: numbe
     log: { level: "warn" },
     discover: folders.map((folder) => resolve(repository, folder)),
     telemetry: { otlp },
+    engines: {
+      pins: {
+        "stock.levels": "postgres",
+        "stock.deliveries": "postgres",
+        "stock.decisions": "postgres",
+      },
+    },
+    postgres: { url: postgresUrl },
   });
 }
 

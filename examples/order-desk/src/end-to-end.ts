@@ -199,14 +199,17 @@ async function survives(desk: Desk, seed: number): Promise<void> {
   for (const load of loads) await accountsFor(desk, await load);
 }
 
-interface Survived {
+export interface Survived {
   readonly item: string;
   readonly received: number;
   readonly acknowledged: LoadReport["acknowledged"];
 }
 
 /** Nothing that was acknowledged is lost, nothing else was sold, and nothing counts twice. */
-async function accountsFor(desk: Desk, { item, received, acknowledged }: Survived): Promise<void> {
+export async function accountsFor(
+  desk: Desk,
+  { item, received, acknowledged }: Survived,
+): Promise<void> {
   const account = await settledAccount(desk, item);
   const { get } = desk.client(orders);
   const pieces = { placed: 0, confirmed: 0, rejected: 0 };
@@ -238,7 +241,7 @@ interface Shelf {
 }
 
 /** A new item with this many in stock; its id. */
-async function stocked(desk: Desk, { count, priceCents = 100 }: Shelf): Promise<string> {
+export async function stocked(desk: Desk, { count, priceCents = 100 }: Shelf): Promise<string> {
   const item = `item-${systemIds.uuid()}`;
   await desk.client(catalogue).put({ id: item, name: item, priceCents });
   await desk.client(stock).receive({ item, count });

@@ -5,7 +5,7 @@
  * and ephemeral events have a bus each.
  */
 
-import type { StoreSpec } from "@banyan/kernel";
+import type { AnyContract, LockSpec, StoreSpec } from "@banyan/kernel";
 import { nearest } from "@banyan/kernel/internal";
 import type { ConfigSection, EventBus, Offence, StoreEngine } from "@banyan/kernel/internal";
 import type { BusProvider } from "@banyan/messaging";
@@ -20,6 +20,24 @@ export function engineNameFor(
 ): string {
   const pin = config.engines.pins[`${service}.${store}`];
   return pin ?? (spec.durability === "durable" ? config.engines.durable : config.engines.ephemeral);
+}
+
+/**
+ * The engine that keeps a lock: that of the service's stores for transactions, where their
+ * durability is the lock's, so that one can be run under it; else the one of its durability.
+ */
+export function lockEngineNameFor(
+  config: NodeConfig,
+  { name, spec }: AnyContract,
+  { durability = "durable" }: LockSpec,
+): string {
+  const guarded = Object.entries(spec.stores ?? {}).find(
+    ([, store]) =>
+      store.durability === durability && store.capabilities?.includes("transaction") === true,
+  );
+  if (guarded === undefined) return config.engines[durability];
+  const [store, storeSpec] = guarded;
+  return engineNameFor(config, { service: name, store, spec: storeSpec });
 }
 
 /** The bus that carries events of a durability. */
@@ -39,15 +57,21 @@ export function eventBus(
 
 export interface EngineChoice {
   readonly provider: StateEngineProvider | undefined;
-  readonly spec: StoreSpec;
+  /** Of the store that it is chosen for; left out for a lock. */
+  readonly spec?: StoreSpec;
   readonly inMemory: boolean;
 }
 
 /** An engine as the plan of the node judges it. */
 export function storeEngine(name: string, { provider, spec, inMemory }: EngineChoice): StoreEngine {
   if (provider === undefined) {
-    // It was not found, which is an offence already; its stores add nothing to that.
-    const capabilities = new Set([...(spec.capabilities ?? []), "expires"]);
+    // It was not found, which is an offence already; its stores and locks add nothing to that.
+    const capabilities = new Set([
+      ...(spec?.capabilities ?? []),
+      "expires",
+      "revisions",
+      "transaction",
+    ]);
     return { name, capabilities, durability: "durable" };
   }
   const { kinds, capabilities } = provider;

@@ -12,6 +12,7 @@ import { openEngines } from "./engines.ts";
 import type { NodeEngines } from "./engines.ts";
 import { nodeContract } from "./node-contract.ts";
 import { openNode } from "./node.ts";
+import { StateNews } from "./state-news.ts";
 import { resolveNodeOptions } from "./options.ts";
 import { flagsOf } from "./sample-node.test.ts";
 import { setUpNode } from "./setup.ts";
@@ -67,6 +68,7 @@ async function enginesOf(kept: Kept, disposables: AsyncDisposableStack): Promise
     }),
   );
   return openEngines({
+    node: "test",
     setup,
     disposables,
     directory: undefined,
@@ -74,6 +76,13 @@ async function enginesOf(kept: Kept, disposables: AsyncDisposableStack): Promise
     clock: systemClock,
     random: systemRandom,
     log: createRecordingLog(),
+    news: new StateNews({
+      config: setup.config.state,
+      node: "test",
+      clock: systemClock,
+      random: systemRandom,
+      log: createRecordingLog(),
+    }),
     telemetry: { clock: systemClock, metrics: undefined, tracer: undefined },
   });
 }

@@ -1,17 +1,31 @@
 /** The engines of one node: opened once each, whatever number of stores and events uses them. */
 
-import type { Clock, Log, Random, Store, StoreSpec } from "@banyan/kernel";
+import type {
+  AnyContract,
+  Clock,
+  Locks,
+  LockSpec,
+  Log,
+  Random,
+  Store,
+  StoreSpec,
+} from "@banyan/kernel";
 import { sectionValue, toBanyanError } from "@banyan/kernel/internal";
-import type { Bus } from "@banyan/messaging";
-import { openStore } from "@banyan/state";
-import type { StateEngine } from "@banyan/state";
-import { createStoreObserver } from "@banyan/telemetry/internal";
-import type { Instruments } from "@banyan/telemetry/internal";
-import { busNameFor, engineNameFor } from "./engine-choice.ts";
+import type { Bus, OutgoingMessage } from "@banyan/messaging";
+import type { OutboxRelay } from "@banyan/messaging/internal";
+import { openLocks, openStore } from "@banyan/state";
+import type { CommitRider, StateEngine } from "@banyan/state";
+import { openServiceScopes, tapChanges } from "@banyan/state/internal";
+import type { ScopedDeclaration, ServiceScopes } from "@banyan/state/internal";
+import { createFailureObserver, createStoreObserver } from "@banyan/telemetry/internal";
+import type { Instruments, OperationObserver } from "@banyan/telemetry/internal";
+import { busNameFor, engineNameFor, lockEngineNameFor } from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
 import { inboxSpec } from "./inbox.ts";
 import { instrumentsOf } from "./instruments.ts";
+import { createRelay, isOneMedium } from "./outbox.ts";
 import type { NodeSetup } from "./setup.ts";
+import type { FailurePlace, StateNews } from "./state-news.ts";
 
 /** A store of this node, for whoever looks at all of them. */
 export interface OpenedStore {
@@ -21,6 +35,13 @@ export interface OpenedStore {
   readonly engine: StateEngine;
   readonly store: Store<unknown>;
 }
+
+/** The scopes of one service. */
+export interface OpenedScopes extends ServiceScopes {
+  readonly declared: readonly ScopedDeclaration[];
+}
+/** Prepares a publish that a transaction commits. */
+export type StagePublish = (messages: readonly OutgoingMessage[]) => CommitRider;
 
 export interface NodeEngines {
   /** Carries durable events. */
@@ -33,15 +54,33 @@ export interface NodeEngines {
   readonly state: ReadonlyMap<string, StateEngine>;
   /** Stores opened so far, by `service.store`. */
   readonly stores: ReadonlyMap<string, OpenedStore>;
+  /** Of services with scoped stores, by the service's name. */
+  readonly scopes: ReadonlyMap<string, OpenedScopes>;
+  /** What brings events from an engine's outbox to the bus, by the engine's configured name. */
+  readonly relays: ReadonlyMap<string, OutboxRelay>;
+  /**
+   * How events are committed with the engine's transactions: by the bus where it shares the commit,
+   * else by the engine's outbox; `undefined` where there is no way.
+   */
+  stagerOf(engine: StateEngine): StagePublish | undefined;
   /** The engine of durable stores that are not pinned. */
   durableEngine(): Promise<StateEngine>;
   /** A store of a service's contract, on the engine that configuration chose. */
   openStore(service: string, name: string, spec: StoreSpec): Promise<OpenedStore>;
+  /** A service's scopes, for its stores that are declared as scoped. */
+  openScopes(
+    service: string,
+    specs: readonly (readonly [name: string, spec: StoreSpec])[],
+  ): Promise<OpenedScopes>;
+  /** A lock of a service's contract, on the engine that keeps what it guards. */
+  openLocks(contract: AnyContract, name: string, spec: LockSpec): Promise<Locks>;
   /** The node's inbox on this engine. */
   openInbox(engine: StateEngine): Promise<OpenedStore>;
 }
 
 export interface OpenEnginesOptions {
+  /** Name of the node. */
+  readonly node: string;
   readonly setup: NodeSetup;
   /** Closed, in reverse order of opening, when the node is. */
   readonly disposables: AsyncDisposableStack;
@@ -51,67 +90,179 @@ export interface OpenEnginesOptions {
   readonly random: Random;
   readonly log: Log;
   readonly telemetry: Instruments;
+  readonly news: StateNews;
 }
 
 /** @throws NODE_START_FAILED when an engine cannot be opened. */
 export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngines> {
-  const { setup, clock, random } = options;
-  const { config } = setup;
+  const { clock, random, log } = options;
+  const { config } = options.setup;
   const instruments = instrumentsOf(options.telemetry);
   const state = new Map<string, StateEngine>();
   const stores = new Map<string, OpenedStore>();
+  const buses = new Map<string, Bus>();
+  const busOf = onceEach(async (name: string): Promise<Bus> => {
+    const opened = await openBus(name, options);
+    buses.set(name, opened);
+    return opened;
+  });
+  const bus = await busOf(busNameFor(config, "durable"));
+  const ephemeralBus = await busOf(busNameFor(config, "ephemeral"));
+
+  const { relays, addRelay, stagerOf } = createStagers(bus, options);
   const engineOf = onceEach(async (name: string): Promise<StateEngine> => {
-    const engine = await openEngine(name, options);
+    const engine = tapped(await openEngine(name, options), options.news);
     state.set(name, engine);
+    addRelay(name, engine);
     return engine;
   });
 
-  const openOn = async (
-    engine: StateEngine,
-    { service, name, spec }: Omit<OpenedStore, "engine" | "store">,
-  ): Promise<OpenedStore> => {
-    const observer =
-      instruments &&
-      createStoreObserver(instruments, { system: engine.name, service, store: name });
-    const store = await openStore(engine, {
-      scope: service,
-      name,
-      spec,
-      clock,
-      random,
-      observer,
-      engines: [...state.values()],
-    });
-    return { service, name, spec, engine, store };
-  };
-
-  const buses = new Map<string, Bus>();
-  const busOf = onceEach(async (name: string): Promise<Bus> => {
-    const bus = await openBus(name, options);
-    buses.set(name, bus);
-    return bus;
-  });
+  const means = { clock, random, instruments, news: options.news, engines: state };
+  const scopes = new Map<string, OpenedScopes>();
   return {
-    bus: await busOf(busNameFor(config, "durable")),
-    ephemeralBus: await busOf(busNameFor(config, "ephemeral")),
+    bus,
+    ephemeralBus,
     buses,
     state,
     stores,
+    scopes,
+    relays,
+    stagerOf,
     durableEngine: () => engineOf(config.engines.durable),
     async openStore(service, name, spec) {
       const engine = await engineOf(engineNameFor(config, { service, store: name, spec }));
-      const opened = await openOn(engine, { service, name, spec });
+      const opened = await openOn({ service, name, spec, engine }, means);
       stores.set(`${service}.${name}`, opened);
       return opened;
     },
+    async openScopes(service, specs) {
+      const engineFor = (store: string, spec: StoreSpec) =>
+        engineOf(engineNameFor(config, { service, store, spec }));
+      const opening = specs.map(async ([name, spec]) => ({
+        name,
+        spec,
+        engine: await engineFor(name, spec),
+      }));
+      const declared = await Promise.all(opening);
+      const opened = await openScopesOf(service, declared, means);
+      scopes.set(service, opened);
+      return opened;
+    },
+    async openLocks(contract, name, spec) {
+      const engine = await engineOf(lockEngineNameFor(config, contract, spec));
+      return openLocksOn(engine, { service: contract.name, name, spec }, { ...means, log });
+    },
     openInbox: onceEach(async (engine: StateEngine): Promise<OpenedStore> => {
       const spec = inboxSpec(engine.durability);
-      const opened = await openOn(engine, { service: "node", name: "inbox", spec });
+      const opened = await openOn({ service: "node", name: "inbox", spec, engine }, means);
       // The first is that of the durable engine; any other is told by its engine.
       stores.set(stores.has("node.inbox") ? `node.inbox@${engine.name}` : "node.inbox", opened);
       return opened;
     }),
   };
+}
+
+/** What stores of a node are opened with. */
+interface StoreMeans extends Pick<OpenEnginesOptions, "clock" | "random" | "news"> {
+  readonly instruments: Instruments | undefined;
+  /** Those of the node, so that a refusal can name one that would do. */
+  readonly engines: ReadonlyMap<string, StateEngine>;
+}
+
+async function openOn(
+  declared: Omit<OpenedStore, "store">,
+  { clock, random, engines, ...watching }: StoreMeans,
+): Promise<OpenedStore> {
+  const { service, name, spec, engine } = declared;
+  const observer = storeObserver({ service, store: name, engine: engine.name }, watching);
+  const others = [...engines.values()];
+  const options = { scope: service, name, spec, clock, random, observer, engines: others };
+  return { ...declared, store: await openStore(engine, options) };
+}
+
+/** Measures a store's operations where anything is measured, and tells of those that failed. */
+export function storeObserver(
+  place: FailurePlace,
+  { instruments, news }: Pick<StoreMeans, "instruments" | "news">,
+): OperationObserver | undefined {
+  const failed = news.failuresOf(place);
+  const { service, store, engine: system } = place;
+  if (instruments !== undefined) {
+    return createStoreObserver(instruments, { system, service, store, failed });
+  }
+  return failed && createFailureObserver(failed);
+}
+
+function tapped(engine: StateEngine, news: StateNews): StateEngine {
+  if (!news.tellsChanges) return engine;
+  return tapChanges(engine, {
+    wants: (store) => news.wants(store),
+    changed: (change) => news.changed(change),
+  });
+}
+
+/** The registry is as durable as the most durable of the stores. */
+async function openScopesOf(
+  service: string,
+  stores: readonly ScopedDeclaration[],
+  { clock, random, ...watching }: StoreMeans,
+): Promise<OpenedScopes> {
+  const keeper = stores.find(({ spec }) => spec.durability === "durable") ?? stores[0];
+  if (keeper === undefined) throw new Error("A service with scopes has a scoped store.");
+  const opened = await openServiceScopes({
+    clock,
+    random,
+    service,
+    engine: keeper.engine,
+    stores,
+    observerOf: ({ name, engine }) =>
+      storeObserver({ service, store: name, engine: engine.name }, watching),
+  });
+  return { ...opened, declared: stores };
+}
+
+/** The ways in which events leave with transactions, one for each engine. */
+function createStagers(bus: Bus, options: OpenEnginesOptions) {
+  const relays = new Map<string, OutboxRelay>();
+  const relayOf = new Map<StateEngine, OutboxRelay>();
+  return {
+    relays,
+    addRelay(name: string, engine: StateEngine): void {
+      const { outbox } = options.setup.config;
+      const relay = createRelay({ ...options, engine, bus, config: outbox });
+      if (relay === undefined) return;
+      relays.set(name, relay);
+      relayOf.set(engine, relay);
+    },
+    stagerOf(engine: StateEngine): StagePublish | undefined {
+      if (isOneMedium(engine, bus)) return bus.stage?.bind(bus);
+      const relay = relayOf.get(engine);
+      return relay && ((messages) => relay.stage(messages));
+    },
+  };
+}
+
+interface LocksOpening {
+  readonly service: string;
+  readonly name: string;
+  readonly spec: LockSpec;
+}
+
+function openLocksOn(
+  engine: StateEngine,
+  { service, name, spec }: LocksOpening,
+  { clock, random, log, engines, ...watching }: StoreMeans & { readonly log: Log },
+): Promise<Locks> {
+  return openLocks(engine, {
+    scope: service,
+    name,
+    durability: spec.durability ?? "durable",
+    clock,
+    random,
+    log: log.child({ service }),
+    observer: storeObserver({ service, store: `lock.${name}`, engine: engine.name }, watching),
+    engines: [...engines.values()],
+  });
 }
 
 /**

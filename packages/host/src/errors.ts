@@ -22,6 +22,10 @@ export const hostErrors = defineErrors({
     kind: "not_found",
     summary: "This node has no store of that name; the nearest one is named.",
   },
+  NODE_SCOPES_UNKNOWN: {
+    kind: "not_found",
+    summary: "No service of this name runs here, or it declares no scoped store.",
+  },
   NODE_STORE_READ_ONLY: {
     kind: "failed_precondition",
     summary: "The store is the node's own record of what it has done. It can be read, not written.",

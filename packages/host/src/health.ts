@@ -52,13 +52,16 @@ export async function probeReadiness(node: Probed): Promise<Readiness> {
   const probed = await Promise.all(
     parts.map(async ([name, part]) => [name, await probeEngine(part, clock)] as const),
   );
-  const all = [...services, ...probed].map(([, health]) => health.state);
+  const relayed = [...(engines?.relays ?? [])].map(
+    ([name, relay]) => [`outbox:${name}`, partOf(relay.health())] as const,
+  );
+  const all = [...services, ...probed, ...relayed].map(([, health]) => health.state);
   const broken = phase !== "ready" || all.includes("unhealthy");
   return {
     status: broken ? "not ready" : all.includes("degraded") ? "degraded" : "ready",
     phase,
     services: Object.fromEntries(services),
-    engines: Object.fromEntries(probed),
+    engines: Object.fromEntries([...probed, ...relayed]),
   };
 }
 

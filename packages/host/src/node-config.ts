@@ -6,6 +6,8 @@
 import { t } from "@banyan/kernel";
 import type { Static } from "@banyan/kernel";
 import type { ConfigSection } from "@banyan/kernel/internal";
+import { stateSchema } from "./state-config.ts";
+import type { StateConfig } from "./state-config.ts";
 import { telemetrySchema } from "./telemetry-config.ts";
 import type { TelemetryConfig } from "./telemetry-config.ts";
 
@@ -192,6 +194,32 @@ const limitsSchema = t.Object(
   { description: "Bounds of the node." },
 );
 
+const outboxSchema = t.Object(
+  {
+    leaseMs: t.Integer({
+      default: 10_000,
+      minimum: 500,
+      maximum: 3_600_000,
+      description:
+        "How long what a transaction published stays with the node that published it; then any node may relay it. As long as a dead node's events are late, and longer than a node stands still.",
+    }),
+    pollMs: t.Integer({
+      default: 1000,
+      minimum: 20,
+      maximum: 600_000,
+      description: "Pause between two looks for events that other nodes left behind.",
+    }),
+    waitingMax: t.Integer({
+      default: 1_000_000,
+      minimum: 1,
+      maximum: 1_000_000_000,
+      description:
+        "Events that may wait in an outbox for the bus; past it a transaction that publishes is refused.",
+    }),
+  },
+  { description: "Events on their way from an outbox on a server to the bus of durable events." },
+);
+
 const discoverSchema = t.Array(t.String({ minLength: 1 }), {
   default: ["services/*"],
   description: "Folders, beside banyan.yaml, in which services are looked for.",
@@ -204,6 +232,8 @@ export interface NodeConfig {
   readonly log: Static<typeof logSchema>;
   readonly engines: Static<typeof enginesSchema>;
   readonly limits: Static<typeof limitsSchema>;
+  readonly outbox: Static<typeof outboxSchema>;
+  readonly state: StateConfig;
   readonly telemetry: TelemetryConfig;
   readonly discover: readonly string[];
 }
@@ -220,6 +250,8 @@ export const nodeSections: readonly ConfigSection[] = [
   { path: ["log"], envPrefix: "BANYAN_LOG", schema: logSchema },
   { path: ["engines"], envPrefix: "BANYAN_ENGINES", schema: enginesSchema },
   { path: ["limits"], envPrefix: "BANYAN_LIMITS", schema: limitsSchema },
+  { path: ["outbox"], envPrefix: "BANYAN_OUTBOX", schema: outboxSchema },
+  { path: ["state"], envPrefix: "BANYAN_STATE", schema: stateSchema },
   { path: ["telemetry"], envPrefix: "BANYAN_TELEMETRY", schema: telemetrySchema },
   { path: ["discover"], envPrefix: "BANYAN_DISCOVER", schema: discoverSchema },
 ];

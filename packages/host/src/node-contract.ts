@@ -60,6 +60,35 @@ export const nodeContract = defineContract("node", {
   summary: "What runs in this node, how it is configured, and what it keeps.",
   version: "1.0.0",
   layer: "L0",
+  events: {
+    storeFailed: {
+      summary: "An engine failed a store; told once a minute for each store, operation and kind.",
+      durability: "ephemeral",
+      payload: t.Object({
+        node: t.String({ description: "Id of the node that was failed." }),
+        service: t.String(),
+        store: t.String({ description: "Empty for a transaction over several." }),
+        engine: t.String(),
+        operation: t.String(),
+        kind: t.String({ description: "Kind of the error: unavailable." }),
+        code: t.String(),
+        suppressed: t.Integer({ description: "Failures like it since the last event." }),
+      }),
+    },
+    entriesChanged: {
+      summary: "Entries of a store changed, where configuration asks to be told.",
+      durability: "ephemeral",
+      payload: t.Object({
+        node: t.String(),
+        service: t.String(),
+        store: t.String(),
+        scope: t.Optional(t.String({ description: "Of a scoped store." })),
+        operation: t.Enum(["set", "delete"]),
+        keys: t.Array(t.String(), { description: "At most 100 of them." }),
+        more: t.Integer({ description: "How many keys were not named." }),
+      }),
+    },
+  },
   operations: {
     services: {
       summary: "List the services of this node with their health.",
@@ -99,6 +128,16 @@ export const nodeContract = defineContract("node", {
               durability: t.String(),
               capabilities: t.Array(t.String()),
             }),
+          ),
+          locks: t.Optional(
+            t.Array(
+              t.Object({
+                name: t.String(),
+                durability: t.String(),
+                summary: t.Optional(t.String()),
+              }),
+              { description: "Left out by nodes from before there were locks." },
+            ),
           ),
           events: t.Array(
             t.Object({

@@ -31,7 +31,7 @@ describe("The node's own service", () => {
     assert.deepEqual(
       services.map(({ name, state, operations }) => [name, state, operations]),
       [
-        ["node", "running", 22],
+        ["node", "running", 23],
         ["sample", "running", 14],
         ["off", "disabled", 0],
       ],

@@ -34,7 +34,9 @@ type Answer<K extends "services" | "describe"> = Awaited<
 
 /** The service for one node. */
 export function defineNodeService(node: NodeView): ServiceDefinition {
-  return defineService(nodeContract, ({ clock }) => ({
+  return defineService(nodeContract, ({ clock, publish }) => ({
+    // Not before: what cannot be delivered yet is not worth a start that fails.
+    start: () => node.news.begin(publish),
     operations: {
       async services() {
         const { id, version, url, directory, startedAtMs } = node;
@@ -142,6 +144,11 @@ function serviceDescription(contract: AnyContract): Answer<"describe">["service"
       name,
       durability: store.durability,
       capabilities: [...(store.expires === true ? ["expires"] : []), ...(store.capabilities ?? [])],
+    })),
+    locks: Object.entries(spec.locks ?? {}).map(([name, lock]) => ({
+      name,
+      durability: lock.durability ?? "durable",
+      ...(lock.summary === undefined ? {} : { summary: lock.summary }),
     })),
     events: Object.entries(spec.events ?? {}).map(([name, declared]) => {
       const { durability = "durable", payload } = eventSpecOf(declared);

@@ -5,7 +5,7 @@
  *       └───────────── draining ─────────┘
  *
  * Start: decide, load and plan (`setup.ts`, nothing opened) → open engines → build every service in
- * order → serve health → run start hooks in order → subscribe → ready → background work.
+ * order → serve health → start hooks → subscribe → relay → ready → background work.
  * Stop: background work and calls end → the bus hands out what it accepted → stop hooks in reverse
  * order → everything that was opened is closed, last first. All of it within `node.stopTimeoutMs`,
  * and a second more for each part that hangs.
@@ -54,8 +54,10 @@ import {
   registerBusMetrics,
   registerLogMetrics,
   registerNodeMetrics,
+  registerOutboxMetrics,
 } from "./telemetry-metrics.ts";
 import { within } from "./within.ts";
+import { StateNews } from "./state-news.ts";
 import { buildService } from "./wiring.ts";
 
 /** A running node. */
@@ -106,6 +108,7 @@ class RunningNode implements Node, NodeView {
   readonly setup: NodeSetup;
   readonly startedAtMs: number;
   readonly telemetry: NodeTelemetry;
+  readonly news: StateNews;
   readonly #watching: RunningTelemetry;
   readonly #options: ResolvedNodeOptions;
   readonly #disposables = new AsyncDisposableStack();
@@ -139,6 +142,8 @@ class RunningNode implements Node, NodeView {
       log: this.#log,
     });
     this.telemetry = this.#watching;
+    const { state } = setup.config;
+    this.news = new StateNews({ config: state, node: this.id, clock, random, log: this.#log });
     this.#mesh = createLocalMesh({ validation: setup.config.limits.localValidation });
     this.#tasks = new TaskGroup({
       onFailure: (error, service) => this.#log.error("background work failed", { service, error }),
@@ -193,6 +198,7 @@ class RunningNode implements Node, NodeView {
     const { metrics } = this.telemetry;
     await this.#watching.open(this.#disposables, hangMs);
     const engines = await openEngines({
+      node: this.id,
       setup: this.setup,
       disposables: this.#disposables,
       directory: this.directory,
@@ -201,11 +207,13 @@ class RunningNode implements Node, NodeView {
       random,
       log: this.#log,
       telemetry: this.telemetry,
+      news: this.news,
     });
     this.#engines = engines;
     if (metrics !== undefined) {
       registerNodeMetrics(metrics, this);
       registerBusMetrics(metrics, { engines, clock });
+      registerOutboxMetrics(metrics, engines);
       if (this.ownLog !== undefined) registerLogMetrics(metrics, this.ownLog);
     }
     this.#assertWanted();
@@ -217,6 +225,8 @@ class RunningNode implements Node, NodeView {
     await this.#startServices();
     await this.#subscribe(engines, runtime);
     this.#assertWanted();
+    // Not before there is somebody to collect what other runs left behind.
+    for (const relay of engines.relays.values()) relay.start();
     this.#phase = "ready";
     for (const instance of this.#instances) instance.run(this.#tasks);
     this.#log.info("node ready", { url: this.#url, services: this.#instances.length });
@@ -262,7 +272,8 @@ class RunningNode implements Node, NodeView {
     const { inboxRetentionMs } = setup.config.limits;
     const shared = { runtime, mesh: this.#mesh, engines, clock, random, log: this.#log };
     const instruments = instrumentsOf(this.telemetry);
-    const parts = { ...shared, extensions, inboxRetentionMs, instruments };
+    const { news } = this;
+    const parts = { ...shared, extensions, inboxRetentionMs, instruments, news };
     const own = defineNodeService(this);
     const loaded = [{ definition: own, source: ownSource(own) }, ...setup.services];
     for (const contract of setup.order) {
@@ -386,14 +397,21 @@ class RunningNode implements Node, NodeView {
     this.#log.warn("calls were cut off by the stop", { count });
   }
 
-  /** Handlers of one bus may publish to the other, so neither is closed before both are quiet. */
+  /**
+   * Handlers of one bus may publish to the other, or by a relay, so nothing is closed before all
+   * are quiet. The relays end first: what comes after them waits in the outbox.
+   */
   async #drainBuses(leftMs: () => number): Promise<void> {
     const buses = [...(this.#engines?.buses.values() ?? [])];
-    if (buses.length > 1) {
-      while (leftMs() > 0 && !(await areQuiet(buses))) {
+    const relays = [...(this.#engines?.relays.values() ?? [])];
+    if (buses.length + relays.length > 1) {
+      const isQuiet = async (): Promise<boolean> =>
+        relays.every((relay) => relay.isQuiet) && (await areQuiet(buses));
+      while (leftMs() > 0 && !(await isQuiet())) {
         await this.clock.sleep(Math.min(quietPollMs, leftMs()));
       }
     }
+    await Promise.all(relays.map((relay) => relay.close({ drainMs: leftMs() })));
     await Promise.all(buses.map((bus) => bus.close({ drainMs: leftMs() })));
   }
 

@@ -293,5 +293,5 @@ const golden = [
   '  Fix: Switch "off" on, or switch needy off as well.',
   "",
   'needy.stores.index: It asks for "search", which the engine "memory" does not have.',
-  '  Fix: Pin the store to an engine that has it, or drop "search"; "memory" has: expires, outbox, revisions, transaction.',
+  '  Fix: Pin the store to an engine that has it, or drop "search"; "memory" has: expires, outbox, relay, revisions, transaction.',
 ].join("\n");

@@ -31,6 +31,7 @@ import type {
 import {
   busNameFor,
   engineNameFor,
+  lockEngineNameFor,
   engineSections,
   eventBus,
   findEngines,
@@ -262,6 +263,11 @@ function planOrder(
                 const name = engineNameFor(config, { service, store, spec });
                 const provider = engines.get(name)?.state;
                 return storeEngine(name, { provider, spec, inMemory: options.inMemory });
+              },
+              lockEngineFor: (contract, lock) => {
+                const name = lockEngineNameFor(config, contract, lock);
+                const provider = engines.get(name)?.state;
+                return storeEngine(name, { provider, inMemory: options.inMemory });
               },
               busFor: (durability) => {
                 const name = busNameFor(config, durability);

@@ -144,6 +144,37 @@ export function registerBusMetrics(
   registerSubscriptionCounts(metrics, statuses);
 }
 
+/** What waits in the outboxes of engines, and what the relays did with it. */
+export function registerOutboxMetrics(metrics: Metrics, { relays }: NodeEngines): void {
+  const all = () => [...relays].map(([engine, { status }]) => ({ engine, status }));
+  metrics.observe(
+    "banyan_outbox_events",
+    {
+      type: "gauge",
+      help: "Events in the outbox of an engine: waiting for the bus, or aside as it refuses them.",
+      labels: ["engine", "state"],
+    },
+    () =>
+      all().flatMap(({ engine, status }) =>
+        (["waiting", "aside"] as const).map((state) => ({
+          labels: { engine, state },
+          value: status[state],
+        })),
+      ),
+  );
+  const counts = [
+    ["relayed_events", "relayed", "Events that this node brought from the outbox to the bus."],
+    ["failures", "failed", "Tries to relay that ended because the engine or the bus failed."],
+  ] as const;
+  for (const [name, field, help] of counts) {
+    metrics.observe(
+      `banyan_outbox_${name}_total`,
+      { type: "counter", help, labels: ["engine"] },
+      () => all().map(({ engine, status }) => ({ labels: { engine }, value: status[field] })),
+    );
+  }
+}
+
 type Statuses = ReadonlyMap<string, BusStatus>;
 
 function registerBusCounts(metrics: Metrics, statuses: Statuses): void {

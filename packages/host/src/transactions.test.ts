@@ -6,6 +6,7 @@ import { defineContract, defineService, extend, on, t } from "@banyan/kernel";
 import type { ServiceDefinition, ServiceTools } from "@banyan/kernel";
 import { memoryBus, openMemoryBus } from "@banyan/messaging";
 import { memoryState } from "@banyan/state";
+import type { StateEngine } from "@banyan/state";
 import { checkNode } from "./check-node.ts";
 import { openNode } from "./node.ts";
 import type { Node } from "./node.ts";
@@ -275,8 +276,14 @@ describe("The plan of a node with transactions", () => {
     contract,
     build: () => ({}),
   });
+  const withoutRelay = new Set([...memoryState.capabilities].filter((each) => each !== "relay"));
   const durableMemory = {
-    state: { ...memoryState, name: "kept", kinds: { state: "durable" as const } },
+    state: {
+      ...memoryState,
+      name: "kept",
+      kinds: { state: "durable" as const },
+      capabilities: withoutRelay,
+    },
     bus: { ...memoryBus, name: "kept", durability: "durable" as const },
   };
   const findEngine = async (): Promise<typeof durableMemory> => durableMemory;
@@ -313,7 +320,7 @@ describe("The plan of a node with transactions", () => {
         })),
       ],
       // What the engine says of itself is not what is tested here.
-      findEngine: async () => ({ state: keptState(), bus }),
+      findEngine: async () => ({ state: keptState({ outbox: undefined }), bus }),
       config: {
         flags: flagsOf({
           "/http/enabled": false,
@@ -329,13 +336,67 @@ describe("The plan of a node with transactions", () => {
     });
   });
 
+  test("is content with an engine whose outbox is relayed to a bus elsewhere", async () => {
+    const { capabilities } = memoryState;
+    const heard: string[] = [];
+    let tools: ServiceTools<typeof shop> | undefined;
+    const far = { ...memoryBus, durability: "durable" as const, openBus: async () => unshared() };
+    await using node = await openNode({
+      services: [
+        defineService(shop, (given) => {
+          tools = given;
+          return {};
+        }),
+        defineService(clerk, () => ({
+          subscriptions: { orders: ({ order }) => void heard.push(order) },
+          extensions: { seen: () => undefined },
+        })),
+      ],
+      findEngine: async (name) => {
+        if (name === "far") return { bus: { ...far, name } };
+        return { state: { ...keptState({}), capabilities } };
+      },
+      config: {
+        flags: flagsOf({
+          "/http/port": 0,
+          "/engines/durable": "kept",
+          "/engines/bus": "far",
+          "/log/level": "silent",
+        }),
+      },
+    });
+    assert(tools !== undefined);
+    for (const order of ["1", "2", "3"]) {
+      await tools.transaction((tx) => {
+        tx.stores.orders.set(order, { item: "apple" });
+        tx.publish("placed", { order });
+      });
+    }
+    const tooLarge = tools.transaction((tx) => {
+      tx.stores.orders.set("4", { item: "apple" });
+      tx.publish("placed", { order: "x".repeat(2 ** 21) });
+    });
+    await assert.rejects(tooLarge, { code: "MESSAGING_BODY_TOO_LARGE" });
+    assert.equal(await tools.stores.orders.get("4"), undefined);
+    await eventually(() => heard.length >= 3);
+    const ready: unknown = await (await fetch(`${node.url}/readyz`)).json();
+    assert.partialDeepStrictEqual(ready, { engines: { "outbox:kept": { state: "running" } } });
+    const metrics = await (await fetch(`${node.url}/metrics`)).text();
+    assert.match(metrics, /^banyan_outbox_relayed_events_total\{engine="kept"\} 3$/m);
+    assert.match(metrics, /^banyan_outbox_events\{engine="kept",state="waiting"\} 0$/m);
+    await node.close();
+    assert.deepEqual(heard, ["1", "2", "3"]);
+  });
+
   /** A memory engine that calls itself durable. */
-  function keptState(): typeof durableMemory.state {
+  function keptState(lies: Partial<StateEngine>): typeof durableMemory.state {
     return {
       ...durableMemory.state,
       async openState(options) {
         const engine = await memoryState.openState(options);
-        return Object.defineProperty(engine, "durability", { value: "durable" });
+        const told = Object.entries({ durability: "durable", ...lies });
+        for (const [key, value] of told) Object.defineProperty(engine, key, { value });
+        return engine;
       },
     };
   }

@@ -2,8 +2,8 @@
  * How a service does several things as one step: `transaction` of its tools, and what `once` is
  * made of.
  *
- * I1. What a transaction publishes is staged on the bus when its function has ended, and committed
- *     by the engine with the writes, or not at all.
+ * I1. What a transaction publishes is staged when its function has ended, on the bus or in the
+ *     engine's outbox, and committed by the engine with the writes, or not at all.
  * I2. Listeners are told after the commit, of the events of the run that was committed and of no
  *     other.
  */
@@ -12,19 +12,18 @@ import type {
   AnyContract,
   Published,
   PublishOptions,
-  Repeatable,
   StoreSpec,
+  TransactOptions,
   Waiting,
 } from "@banyan/kernel";
 import { eventSpecOf, kernelErrors } from "@banyan/kernel/internal";
-import type { Bus } from "@banyan/messaging";
 import { StateCapability, stateErrors } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
 import { createTransactor } from "@banyan/state/internal";
 import type { OpenTransaction, Transactor } from "@banyan/state/internal";
-import { createStoreObserver } from "@banyan/telemetry/internal";
 import type { OperationObserver } from "@banyan/telemetry/internal";
-import type { OpenedStore } from "./engines.ts";
+import { storeObserver } from "./engines.ts";
+import type { OpenedStore, StagePublish } from "./engines.ts";
 import { hostErrors } from "./errors.ts";
 import type { NodeParts } from "./node-parts.ts";
 import type { ToldEvent, ServicePublisher } from "./service-publisher.ts";
@@ -47,7 +46,7 @@ export interface ServiceTransactions {
   /** Where its transactions are committed; `undefined` where it declared no store for them. */
   readonly engine: StateEngine | undefined;
   /** @throws STATE_CAPABILITY_MISSING where it declared no store for them */
-  run<R>(work: (tx: ErasedTransaction) => Promise<R> | R, options?: Repeatable): Promise<R>;
+  run<R>(work: (tx: ErasedTransaction) => Promise<R> | R, options?: TransactOptions): Promise<R>;
   /** The same with the node's inbox in it, as `open.stores[inboxKey]`. */
   runWithInbox<R>(inbox: OpenedStore, work: Work<R>, options?: Waiting): Promise<R>;
 }
@@ -61,7 +60,7 @@ export interface TransactionMeans {
   readonly node: NodeParts;
 }
 
-/** @throws NODE_START_FAILED where an engine and a bus do not share what the plan expects. */
+/** @throws NODE_START_FAILED where events have no way to leave with the engine's commits. */
 export function createTransactions(
   contract: AnyContract,
   { stores, publisher, node }: TransactionMeans,
@@ -70,11 +69,11 @@ export function createTransactions(
   const engine = own[0]?.engine;
   const names = own.map(({ name }) => name);
   const asksForOutbox = own.some(({ spec }) => asksFor(spec, StateCapability.Outbox));
-  if (engine !== undefined && asksForOutbox) assertOneMedium(contract, engine, node);
+  if (engine !== undefined && asksForOutbox) assertStager(contract, engine, node);
 
   const transactorOf = (shared: StateEngine, inbox: readonly OpenedStore[]): Way => {
-    const { clock, random, instruments } = node;
-    const place = { system: shared.name, service: contract.name, store: "" };
+    const { clock, random } = node;
+    const place = { engine: shared.name, service: contract.name, store: "" };
     const entries = [
       ...own.map(({ name, store }) => [name, store] as const),
       ...inbox.map(({ store }) => [inboxKey, store] as const),
@@ -86,20 +85,19 @@ export function createTransactions(
         clock,
         random,
       }),
-      observer: instruments && createStoreObserver(instruments, place),
+      observer: storeObserver(place, node),
       // A service without such stores publishes with its record in the inbox alone.
-      publishes: (asksForOutbox || own.length === 0) && isOneMedium(shared, node.engines.bus),
+      stage: asksForOutbox || own.length === 0 ? node.engines.stagerOf(shared) : undefined,
     };
   };
 
-  const runOn = async <R>(way: Way, work: Work<R>, options?: Repeatable): Promise<R> => {
+  const runOn = async <R>(way: Way, work: Work<R>, options?: TransactOptions): Promise<R> => {
     let told: readonly ToldEvent[] = [];
     const result = await way.transact(async (open) => {
       const onCommit = (events: readonly ToldEvent[]): void => {
         told = events;
       };
-      const isOpen = way.publishes;
-      const outlet = new Outlet(contract, { open, publisher, node, isOpen, onCommit });
+      const outlet = new Outlet(contract, { open, publisher, stage: way.stage, onCommit });
       const visible = Object.fromEntries(names.map((name) => [name, open.stores[name]]));
       const tx = Object.freeze({ stores: Object.freeze(visible), publish: outlet.publish });
       try {
@@ -133,8 +131,8 @@ export function createTransactions(
 interface Way {
   readonly transact: Transactor;
   readonly observer: OperationObserver | undefined;
-  /** Whether events can be committed with them. */
-  readonly publishes: boolean;
+  /** How events are committed with them; `undefined` where they cannot be. */
+  readonly stage: StagePublish | undefined;
 }
 
 async function watched<R>({ observer }: Way, run: () => Promise<R>): Promise<R> {
@@ -152,8 +150,7 @@ async function watched<R>({ observer }: Way, run: () => Promise<R>): Promise<R> 
 interface OutletMeans {
   readonly open: OpenTransaction;
   readonly publisher: ServicePublisher;
-  readonly node: NodeParts;
-  readonly isOpen: boolean;
+  readonly stage: StagePublish | undefined;
   /** Told of the events once they are committed: a run may lose, also to itself asked twice. */
   readonly onCommit: (events: readonly ToldEvent[]) => void;
 }
@@ -171,19 +168,17 @@ class Outlet {
   }
 
   readonly publish: ErasedTransaction["publish"] = (event, payload, options) => {
-    const { open, publisher, node, isOpen } = this.#means;
+    const { open, publisher, stage } = this.#means;
     if (this.#isClosed) {
       throw kernelErrors.CLOSED("The transaction has ended; publish inside of it only.");
     }
     assertDurable(this.#contract, event);
     const each = publisher.prepare(event, payload, options);
-    const { bus } = node.engines;
-    if (!isOpen) throw noOutbox(this.#contract, event);
+    if (stage === undefined) throw noOutbox(this.#contract, event);
     // One rider for all of them, made when the function has ended.
     if (this.#prepared.length === 0) {
       open.atCommit(() => {
-        if (bus.stage === undefined) throw noOutbox(this.#contract, event);
-        const rider = bus.stage(this.#prepared.map(({ message }) => message));
+        const rider = stage(this.#prepared.map(({ message }) => message));
         return {
           medium: rider.medium,
           load: rider.load,
@@ -220,16 +215,6 @@ function asksFor({ capabilities }: StoreSpec, capability: StateCapability): bool
   return capabilities?.includes(capability) === true;
 }
 
-/** Whether the engine commits what the bus stages. */
-function isOneMedium({ medium, capabilities }: StateEngine, bus: Bus): boolean {
-  return (
-    capabilities.has(StateCapability.Outbox) &&
-    bus.stage !== undefined &&
-    medium !== undefined &&
-    medium === bus.medium
-  );
-}
-
 function noStores({ name }: AnyContract): Error {
   return stateErrors.STATE_CAPABILITY_MISSING(
     `The service ${name} has no store for transactions: declare capabilities: ["transaction"] ` +
@@ -248,12 +233,13 @@ function noOutbox({ name }: AnyContract, event: string): Error {
 }
 
 /** The plan compared names; here they are open and say themselves what they share. */
-function assertOneMedium({ name }: AnyContract, engine: StateEngine, { engines }: NodeParts): void {
+function assertStager({ name }: AnyContract, engine: StateEngine, { engines }: NodeParts): void {
+  if (engines.stagerOf(engine) !== undefined) return;
   const { bus } = engines;
-  if (isOneMedium(engine, bus)) return;
   throw hostErrors.NODE_START_FAILED(
     `The service "${name}" publishes with its transactions, but the bus ${bus.name} cannot commit ` +
-      `with the engine ${engine.name} of its stores; set engines.bus to one that can.`,
+      `with the engine ${engine.name} of its stores, which has no outbox either; set engines.bus ` +
+      "to one that can.",
     { details: { service: name, engine: engine.name, bus: bus.name } },
   );
 }

@@ -7,7 +7,7 @@
  */
 
 import { createIdSource } from "@banyan/kernel";
-import type { AnyContract, Call, Contribution } from "@banyan/kernel";
+import type { AnyContract, Call, Contribution, Locks, Scopes } from "@banyan/kernel";
 import {
   CallContext,
   currentCallContext,
@@ -16,6 +16,7 @@ import {
 } from "@banyan/kernel/internal";
 import type { Handler, NamedOperation } from "@banyan/kernel/internal";
 import type { Mesh } from "@banyan/mesh";
+import { stateErrors } from "@banyan/state";
 import { initFrom } from "./call-init.ts";
 import type { NodeEngines, OpenedStore } from "./engines.ts";
 import { extensionOperation } from "./extensions.ts";
@@ -37,12 +38,23 @@ export async function buildService(
   const { definition, source } = loaded;
   const { contract } = definition;
   const log = node.log.child({ service: contract.name });
+  const declared = Object.entries(contract.spec.stores ?? {});
+  const scopedSpecs = declared.filter(([, { scoped }]) => scoped === true);
   const opened = await openStores(contract, node.engines);
+  const scoped =
+    scopedSpecs.length === 0
+      ? undefined
+      : await node.engines.openScopes(contract.name, scopedSpecs);
   const publisher = createServicePublisher(contract, node);
   const transactions = createTransactions(contract, { stores: opened, publisher, node });
   const tools = Object.freeze({
     config,
-    stores: Object.freeze(Object.fromEntries(opened.map(({ name, store }) => [name, store]))),
+    stores: Object.freeze({
+      ...Object.fromEntries(opened.map(({ name, store }) => [name, store])),
+      ...scoped?.stores,
+    }),
+    scopes: scoped?.scopes ?? withoutScopes(contract.name),
+    locks: await openLocks(contract, node.engines),
     publish: publisher.publish,
     transaction: transactions.run,
     once: createOnce(contract, { transactions, node }),
@@ -79,9 +91,40 @@ function runnerOf(
 async function openStores(contract: AnyContract, engines: NodeEngines): Promise<OpenedStore[]> {
   const stores: OpenedStore[] = [];
   for (const [name, spec] of Object.entries(contract.spec.stores ?? {})) {
+    if (spec.scoped === true) continue;
     stores.push(await engines.openStore(contract.name, name, spec));
   }
   return stores;
+}
+
+/** The scopes of a service that has nothing to keep in them: whatever is asked is refused. */
+function withoutScopes(service: string): Scopes {
+  const refuse = (): Promise<never> =>
+    Promise.reject(
+      stateErrors.STATE_CAPABILITY_MISSING(
+        `The service ${service} declares no store as scoped, so it has no scopes; say ` +
+          `"scoped: true" of the store that each scope is to have.`,
+        { details: { service } },
+      ),
+    );
+  return Object.freeze({
+    create: refuse,
+    get: refuse,
+    list: refuse,
+    usage: refuse,
+    delete: refuse,
+  });
+}
+
+async function openLocks(
+  contract: AnyContract,
+  engines: NodeEngines,
+): Promise<Readonly<Record<string, Locks>>> {
+  const locks: Record<string, Locks> = {};
+  for (const [name, spec] of Object.entries(contract.spec.locks ?? {})) {
+    locks[name] = await engines.openLocks(contract, name, spec);
+  }
+  return Object.freeze(locks);
 }
 
 /** Clients of what the contract uses; those of what is optional are looked up at every read. */

@@ -285,6 +285,8 @@ export interface Bus extends AsyncDisposable {
   readonly name: string;
   readonly durability: BusDurability;
   readonly capabilities: ReadonlySet<BusCapability>;
+  /** Most characters of JSON in a body. Left out: 1 Mi. For whoever checks before it publishes. */
+  readonly bodySizeMax?: number | undefined;
   /**
    * Resolves when the messages are as safe as `durability` says, never before. They are accepted in
    * the order given; all are checked before the first is accepted. When that fails on the way,

@@ -30,5 +30,7 @@ export type {
   ResolvedLocalBusOptions,
   ResolvedSubscribeSpec,
 } from "./options.ts";
+export { OutboxRelay } from "./outbox-relay.ts";
+export type { OutboxRelayOptions, OutboxRelayPorts, OutboxRelayStatus } from "./outbox-relay.ts";
 export { topicOf } from "./publisher.ts";
 export { matchesTopic } from "./topic-index.ts";

@@ -150,6 +150,10 @@ class LocalBus implements Bus, QueueHost {
     this.#sweep.start();
   }
 
+  get bodySizeMax(): number {
+    return this.options.bodySizeMax;
+  }
+
   get deadLetters(): DeadLetters {
     return this.#letters;
   }

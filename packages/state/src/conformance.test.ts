@@ -8,7 +8,7 @@ import { openMemoryEngine } from "./memory.ts";
 function suite(changes: Partial<StateSuite> = {}): StateSuite {
   return {
     name: "memory",
-    capabilities: ["expires", "revisions", "transaction", "outbox"],
+    capabilities: ["expires", "revisions", "transaction", "outbox", "relay"],
     runs: 5,
     open: () => {
       const clock = new FakeClock();

@@ -20,12 +20,19 @@ import { keyChecks } from "./conformance/key-checks.ts";
 import { modelChecks } from "./conformance/model-checks.ts";
 import { operationChecks } from "./conformance/operation-checks.ts";
 import { orderChecks } from "./conformance/order-checks.ts";
+import { outboxChecks } from "./conformance/outbox-checks.ts";
+import { outboxModelChecks } from "./conformance/outbox-model-checks.ts";
 import { revisionChecks } from "./conformance/revision-checks.ts";
 import { riderChecks } from "./conformance/rider-checks.ts";
+import { scopeChecks } from "./conformance/scope-checks.ts";
 import { transactionChecks } from "./conformance/transaction-checks.ts";
 
 export type { StateCheck, StateHarness, StateSuite } from "./conformance/harness.ts";
 export type { Subject, SubjectStore } from "./conformance/harness.ts";
+
+export { describeLocks, lockChecks, runLockChecks } from "./conformance/lock-law.ts";
+export type { LockCheckResult } from "./conformance/lock-law.ts";
+export type { LockCheck, LockMaker, LockSuite } from "./conformance/lock/lock-subject.ts";
 
 export { describeLostReplies } from "./conformance/lost-replies.ts";
 export type { LossyProxy, LostReplySuite } from "./conformance/lost-replies.ts";
@@ -44,9 +51,12 @@ export const stateChecks: readonly StateCheck[] = Object.freeze([
   ...transactionChecks,
   ...operationChecks,
   ...riderChecks,
+  ...scopeChecks,
+  ...outboxChecks,
   ...engineChecks,
   ...durableChecks,
   ...modelChecks,
+  ...outboxModelChecks,
 ]);
 
 /** How one check ended. `error` is what broke it. */
@@ -69,7 +79,8 @@ export function describeStateEngine(suite: StateSuite): void {
       it(check.name, async (context) => {
         const result = await runCheck(suite, check, seed);
         if (result.kind === "skipped") context.skip(result.reason);
-        if (modelChecks.includes(check)) context.diagnostic(`seed ${seed}`);
+        if (modelChecks.includes(check) || outboxModelChecks.includes(check))
+          context.diagnostic(`seed ${seed}`);
         if (result.kind === "broken") throw result.error;
       });
     }

@@ -46,6 +46,8 @@ export const StateCapability = {
   Transaction: "transaction",
   /** Riders: what a bus on the same medium commits together with a transaction. */
   Outbox: "outbox",
+  /** `outbox`: rows that are committed with a transaction and wait for a relay to any other bus. */
+  Relay: "relay",
 } as const;
 export type StateCapability = (typeof StateCapability)[keyof typeof StateCapability];
 
@@ -168,6 +170,8 @@ export interface EngineStore {
   deleteMany(keys: readonly string[], options?: Waiting): Awaitable<number>;
   /** In the byte order of the keys' UTF-8. */
   scan(scan: EngineScan, options?: Waiting): Awaitable<readonly EngineEntry[]>;
+  /** How many entries there are (E5). */
+  count(options?: Waiting): Awaitable<number>;
 }
 
 /** What a transaction has read and insists on. */
@@ -197,6 +201,59 @@ export interface CommitRider {
   committed(): void;
   /** It was not written, or whether it was is not known (the transaction's error says so). */
   dropped(): void;
+}
+
+/** Who holds rows of an outbox, and for how long. */
+export interface OutboxHold {
+  /** Names the holder: unique among those who are alive; 1 … 64 visible ASCII characters. */
+  readonly by: string;
+  /** By the engine's clock: nodes that share it agree. 1 … 3 600 000 ms. */
+  readonly leaseMs: number;
+}
+
+/** A row as whoever claimed it is given it. */
+export interface OutboxRow {
+  readonly id: string;
+  readonly load: string;
+}
+
+/** Rows that were committed and not removed. */
+export interface OutboxStatus {
+  readonly waiting: number;
+  readonly aside: number;
+}
+
+/**
+ * What was committed with transactions and has still to be told elsewhere, for engines that share
+ * no medium with the bus. Its rows are text that the engine does not read.
+ *
+ * O1. Rows are committed with their transaction or not at all (E9), and are as safe as it is.
+ * O2. A row has one holder at a time: from its commit on the one that its rider named, until the
+ *     lease is over or given back. So what a process commits is its own to relay, in order.
+ * O3. A claim answers in the order of the commits of each process, and of the rows in one.
+ * O4. What was removed never comes back; what was set aside is not claimed.
+ */
+export interface EngineOutbox {
+  /**
+   * A rider that leaves these rows behind; `onCommitted` is called once, after the commit.
+   * @throws STATE_VALUE_TOO_LARGE where the server takes no such row
+   */
+  ride(loads: readonly string[], hold: OutboxHold, onCommitted?: () => void): CommitRider;
+  /**
+   * Up to `limit` rows that `by` holds already or nobody holds any more, the oldest first; from now
+   * on `by` holds them for `leaseMs`.
+   */
+  claim(
+    claim: OutboxHold & { readonly limit: number },
+    options?: Waiting,
+  ): Awaitable<readonly OutboxRow[]>;
+  /** They were told; whoever holds them now. */
+  remove(ids: readonly string[], options?: Waiting): Awaitable<void>;
+  /** Gives back whatever `by` holds: others may claim it at once. */
+  release(by: string, options?: Waiting): Awaitable<void>;
+  /** Keeps a row that cannot be told, with the reason, out of the way of the others. */
+  setAside(id: string, reason: string, options?: Waiting): Awaitable<void>;
+  status(options?: Waiting): Awaitable<OutboxStatus>;
 }
 
 /**
@@ -235,6 +292,8 @@ export interface StateEngine extends AsyncDisposable {
   transact?(transaction: EngineTransaction, options?: Waiting): Awaitable<TransactionOutcome>;
   /** What riders can be made for: an object that a bus on the same file or connection shares. */
   readonly medium?: object | undefined;
+  /** With the capability `relay`, and only with it. */
+  readonly outbox?: EngineOutbox | undefined;
   /**
    * Writes a consistent copy of everything the medium keeps into a folder, while the engine works
    * on; the files are on disk when it resolves. Left out where nothing outlives the process.

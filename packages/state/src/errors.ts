@@ -91,6 +91,37 @@ export const stateErrors = defineErrors({
     summary:
       "The `operationId` was used for another write of the same service; nothing was written. Give each write an id of its own.",
   },
+  STATE_SCOPE_INVALID: {
+    kind: "invalid_argument",
+    summary: "A scope's name, owner or summary is empty, too long, or text that cannot be stored.",
+  },
+  STATE_SCOPE_UNKNOWN: {
+    kind: "not_found",
+    summary: "The service has no scope of this name. Make it first.",
+  },
+  STATE_SCOPE_TAKEN: {
+    kind: "already_exists",
+    summary: "A scope of this name belongs to another owner. Choose another name.",
+  },
+  STATE_SCOPE_GOING: {
+    kind: "failed_precondition",
+    summary: "The scope is being deleted. Wait, or delete it again to finish what was cut off.",
+  },
+  STATE_SCOPE_FOREIGN: {
+    kind: "permission_denied",
+    summary: "The scope belongs to another owner than the one it was asked for.",
+  },
+  STATE_LOCK_LOST: {
+    kind: "aborted",
+    retryable: false,
+    summary:
+      "The lock is no longer held: it expired, or somebody else took it. What was not committed under it yet is refused; acquire it again.",
+  },
+  STATE_LOCK_INVALID: {
+    kind: "invalid_argument",
+    summary:
+      "What was given as a lock is none that this package made, or guards another engine's stores.",
+  },
   STATE_ENTRIES_FULL: {
     kind: "resource_exhausted",
     summary:

@@ -10,6 +10,9 @@ export type {
   TransactorOptions,
   TransactorStores,
 } from "./transaction.ts";
+export { openLocks } from "./lock/open-locks.ts";
+export type { OpenLocksOptions } from "./lock/open-locks.ts";
+export { LOCK_KEY_BYTES_MAX, LOCK_TTL_MS, LOCK_WAIT_MS_MAX } from "./lock/lock-options.ts";
 export { stateErrors } from "./errors.ts";
 export {
   assertKnownOptions,
@@ -37,6 +40,7 @@ export type {
   EngineChange,
   EngineCheck,
   EngineEntry,
+  EngineOutbox,
   EngineScan,
   EngineStore,
   EngineStoreSpec,
@@ -44,6 +48,9 @@ export type {
   EngineWrite,
   Expiry,
   OpenStateOptions,
+  OutboxHold,
+  OutboxRow,
+  OutboxStatus,
   StateEngine,
   StateEngineProvider,
   StoreName,

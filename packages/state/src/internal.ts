@@ -8,6 +8,10 @@ export type {
   TransactorStores,
 } from "./transaction.ts";
 export type { StageRider } from "./open-transaction.ts";
+export { tapChanges } from "./change-tap.ts";
+export type { ChangeTapOptions, StoreChange } from "./change-tap.ts";
+export { openServiceScopes } from "./scopes.ts";
+export type { ScopedDeclaration, ServiceScopes, ServiceScopesOptions } from "./scopes.ts";
 
 export { connectPatiently } from "./table/connect-patiently.ts";
 export { isOutOfTime } from "./failures.ts";
@@ -23,6 +27,8 @@ export type {
   TableDatabase,
   TableFailureKind,
   TableKey,
+  TableLetter,
+  TableOutboxRows,
   TableRow,
   TableScan,
   TableWriter,

@@ -9,7 +9,7 @@ import type { StateLiar } from "./liars.ts";
 function suiteOf(liar: StateLiar): StateSuite {
   return {
     name: liar.name,
-    capabilities: ["expires", "revisions", "transaction", "outbox"],
+    capabilities: ["expires", "revisions", "transaction", "outbox", "relay"],
     open: () => {
       const clock = new FakeClock();
       const engine = liar.open(clock);

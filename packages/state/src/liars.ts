@@ -8,6 +8,7 @@ import { liarsAboutKeys } from "./liars/key-liars.ts";
 import { liarsAboutLife } from "./liars/life-liars.ts";
 import { liarsAboutOperations } from "./liars/operation-liars.ts";
 import { liarsAboutOrder } from "./liars/order-liars.ts";
+import { liarsAboutOutboxes } from "./liars/outbox-liars.ts";
 import { liarsAboutRevisions } from "./liars/revision-liars.ts";
 import { liarsAboutTime } from "./liars/time-liars.ts";
 import { liarsAboutTransactions } from "./liars/transaction-liars.ts";
@@ -17,6 +18,8 @@ import type { StateLiar } from "./liars/broken-engine.ts";
 export type { StateLiar } from "./liars/broken-engine.ts";
 export { openLateEngine } from "./liars/late-engine.ts";
 export type { LateEngineOptions } from "./liars/late-engine.ts";
+export { lockLiars } from "./liars/lock-liars.ts";
+export type { LockLiar } from "./liars/lock-liars.ts";
 
 /** Every liar; the law must break on each. */
 export const stateLiars: readonly StateLiar[] = Object.freeze([
@@ -27,6 +30,7 @@ export const stateLiars: readonly StateLiar[] = Object.freeze([
   ...liarsAboutOrder,
   ...liarsAboutRevisions,
   ...liarsAboutTransactions,
+  ...liarsAboutOutboxes,
   ...liarsAboutOperations,
   ...liarsAboutLife,
 ]);

@@ -9,7 +9,7 @@ import { createTransactor } from "./transaction.ts";
 
 describeStateEngine({
   name: "memory",
-  capabilities: ["expires", "revisions", "transaction", "outbox"],
+  capabilities: ["expires", "revisions", "transaction", "outbox", "relay"],
   open: () => {
     const clock = new FakeClock();
     const engine = openMemoryEngine({ clock });

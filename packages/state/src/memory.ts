@@ -33,9 +33,12 @@ import { createEtagSource } from "./etags.ts";
 import { ExpiryHeap } from "./expiry-heap.ts";
 import { closedError } from "./failures.ts";
 import { compareKeys } from "./keys.ts";
+import { MemoryOutbox } from "./memory-outbox.ts";
 import { OrderedKeys } from "./ordered-keys.ts";
 import { assertKnownOptions, resolveMemoryEngineOptions } from "./options.ts";
 import type { MemoryEngineOptions, ResolvedMemoryEngineOptions } from "./options.ts";
+import { outboxLoadsOf } from "./outbox-rider.ts";
+import type { OutboxLoad } from "./outbox-rider.ts";
 
 const ENGINE_NAME = "memory";
 const SWEEP_MAX = 64; // dead entries dropped by one write: it pays for a few, never for all
@@ -71,6 +74,7 @@ const memoryCapabilities: ReadonlySet<StateCapability> = new Set([
   StateCapability.Revisions,
   StateCapability.Transaction,
   StateCapability.Outbox,
+  StateCapability.Relay,
 ]);
 
 const CONFLICT = Object.freeze({ kind: "conflict" } as const);
@@ -93,6 +97,7 @@ class MemoryEngine implements StateEngine {
   readonly durability = "ephemeral";
   readonly capabilities = memoryCapabilities;
   readonly medium = processMedium;
+  readonly outbox: MemoryOutbox;
   readonly #options: ResolvedMemoryEngineOptions;
   readonly #tables = new Map<string, MemoryTable>();
   readonly #tableOf = new WeakMap<EngineStore, MemoryTable>();
@@ -104,6 +109,9 @@ class MemoryEngine implements StateEngine {
   constructor(options: ResolvedMemoryEngineOptions) {
     this.#options = options;
     this.#nextEtag = createEtagSource(options.random);
+    const { clock } = options;
+    const assertOpen = (): void => this.#assertOpen();
+    this.outbox = new MemoryOutbox({ medium: this.medium, clock, assertOpen });
   }
 
   openStore({ scope, name, capabilities }: EngineStoreSpec): EngineStore {
@@ -122,12 +130,14 @@ class MemoryEngine implements StateEngine {
     let isCommitted = false;
     try {
       this.#assertOpen();
-      for (const { medium } of riders) if (medium !== this.medium) throw foreignRiderError();
+      const left = outboxLoadsOf(riders, { engine: ENGINE_NAME, medium: this.medium });
       const nowMs = this.#options.clock.nowMs();
       for (const { store, key, etag } of checks) {
         if (this.#live(this.#tableFor(store), key, nowMs)?.etag !== etag) return CONFLICT;
       }
+      this.#assertOutboxHasRoom(left);
       this.#apply(changes, nowMs);
+      this.outbox.add(left);
       isCommitted = true;
       return COMMITTED;
     } finally {
@@ -145,6 +155,7 @@ class MemoryEngine implements StateEngine {
   close(): Promise<void> {
     this.#closed = true;
     this.#tables.clear();
+    this.outbox.clear();
     return Promise.resolve();
   }
 
@@ -171,6 +182,12 @@ class MemoryEngine implements StateEngine {
         return keys.filter((key) => this.#drop(this.#live(table, key, nowMs))).length;
       },
       scan: (scan) => this.#scan(table, scan),
+      count: () => {
+        this.#assertOpen();
+        const nowMs = clock.nowMs();
+        while (this.#dropNextDead(nowMs));
+        return table.entries.size;
+      },
     };
   }
 
@@ -324,16 +341,21 @@ class MemoryEngine implements StateEngine {
     );
   }
 
+  /** Its rows are bounded as the entries are, on their own. */
+  #assertOutboxHasRoom(left: readonly OutboxLoad[]): void {
+    const added = left.reduce((sum, { loads }) => sum + loads.length, 0);
+    const { entriesMax } = this.#options;
+    if (added === 0 || this.outbox.size + added <= entriesMax) return;
+    throw stateErrors.STATE_ENTRIES_FULL(
+      `The outbox of the ${ENGINE_NAME} engine holds ${this.outbox.size} rows, as many as it may; ` +
+        "let a relay take them away, or raise entriesMax.",
+      { details: { rows: this.outbox.size, entriesMax } },
+    );
+  }
+
   #assertOpen(): void {
     if (this.#closed) throw closedError(ENGINE_NAME);
   }
-}
-
-function foreignRiderError(): Error {
-  return stateErrors.STATE_RIDER_FOREIGN(
-    `What rides on a transaction of the ${ENGINE_NAME} engine must be kept in the memory of this ` +
-      `process as well; put the bus on ${ENGINE_NAME} too.`,
-  );
 }
 
 function isCurrent(entry: MemoryEntry): boolean {

@@ -82,6 +82,11 @@ export class ObservedStore<V> extends TypedStore<V> {
     return watched(watch, super.scan(options));
   }
 
+  override count(options?: Waiting): Promise<number> {
+    const watch = this.#observer.begin("count");
+    return watched(watch, super.count(options));
+  }
+
   override update(
     key: string,
     change: (current: V | undefined) => V,

@@ -17,6 +17,8 @@
  *     it, also late ones of which nobody knows the outcome, one takes effect at most.
  * T6. Once an ask for an operation ended unknown, the call ends in the recorded answer or unknown:
  *     nothing else may say that nothing was written, for that ask may still be on its way.
+ * T7. Under a lock it is committed only if the engine still has the lock's entry as its holder
+ *     wrote it last. A renewal meanwhile is a conflict like any other; a lost lock ends it.
  */
 
 import { backoffMs, isBanyanError } from "@banyan/kernel";
@@ -45,15 +47,31 @@ interface Trial<R> {
   readonly places: readonly KeyPlace[];
 }
 
+/** A lock that a transaction is under (T7). */
+export interface TransactionGuard {
+  readonly label: string;
+  /** Resolves when it can be insisted on. @throws STATE_LOCK_LOST */
+  ready(): Promise<void>;
+  /** After a conflict: whether it is held still. @throws STATE_LOCK_LOST */
+  confirm(): Promise<void>;
+  /** What the engine must still have. @throws STATE_LOCK_LOST */
+  check(): EngineCheck;
+}
+
 /** An operation, and where its record is. */
 interface Claim<R> {
   readonly operation: Operation<R>;
   readonly records: OperationRecords;
 }
 
-interface Attempt<R> {
+/** What a commit goes by. */
+interface Terms<R> {
   readonly options: Waiting;
   readonly claim: Claim<R> | undefined;
+  readonly lock: TransactionGuard | undefined;
+}
+
+interface Attempt<R> extends Terms<R> {
   /** It was tried before, and lost. */
   readonly isAgain: boolean;
 }
@@ -103,8 +121,8 @@ export class TransactionLoop {
   }
 
   /** What the run answered, once it is committed; or what it threw, once that is checked. */
-  transact<R>(run: Run<R>, options: Waiting): Promise<R> {
-    return this.#commit(run, options, undefined);
+  transact<R>(run: Run<R>, options: Waiting, lock?: TransactionGuard): Promise<R> {
+    return this.#commit(run, { options, claim: undefined, lock });
   }
 
   /**
@@ -112,12 +130,17 @@ export class TransactionLoop {
    * is asked for again here (T5, T6).
    * @throws STATE_OPERATION_MISMATCH, STATE_CAPABILITY_MISSING, STATE_OUTCOME_UNKNOWN
    */
-  async once<R>(run: Run<R>, options: Waiting, operation: Operation<R>): Promise<R> {
+  async once<R>(
+    run: Run<R>,
+    options: Waiting,
+    { lock, ...operation }: Operation<R> & { readonly lock?: TransactionGuard | undefined },
+  ): Promise<R> {
     let unknown: BanyanError | undefined;
     for (let ask = 1; ; ask += 1) {
       try {
         this.#records ??= await this.#openRecords();
-        return await this.#commit(run, options, { operation, records: this.#records });
+        const claim = { operation, records: this.#records };
+        return await this.#commit(run, { options, claim, lock });
       } catch (error) {
         if (isBanyanError(error, "STATE_OUTCOME_UNKNOWN")) unknown ??= error;
         // Under that id our write can never take effect.
@@ -128,7 +151,8 @@ export class TransactionLoop {
     }
   }
 
-  async #commit<R>(run: Run<R>, options: Waiting, claim: Claim<R> | undefined): Promise<R> {
+  async #commit<R>(run: Run<R>, terms: Terms<R>): Promise<R> {
+    const { options, claim, lock } = terms;
     const { limits } = this.#parts;
     let places: readonly KeyPlace[] = [];
     for (let attempt = 1; attempt <= limits.updateTriesMax; attempt += 1) {
@@ -137,10 +161,11 @@ export class TransactionLoop {
         const found = await this.#find(claim, options);
         if (found !== undefined) return found.answer;
       }
+      if (lock !== undefined) await lock.ready();
       const lanes = places.length === 0 ? undefined : await this.#enterLanes(places, options);
       let trial: Trial<R>;
       try {
-        trial = await this.#try(run, { options, claim, isAgain: attempt > 1 });
+        trial = await this.#try(run, { ...terms, isAgain: attempt > 1 });
         // Its failure is heard below; here it is only waited for.
         if (!this.#pipelines && trial.outcome instanceof Promise) await trial.outcome.catch(ignore);
       } finally {
@@ -151,18 +176,22 @@ export class TransactionLoop {
         return trial.ending.result;
       }
       places = mergePlaces(places, trial.places);
+      if (lock !== undefined) await lock.confirm();
       if (attempt > 1) await this.#pause(attempt - 1, options);
     }
     throw this.#contended(`others were faster ${limits.updateTriesMax} times`);
   }
 
   /** One run, its end handed over to the engine. */
-  async #try<R>(run: Run<R>, { options, claim, isAgain }: Attempt<R>): Promise<Trial<R>> {
+  async #try<R>(run: Run<R>, { isAgain, ...terms }: Attempt<R>): Promise<Trial<R>> {
+    const { options, claim, lock } = terms;
     if (this.#turnstile.waiting >= this.#parts.limits.updatesWaitingMax) throw this.#crowded();
     const entering = this.#turnstile.enter(options, isAgain);
     const pass: Pass = entering instanceof Promise ? await entering.catch(throwAbort) : entering;
     try {
       const ledger = new TransactionRun(options);
+      // Insisting on the lock's entry takes the place of a read.
+      if (lock !== undefined) ledger.countRead(lock.label);
       let ending: Trial<R>["ending"];
       try {
         ending = { kind: "result", result: await run(ledger) };
@@ -179,11 +208,11 @@ export class TransactionLoop {
       if (unfinished > 0) throw unfinishedError(unfinished);
       assertNotAborted(options);
       if (claim === undefined) {
-        return { outcome: this.#handOver(ledger, options), ending, places };
+        return { outcome: this.#handOver(ledger, terms), ending, places };
       }
       const { operation } = claim;
       const answer = operation.encode(ending.result);
-      const outcome = this.#handOver(ledger, options, { claim, answer });
+      const outcome = this.#handOver(ledger, terms, answer);
       // Whoever asks again is answered from the record, so this one is as well.
       return { outcome, ending: { kind: "result", result: operation.decode(answer) }, places };
     } finally {
@@ -193,14 +222,15 @@ export class TransactionLoop {
 
   #handOver<R>(
     ledger: TransactionRun,
-    options: Waiting,
-    once?: { readonly claim: Claim<R>; readonly answer: unknown },
+    { options, claim, lock }: Terms<R>,
+    answer?: unknown,
   ): Awaitable<TransactionOutcome> {
+    // Before riders are made: a lock that is lost throws.
+    const held = lock === undefined ? [] : [lock.check()];
+    const checks = [...held, ...checksOf(ledger, claim)];
     const riders = ledger.stage();
-    const [checks, changes] = [checksOf(ledger, once?.claim), ledger.changes()];
-    if (once !== undefined) {
-      changes.push(once.claim.records.entry(once.claim.operation, once.answer));
-    }
+    const changes = ledger.changes();
+    if (claim !== undefined) changes.push(claim.records.entry(claim.operation, answer));
     if (checks.length + changes.length + riders.length === 0) return committed;
     return this.#ask((engine) => engine.transact?.({ checks, changes, riders }, options));
   }

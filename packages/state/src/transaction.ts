@@ -7,10 +7,11 @@
  */
 
 import { systemClock, systemRandom } from "@banyan/kernel";
-import type { Clock, Random, Repeatable, Store, TransactionStore } from "@banyan/kernel";
+import type { Clock, Lock, Random, Store, TransactionStore, TransactOptions } from "@banyan/kernel";
 import { StateCapability } from "./engine.ts";
 import type { StateEngine } from "./engine.ts";
 import { stateErrors } from "./errors.ts";
+import { HeldLock } from "./lock/held-lock.ts";
 import type { StageRider, TransactionRun } from "./open-transaction.ts";
 import { resolveStoreLimits } from "./options.ts";
 import type { StoreLimits } from "./options.ts";
@@ -40,13 +41,14 @@ export interface OpenTransaction<S extends TransactorStores = TransactorStores> 
  * handed; what it answers is answered once it is committed. With an `operationId` it is committed
  * once at most, and its answer must be JSON data of at most 64 KiB: who asks again gets a copy.
  *
- * @throws STATE_UPDATE_CONTENDED after too many conflicts, STATE_TRANSACTION_UNFINISHED, what the
- *   engine throws, and what the function throws; STATE_VALUE_INVALID and STATE_VALUE_TOO_LARGE for
- *   an answer that cannot be recorded
+ * @throws STATE_UPDATE_CONTENDED after too many conflicts, STATE_TRANSACTION_UNFINISHED,
+ *   STATE_LOCK_LOST and STATE_LOCK_INVALID of the lock it is under, what the engine throws, and
+ *   what the function throws; STATE_VALUE_INVALID and STATE_VALUE_TOO_LARGE for an answer that
+ *   cannot be recorded
  */
 export type Transactor<S extends TransactorStores = TransactorStores> = <R>(
   run: (tx: OpenTransaction<S>) => Promise<R> | R,
-  options?: Repeatable,
+  options?: TransactOptions,
 ) => Promise<R>;
 
 export interface TransactorOptions<S extends TransactorStores> {
@@ -82,9 +84,13 @@ export function createTransactor<S extends TransactorStores>(
   return (run, waiting = {}) => {
     // The views are made from these very stores, by name.
     const work = (ledger: TransactionRun) => run(open(ledger, engine, cores) as OpenTransaction<S>);
-    const { operationId } = waiting;
-    if (operationId === undefined) return loop.transact(work, waiting);
-    return Promise.try(() => loop.once(work, waiting, transactionOperation(operationId, cores)));
+    // Not its signal: a call makes one only for who reads it.
+    const { operationId, under } = waiting;
+    return Promise.try(() => {
+      const lock = under === undefined ? undefined : lockOf(under, engine, cores);
+      if (operationId === undefined) return loop.transact(work, waiting, lock);
+      return loop.once(work, waiting, { ...transactionOperation(operationId, cores), lock });
+    });
   };
 }
 
@@ -100,10 +106,28 @@ function open(ledger: TransactionRun, engine: StateEngine, cores: Cores): OpenTr
   return { stores, atCommit };
 }
 
+/** @throws STATE_LOCK_INVALID */
+function lockOf(handle: Lock, engine: StateEngine, cores: Cores): HeldLock {
+  const lock = HeldLock.of(handle);
+  if (lock?.engine === engine) return lock;
+  const why =
+    lock === undefined
+      ? "what was given as a lock is none that was acquired here; give the one of an outcome `held`"
+      : `the lock ${lock.label} is kept by the engine ${lock.engine.name}, and the transaction's ` +
+        `stores by ${engine.name} (another one, even where the names agree); declare the lock ` +
+        `with the durability of the stores that it guards`;
+  throw stateErrors.STATE_LOCK_INVALID(
+    `A transaction on ${labelsOf(cores)} cannot run under that lock: ${why}.`,
+  );
+}
+
+function labelsOf(cores: Cores): string {
+  return Array.from(cores.values(), ({ label }) => label).join(", ");
+}
+
 function noOutbox(engine: StateEngine, cores: Cores): Error {
-  const labels = Array.from(cores.values(), ({ label }) => label).join(", ");
   return stateErrors.STATE_CAPABILITY_MISSING(
-    `A transaction on ${labels} would commit something else with it, which needs ` +
+    `A transaction on ${labelsOf(cores)} would commit something else with it, which needs ` +
       `"outbox", and the engine ${engine.name} does not offer it; choose another engine.`,
     { details: { capability: StateCapability.Outbox, engine: engine.name } },
   );

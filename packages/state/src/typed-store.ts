@@ -198,6 +198,11 @@ export class TypedStore<V> implements Store<V> {
     return { entries: page.map((entry) => this.#codec.decodeEntry(entry)), next };
   }
 
+  async count(options: Waiting = noOptions): Promise<number> {
+    assertNotAborted(options);
+    return this.#ask(() => this.#entries.count(options));
+  }
+
   /**
    * The optimistic loop. Where the engine shows what is on its way (`latest`), the lane is left as
    * soon as the write was handed over, so that a hundred updates of one key share a commit or two.

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { BanyanError, createSeededRandom } from "@banyan/kernel";
 import { CallContext, CallRuntime, anonymous } from "@banyan/kernel/internal";
 import { FakeClock } from "@banyan/testbed";
@@ -76,7 +79,8 @@ test("calls in flight are asked for when somebody looks", () => {
   assert.match(metrics.render(), /^rpc_server_active_calls 0$/m);
 });
 
-test("an exemplar of a failed handler stands on the series of its failure", () => {
+/** Keeps every trace. */
+function openTracing() {
   const metrics = createMetrics();
   const clock = new FakeClock();
   const tracer = new Tracer({
@@ -94,7 +98,11 @@ test("an exemplar of a failed handler stands on the series of its failure", () =
     callSites: false,
   });
   const observer = createCallObserver(metrics, { tracer });
-  const watched = new CallRuntime({ clock, observer });
+  return { metrics, observer, runtime: new CallRuntime({ clock, observer }) };
+}
+
+test("an exemplar of a failed handler stands on the series of its failure", () => {
+  const { metrics, observer, runtime: watched } = openTracing();
   const shape = {
     kind: "consumer",
     attributes: () => ({ "messaging.destination.name": "a.b" }),
@@ -106,4 +114,26 @@ test("an exemplar of a failed handler stands on the series of its failure", () =
   const withExemplar = lines.filter((line) => line.includes(" # "));
   assert.equal(withExemplar.length, 1);
   assert.match(withExemplar[0] ?? "", /error_type="resource_exhausted",le="0\.005"\} 1 # /);
+});
+
+test("an exemplar holds no call, and so no request and no message", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const { metrics, observer, runtime: watched } = openTracing();
+  const target = { service: "mail", name: "mail.onB", timeoutMs: 1_000 };
+  const handle = (): WeakRef<object> => {
+    const message = { topic: "a.b" };
+    const attributes = () => ({ "messaging.destination.name": message.topic });
+    const shape = { kind: "consumer", attributes } as const;
+    const init = { mode: "tolerant", principal: anonymous, shape } as const;
+    const call = new CallContext(target, watched, init);
+    void call.trace; // as a log line or a call to another service asks for it
+    observer.ended(call, undefined, 1);
+    return new WeakRef(message);
+  };
+  const message = handle();
+  await setImmediate(); // until then a WeakRef is strong
+  collect();
+  assert.equal(message.deref(), undefined);
+  assert.match(metrics.render("openmetrics"), / # \{trace_id="/);
 });

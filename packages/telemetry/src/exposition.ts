@@ -82,8 +82,8 @@ function renderHistogram(head: HistogramHead, histogram: Histogram, lines: strin
 /** Only OpenMetrics has them; plain text would be broken by one. */
 function exemplarText(exemplar: Exemplar | undefined): string {
   if (exemplar === undefined) return "";
-  const { span, value, timeMs } = exemplar;
-  const { traceId, spanId } = span.trace;
+  const { trace, value, timeMs } = exemplar;
+  const { traceId, spanId } = trace;
   const labels = labelsText([
     ["trace_id", traceId],
     ["span_id", spanId],

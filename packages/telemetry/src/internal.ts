@@ -8,6 +8,7 @@ export { secretMark, toLoggable } from "./loggable.ts";
 export type { Loggable } from "./loggable.ts";
 export { createPublishObserver, createStoreObserver, storeBuckets } from "./observers.ts";
 export type { Instruments, StorePlace } from "./observers.ts";
+export { createFailureObserver } from "./operation-observer.ts";
 export type { OperationObserver, OperationWatch } from "./operation-observer.ts";
 export { Tracer } from "./tracer.ts";
 export type { TracerCounts, TracerOptions } from "./tracer.ts";

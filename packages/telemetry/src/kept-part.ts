@@ -38,6 +38,8 @@ export class OperationSpan {
   readonly site: CallSite | undefined;
   error: BanyanError | undefined = undefined;
   durationMs = 0;
+  /** Told once: an entry that was linked twice would be a list without an end. */
+  isEnded = false;
   /** Noted before it. */
   before: Ended | undefined = undefined;
   readonly #random: Random;

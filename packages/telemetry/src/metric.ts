@@ -58,8 +58,8 @@ export class Gauge {
 
 /** A value that was seen, and the trace in which it was. */
 export interface Exemplar {
-  /** Its ids, which may be made when they are read: a call is one. */
-  readonly span: { readonly trace: TraceContext };
+  /** Ids alone: a call would keep its request, or the message of its event, until the next one. */
+  readonly trace: TraceContext;
   readonly value: number;
   /** Wall clock, milliseconds. */
   readonly timeMs: number;
@@ -105,16 +105,16 @@ export class Histogram {
 
   /**
    * Names the trace of a value that was recorded: what a reader looks at next. One for each bound
-   * and second is enough; its ids are made when they are read.
+   * and second is enough; its ids are made for those alone.
    */
-  exemplify(span: Exemplar["span"], value: number, timeMs: number): void {
+  exemplify(span: { readonly trace: TraceContext }, value: number, timeMs: number): void {
     const bounds = this.#bounds;
     let at = 0;
     while (at < bounds.length && !(value <= (bounds[at] ?? 0))) at += 1;
     this.#exemplars ??= Array.from({ length: bounds.length + 1 }, () => undefined);
     const age = timeMs - (this.#exemplars[at]?.timeMs ?? -Infinity);
     // A clock that was set back must not keep an old one for ever.
-    if (age < 0 || age >= exemplarAgeMs) this.#exemplars[at] = { span, value, timeMs };
+    if (age < 0 || age >= exemplarAgeMs) this.#exemplars[at] = { trace: span.trace, value, timeMs };
   }
 
   /** @throws TELEMETRY_VALUE_INVALID when the value is no number: it would spoil the sum */

@@ -3,7 +3,7 @@
 import type { Clock } from "@banyan/kernel";
 import type { Metrics } from "./metrics.ts";
 import { createOperationObserver } from "./operation-observer.ts";
-import type { OperationObserver } from "./operation-observer.ts";
+import type { FailedOperation, OperationObserver } from "./operation-observer.ts";
 import type { Tracer } from "./tracer.ts";
 
 /** What observers are made with; where both are left out there is nothing to observe for. */
@@ -19,12 +19,14 @@ export interface StorePlace {
   readonly service: string;
   /** Name of the store; of several in a transaction, none. */
   readonly store: string;
+  /** Told of operations that failed. */
+  readonly failed?: FailedOperation | undefined;
 }
 
 /** Operations of a store, or (with an empty store name) transactions of a service. */
 export function createStoreObserver(
   { clock, metrics, tracer }: Instruments,
-  { system, service, store }: StorePlace,
+  { system, service, store, failed }: StorePlace,
 ): OperationObserver {
   const durations = metrics?.histogram("db_client_operation_duration_seconds", {
     help: "How long store operations took, from the call to its answer.",
@@ -42,6 +44,7 @@ export function createStoreObserver(
   return createOperationObserver({
     clock,
     tracer,
+    failed,
     durationOf:
       durations &&
       ((name, errorType) =>

@@ -35,6 +35,30 @@ export interface OperationObserverOptions {
   /** The histogram of an operation that ended so; `undefined`: nothing is counted. */
   readonly durationOf: ((name: string, errorType: string) => Histogram) | undefined;
   readonly spanOf: (name: string) => OperationKind;
+  /** Told of an operation that failed, by its name. */
+  readonly failed?: FailedOperation | undefined;
+}
+
+export type FailedOperation = (name: string, error: BanyanError) => void;
+
+/** Tells of failures and watches nothing else: an operation that ends well costs a look-up. */
+export function createFailureObserver(failed: FailedOperation): OperationObserver {
+  const known = new Map<string, OperationWatch>();
+  return {
+    begin(name) {
+      let watch = known.get(name);
+      if (watch === undefined) {
+        watch = {
+          trace: undefined,
+          ended(thrown?: unknown) {
+            if (thrown !== undefined) failed(name, errorOf(thrown));
+          },
+        };
+        known.set(name, watch);
+      }
+      return watch;
+    },
+  };
 }
 
 export function createOperationObserver(options: OperationObserverOptions): OperationObserver {
@@ -59,18 +83,21 @@ class WatchedKind {
   readonly span: OperationKind;
   readonly #name: string;
   readonly #durationOf: OperationObserverOptions["durationOf"];
+  readonly #failed: FailedOperation | undefined;
   readonly #fine: Histogram | undefined;
 
-  constructor(name: string, { durationOf, spanOf }: OperationObserverOptions) {
+  constructor(name: string, { durationOf, spanOf, failed }: OperationObserverOptions) {
     this.span = spanOf(name);
     this.#name = name;
     this.#durationOf = durationOf;
+    this.#failed = failed;
     this.#fine = durationOf?.(name, "");
   }
 
   record(durationMs: number, error: BanyanError | undefined): void {
     const histogram = error === undefined ? this.#fine : this.#durationOf?.(this.#name, error.kind);
     histogram?.record(Math.max(0, durationMs) / 1e3);
+    if (error !== undefined) this.#failed?.(this.#name, error);
   }
 }
 

@@ -302,3 +302,15 @@ test("places in the code are found for so many spans at once, and for more a mom
   clock.advanceSync(100);
   assert.equal(placed(), 100);
 });
+
+test("an operation that is told to have ended twice is one span, and its trace has an end", () => {
+  const { spans, begin, tracer } = openWorld({ ratio: 1 });
+  const root = begin("shop.buy");
+  const kind = { name: "set shop.sales", kind: "client", service: "shop", attributes: {} } as const;
+  const span = new OperationSpan(kind, tracer.start(root));
+  tracer.end(span, undefined, 1);
+  tracer.end(span, broken, 2);
+  root.end(undefined, undefined);
+  assert.deepEqual(names(spans), ["shop.buy", "set shop.sales"]);
+  assert.equal(spans[1]?.error, undefined);
+});

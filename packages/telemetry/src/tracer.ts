@@ -170,8 +170,13 @@ export class Tracer {
     return { parent, startedMs, site: isPlaced ? findCallSite() : undefined, random };
   }
 
-  /** It ended. What is below no call is kept for its own sake alone: it failed, or was slow. */
+  /**
+   * It ended; a second end is passed over. What is below no call is kept for its own sake alone: it
+   * failed, or was slow.
+   */
   end(span: OperationSpan, error: BanyanError | undefined, durationMs: number): void {
+    if (span.isEnded) return;
+    span.isEnded = true;
     span.error = error;
     span.durationMs = durationMs;
     if (span.parent !== undefined) {

@@ -65,6 +65,7 @@ export function serviceText(
       oneLine(listOf(row["capabilities"]).map(textOf).join(", ")),
     ]),
   );
+  section("LOCKS", listed("locks", "name", "durability", "summary"));
   section("EVENTS", listed("events", "name", "topic", "durability"));
   section("SUBSCRIPTIONS", listed("subscriptions", "name", "topic", "delivery"));
   section("EXTENSION POINTS", listed("extensionPoints", "name", "kind", "summary"));

@@ -88,6 +88,8 @@ describe("The operator's topics", () => {
       [
         ["mill.ground", "durable", "memory", "/sack", ["baker.flour group"]],
         ["mill.turned", "ephemeral", "memory", undefined, ["baker.wind broadcast"]],
+        ["node.storeFailed", "ephemeral", "memory", undefined, []],
+        ["node.entriesChanged", "ephemeral", "memory", undefined, []],
       ],
     );
     assert.deepEqual(

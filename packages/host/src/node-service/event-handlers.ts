@@ -59,7 +59,11 @@ function topicRows(node: NodeView): Topics["topics"] {
       topic: `${each.contract.name}.${each.event}`,
     })),
   );
-  return node.instances.flatMap(({ contract }) =>
+  // The node's own last: who looks for their events looks at the top.
+  const ordered = node.instances.toSorted(
+    (a, b) => Number(a.contract.name === "node") - Number(b.contract.name === "node"),
+  );
+  return ordered.flatMap(({ contract }) =>
     Object.entries(contract.spec.events ?? {}).map(([event, declared]) => {
       const spec = eventSpecOf(declared);
       const { summary, durability = "durable", version = 1, orderedBy, payload } = spec;

@@ -1,11 +1,21 @@
 /** The operator's look into the stores: through the typed store, by every rule of the service. */
 
-import type { Call, Client, Entry, LogFields, Revision, ServiceParts } from "@banyan/kernel";
+import { isBanyanError } from "@banyan/kernel";
+import type {
+  Call,
+  Client,
+  Entry,
+  LogFields,
+  Revision,
+  Scopes,
+  ServiceParts,
+} from "@banyan/kernel";
 import { kernelErrors, principalKey, toJsonSchema } from "@banyan/kernel/internal";
+import type { OpenedStore } from "../engines.ts";
 import { hostErrors } from "../errors.ts";
 import type { nodeContract } from "../node-contract.ts";
 import type { NodeView } from "../node-view.ts";
-import { findStore, findWritableStore, isOwn, listStores } from "./store-lookup.ts";
+import { findScopes, findStore, findWritableStore, isOwn, listStores } from "./store-lookup.ts";
 
 type Handlers = ServiceParts<typeof nodeContract>["operations"]["state"];
 type EntryAnswer = Awaited<ReturnType<Client<typeof nodeContract>["state"]["get"]>>;
@@ -13,12 +23,32 @@ type StoreRow = Awaited<
   ReturnType<Client<typeof nodeContract>["state"]["stores"]>
 >["stores"][number];
 
+type ScopeRow = Awaited<
+  ReturnType<Client<typeof nodeContract>["state"]["scopes"]>
+>["scopes"][number];
+
 export function stateHandlers(node: NodeView): Handlers {
   return {
-    stores: () => ({ stores: storeRows(node) }),
+    async stores({ count = false }, call) {
+      const rows = await Promise.all(
+        listStores(node).map(async ([name, opened]) => ({
+          ...storeRow(name, opened),
+          ...(count ? { entries: await opened.store.count(call) } : {}),
+        })),
+      );
+      return { stores: [...rows, ...scopedRows(node)] };
+    },
+
+    async scopes({ service, ...query }, call) {
+      const { scopes } = findScopes(node, service);
+      const { scopes: found, next } = await scopes.list({ ...query, signal: call.signal });
+      const rows = await Promise.all(found.map(({ name }) => usageOf(scopes, name, call)));
+      const left = rows.filter((row) => row !== undefined);
+      return { scopes: left, ...(next === undefined ? {} : { next }) };
+    },
 
     async get({ store: name, key }, call) {
-      const { store } = findStore(node, name);
+      const { store } = await findStore(node, name);
       const entry = await store.getEntry(key, call);
       if (entry !== undefined) return entryAnswer(entry);
       throw hostErrors.NODE_ENTRY_UNKNOWN(
@@ -28,14 +58,14 @@ export function stateHandlers(node: NodeView): Handlers {
     },
 
     async set({ store: name, key, value, ...options }, call) {
-      const { store } = findWritableStore(node, name);
+      const { store } = await findWritableStore(node, name);
       const etag = await store.set(key, value, { ...options, signal: call.signal });
       audit(call, "entry written by an operator", { store: name, key });
       return { etag };
     },
 
     async delete({ store: name, keys, ifMatch }, call) {
-      const { store } = findWritableStore(node, name);
+      const { store } = await findWritableStore(node, name);
       const [key, ...others] = keys;
       if (ifMatch !== undefined && others.length > 0) {
         throw kernelErrors.REQUEST_INVALID(
@@ -51,30 +81,52 @@ export function stateHandlers(node: NodeView): Handlers {
     },
 
     async list({ store: name, ...options }, call) {
-      const { store } = findStore(node, name);
+      const { store } = await findStore(node, name);
       const { entries, next } = await store.scan({ ...options, signal: call.signal });
       return { entries: entries.map(entryAnswer), ...(next === undefined ? {} : { next }) };
     },
   };
 }
 
-function storeRows(node: NodeView): StoreRow[] {
-  return listStores(node).map(([store, opened]) => {
-    const { service, name, spec, engine } = opened;
-    const { summary, durability, expires = false, capabilities = [], version = 1 } = spec;
+function storeRow(store: string, opened: Omit<OpenedStore, "store">): StoreRow {
+  const { service, name, spec, engine } = opened;
+  const { summary, durability, expires = false, capabilities = [], version = 1 } = spec;
+  return {
+    store,
+    service,
+    name,
+    ...(summary === undefined ? {} : { summary }),
+    durability,
+    engine: engine.name,
+    capabilities: [...(expires ? ["expires"] : []), ...capabilities],
+    version,
+    writable: !isOwn({ service }),
+    scoped: spec.scoped === true,
+    value: toJsonSchema(spec.value, "input"),
+  };
+}
+
+/** What each scope of a service has: one row for all of them. */
+function scopedRows({ engines }: NodeView): StoreRow[] {
+  return [...(engines?.scopes ?? [])].flatMap(([service, { declared }]) =>
+    declared.map((each) => storeRow(`${service}/<scope>.${each.name}`, { service, ...each })),
+  );
+}
+
+/** `undefined` when it was deleted while it was looked at. */
+async function usageOf(scopes: Scopes, name: string, call: Call): Promise<ScopeRow | undefined> {
+  try {
+    const { summary, createdAtMs, isGoing, ...rest } = await scopes.usage(name, call);
     return {
-      store,
-      service,
-      name,
+      ...rest,
       ...(summary === undefined ? {} : { summary }),
-      durability,
-      engine: engine.name,
-      capabilities: [...(expires ? ["expires"] : []), ...capabilities],
-      version,
-      writable: !isOwn(opened),
-      value: toJsonSchema(spec.value, "input"),
+      createdAt: isoOf(createdAtMs),
+      going: isGoing,
     };
-  });
+  } catch (error) {
+    if (isBanyanError(error, "STATE_SCOPE_UNKNOWN")) return undefined;
+    throw error;
+  }
 }
 
 function entryAnswer(entry: Entry<unknown> & Partial<Revision>): EntryAnswer {

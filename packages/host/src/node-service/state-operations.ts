@@ -5,7 +5,7 @@ import { t } from "@banyan/kernel";
 const storeName = t.String({
   minLength: 1,
   maxLength: 256,
-  description: "Service and store: greeter.visits.",
+  description: "Service and store: greeter.visits; in a scope: notes/org-42.settings.",
 });
 const key = t.String({ minLength: 1, maxLength: 512 });
 const etag = t.String({ minLength: 1, description: "Opaque mark of one write." });
@@ -29,14 +29,43 @@ const storeRow = t.Object({
   capabilities: t.Array(t.String(), { description: "What the store asked for." }),
   version: t.Integer({ description: "Of the value's schema." }),
   writable: t.Boolean({ description: "False for what the node keeps for itself." }),
+  scoped: t.Boolean({ description: "There is one in each scope of the service." }),
+  entries: t.Optional(t.Integer({ description: "Where they were asked to be counted." })),
   value: t.Unknown({ description: "JSON Schema of a value." }),
+});
+
+const scopeRow = t.Object({
+  name: t.String(),
+  owner: t.String(),
+  summary: t.Optional(t.String()),
+  createdAt: t.String({ format: "date-time" }),
+  going: t.Boolean({ description: "It is being deleted, or a deletion was cut off." }),
+  entries: t.Integer({ description: "In all of its stores." }),
+  stores: t.Record(t.String(), t.Integer(), { description: "Entries of each store." }),
 });
 
 export const stateOperations = {
   stores: {
     summary: "List the stores of this node, with their engines.",
     idempotent: true,
+    request: t.Object({
+      count: t.Optional(t.Boolean({ description: "Count their entries; may take a while." })),
+    }),
     response: t.Object({ stores: t.Array(storeRow) }),
+  },
+  scopes: {
+    summary: "List the scopes of a service, and count what is in them.",
+    idempotent: true,
+    request: t.Object({
+      service: t.String({ minLength: 1, maxLength: 128 }),
+      owner: t.Optional(t.String({ description: "Only those of this owner." })),
+      after: t.Optional(t.String({ description: "The next of the page before." })),
+      limit: t.Optional(t.Integer({ minimum: 1, maximum: 1000, description: "Default 100." })),
+    }),
+    response: t.Object({
+      scopes: t.Array(scopeRow),
+      next: t.Optional(t.String({ description: "Left out on the last page." })),
+    }),
   },
   get: {
     summary: "Read one entry of a store.",

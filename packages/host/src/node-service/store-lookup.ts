@@ -1,7 +1,7 @@
 /** Stores of a node by the name that people use: `greeter.visits`. */
 
 import { nearest } from "@banyan/kernel/internal";
-import type { OpenedStore } from "../engines.ts";
+import type { OpenedScopes, OpenedStore } from "../engines.ts";
 import { hostErrors } from "../errors.ts";
 import type { NodeView } from "../node-view.ts";
 
@@ -11,9 +11,12 @@ export function listStores({ engines }: NodeView): [name: string, opened: Opened
   return [...all.filter(([, each]) => !isOwn(each)), ...all.filter(([, each]) => isOwn(each))];
 }
 
-/** @throws NODE_STORE_UNKNOWN with the nearest one. */
-export function findStore(node: NodeView, name: string): OpenedStore {
-  const found = node.engines?.stores.get(name);
+/**
+ * By `service.store`, or `service/scope.store` for a scoped one.
+ * @throws NODE_STORE_UNKNOWN with the nearest one, STATE_SCOPE_UNKNOWN
+ */
+export async function findStore(node: NodeView, name: string): Promise<OpenedStore> {
+  const found = node.engines?.stores.get(name) ?? (await findScoped(node, name));
   if (found !== undefined) return found;
   const known = listStores(node).map(([each]) => each);
   const meant = nearest(name, known);
@@ -29,6 +32,16 @@ export function findStore(node: NodeView, name: string): OpenedStore {
   );
 }
 
+/** A scope may hold dots and slashes, a service and a store none. */
+async function findScoped(node: NodeView, name: string): Promise<OpenedStore | undefined> {
+  const [, service = "", scope = "", store = ""] = /^([^/]+)\/(.+)\.([^.]+)$/s.exec(name) ?? [];
+  const scopes = node.engines?.scopes.get(service);
+  const declared = scopes?.declared.find((each) => each.name === store);
+  const scoped = scopes?.stores[store];
+  if (declared === undefined || scoped === undefined) return undefined;
+  return { service, ...declared, store: await scoped.in(scope) };
+}
+
 /** The nearest store, or those of the service that the name begins with. */
 function storeHint(node: NodeView, name: string, meant: string | undefined): string {
   if (meant !== undefined) return `; did you mean "${meant}"?`;
@@ -39,9 +52,9 @@ function storeHint(node: NodeView, name: string, meant: string | undefined): str
   return `; the service "${service}" has: ${stores.map(([each]) => each).join(", ")}.`;
 }
 
-/** @throws NODE_STORE_UNKNOWN, NODE_STORE_READ_ONLY */
-export function findWritableStore(node: NodeView, name: string): OpenedStore {
-  const found = findStore(node, name);
+/** @throws what `findStore` throws, and NODE_STORE_READ_ONLY */
+export async function findWritableStore(node: NodeView, name: string): Promise<OpenedStore> {
+  const found = await findStore(node, name);
   if (!isOwn(found)) return found;
   throw hostErrors.NODE_STORE_READ_ONLY(
     `The store "${name}" is the node's own record of what it has done; it can be read, not written.`,
@@ -49,7 +62,20 @@ export function findWritableStore(node: NodeView, name: string): OpenedStore {
   );
 }
 
+/** A service's scopes. @throws NODE_SCOPES_UNKNOWN */
+export function findScopes({ engines, instances }: NodeView, service: string): OpenedScopes {
+  const found = engines?.scopes.get(service);
+  if (found !== undefined) return found;
+  const able = [...(engines?.scopes.keys() ?? [])].join(", ");
+  const isHere = instances.some(({ contract }) => contract.name === service);
+  throw hostErrors.NODE_SCOPES_UNKNOWN(
+    `${isHere ? `The service "${service}" declares no scoped store` : `No service "${service}" runs here`}; ` +
+      `${able === "" ? "no service of this node has scopes" : `these have scopes: ${able}`}.`,
+    { details: { service } },
+  );
+}
+
 /** Whether the node keeps it for itself. */
-export function isOwn({ service }: OpenedStore): boolean {
+export function isOwn({ service }: Pick<OpenedStore, "service">): boolean {
   return service === "node";
 }

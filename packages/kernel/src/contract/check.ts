@@ -13,7 +13,7 @@ import { nearest } from "../schema/nearest.ts";
 import { toJsonSchema } from "../schema/standard.ts";
 import { describesObject, hasField } from "./schema-path.ts";
 import type { Schema } from "../schema/standard.ts";
-import type { ContractSpec, EventSpec, StoreSpec } from "./contract-spec.ts";
+import type { ContractSpec, EventSpec, LockSpec, StoreSpec } from "./contract-spec.ts";
 import { eventSpecOf } from "./event-spec.ts";
 import { unknownKeys } from "./known-keys.ts";
 import { isLayer } from "./layers.ts";
@@ -65,6 +65,10 @@ export function checkContract(name: string, spec: ContractSpec): void {
     checkOperation(operation, spec, report);
   }
   for (const [key, store] of Object.entries(spec.stores ?? {})) checkStore(key, store, report);
+  for (const [key, lock] of Object.entries(spec.locks ?? {})) {
+    checkKeys(`locks.${key}`, ["lock", lock], report);
+    checkDurability(`locks.${key}`, lock, report);
+  }
   for (const [key, event] of Object.entries(spec.events ?? {})) {
     checkEvent(key, eventSpecOf(event), report);
   }
@@ -151,7 +155,14 @@ function checkMember(place: string, name: string, report: Report): void {
 }
 
 function checkNames(spec: ContractSpec, report: Report): void {
-  const parts = ["stores", "events", "subscriptions", "extensionPoints", "extensions"] as const;
+  const parts = [
+    "stores",
+    "locks",
+    "events",
+    "subscriptions",
+    "extensionPoints",
+    "extensions",
+  ] as const;
   for (const part of parts) {
     for (const key of Object.keys(spec[part] ?? {})) checkMember(`${part}.${key}`, key, report);
   }
@@ -311,6 +322,14 @@ function checkStore(key: string, store: StoreSpec, report: Report): void {
   checkSchema(`${place}.value`, store.value, report);
   checkVersions(place, store, report);
   checkDurability(place, store, report);
+  const { scoped = false, capabilities = [] } = store;
+  if (scoped && capabilities.includes("transaction")) {
+    report(
+      `${place}.capabilities`,
+      "A scoped store takes no part in transactions.",
+      'Leave out "transaction", or "scoped".',
+    );
+  }
 }
 
 function checkEvent(key: string, event: EventSpec, report: Report): void {
@@ -346,11 +365,15 @@ function checkEvent(key: string, event: EventSpec, report: Report): void {
   }
 }
 
-/** An event may leave it out: then it is durable. */
-function checkDurability(place: string, spec: StoreSpec | EventSpec, report: Report): void {
+/** Only a store must say it; an event and a lock are durable where it is left out. */
+function checkDurability(
+  place: string,
+  spec: StoreSpec | EventSpec | LockSpec,
+  report: Report,
+): void {
   const { durability } = spec;
   if (durability === "durable" || durability === "ephemeral") return;
-  if (durability === undefined && "payload" in spec) return;
+  if (durability === undefined && !("value" in spec)) return;
   report(
     `${place}.durability`,
     `"${String(durability)}" is not a durability.`,

@@ -15,12 +15,27 @@ export interface StoreSpec {
   readonly summary?: string;
   /** Writes may carry a time to live. A durable store takes one only if it says so here. */
   readonly expires?: boolean;
+  /**
+   * Not one store but one in each scope that the service makes (`scopes.create`): for what belongs
+   * to an organisation or a user's application. Not in transactions.
+   */
+  readonly scoped?: boolean;
   /** Further capabilities by name (`revisions`, `query`, …); an engine without one is refused. */
   readonly capabilities?: readonly string[];
   /** Version of the value's schema, 1 by default; stored beside each value. */
   readonly version?: number;
   /** Lifts a value of version `n` to `n + 1`, keyed by `n`. */
   readonly upgrade?: Upgrades;
+}
+
+/** A lock, or one for each key, that the instances of a service share. */
+export interface LockSpec {
+  /**
+   * `durable` (default): it outlives its engine's crash, and guards durable stores. `ephemeral`: it
+   * may go with its engine, and guards ephemeral ones.
+   */
+  readonly durability?: "durable" | "ephemeral";
+  readonly summary?: string;
 }
 
 /** Keyed by the version they start from. */
@@ -86,6 +101,7 @@ export interface ContractSpec {
   /** Object schema; every key becomes a line of `banyan.yaml` and a `BANYAN_…` variable. */
   readonly config?: TObject;
   readonly stores?: Readonly<Record<string, StoreSpec>>;
+  readonly locks?: Readonly<Record<string, LockSpec>>;
   readonly events?: Readonly<Record<string, Schema | EventSpec>>;
   readonly operations?: OperationTree;
   readonly subscriptions?: Readonly<Record<string, SubscriptionSpec>>;

@@ -20,6 +20,7 @@ export type {
   EventSpec,
   ExtensionPointSpec,
   ExtensionSpec,
+  LockSpec,
   StoreSpec,
   SubscriptionSpec,
   Upgrades,

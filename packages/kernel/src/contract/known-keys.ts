@@ -5,7 +5,13 @@
  */
 
 import { nearest } from "../schema/nearest.ts";
-import type { ContractSpec, EventSpec, ExtensionPointSpec, StoreSpec } from "./contract-spec.ts";
+import type {
+  ContractSpec,
+  EventSpec,
+  ExtensionPointSpec,
+  LockSpec,
+  StoreSpec,
+} from "./contract-spec.ts";
 import type { AccessRule, HttpExchange, OperationSpec } from "./operation.ts";
 
 /** Every key of `T` once: a new field that is not listed here does not compile. */
@@ -18,6 +24,7 @@ const contract: KeysOf<ContractSpec> = {
   layer: true,
   config: true,
   stores: true,
+  locks: true,
   events: true,
   operations: true,
   subscriptions: true,
@@ -53,10 +60,13 @@ const store: KeysOf<StoreSpec> = {
   durability: true,
   summary: true,
   expires: true,
+  scoped: true,
   capabilities: true,
   version: true,
   upgrade: true,
 };
+
+const lock: KeysOf<LockSpec> = { durability: true, summary: true };
 
 const event: KeysOf<EventSpec> = {
   payload: true,
@@ -75,7 +85,7 @@ const point: KeysOf<ExtensionPointSpec> = {
   event: true,
 };
 
-const known = { contract, operation, rule, http, store, event, point };
+const known = { contract, operation, rule, http, store, lock, event, point };
 
 /** A key that its part of the contract does not have. */
 export interface UnknownKey {

@@ -73,6 +73,27 @@ test("an outbox is where the durable events go", () => {
   assert.deepEqual(told([durable], chosen(unknown)), []);
 });
 
+test("an outbox with a relay goes with any bus, unless the engine forgets", () => {
+  const orders = make("orders", {
+    stores: {
+      all: store("durable", "transaction", "outbox"),
+      carts: store("ephemeral", "transaction", "outbox"),
+    },
+  });
+  const relaying = new Set([...capabilities, "relay"]);
+  const server: StoreEngine = { name: "server", durability: "durable", capabilities: relaying };
+  const engineFor = (durable: StoreEngine, ephemeral: StoreEngine) => ({
+    ...chosen(),
+    engineFor: (_service: string, _store: string, { durability }: StoreSpec) =>
+      durability === "durable" ? durable : ephemeral,
+  });
+  assert.deepEqual(told([orders], engineFor(server, server)), []);
+  const cache: StoreEngine = { name: "cache", durability: "ephemeral", capabilities: relaying };
+  const offences = told([orders], engineFor(server, cache)).join("\n");
+  assert.match(offences, /^orders\.stores\.carts: .*"cache" and durable events go over "file"/);
+  assert.doesNotMatch(offences, /orders\.stores\.all: It asks for "outbox"/);
+});
+
 test("an outbox without transactions is of no use", () => {
   const orders = make("orders", { stores: { all: store("durable", "outbox") } });
   assert.match(told([orders], chosen()).join("\n"), /"outbox" without "transaction"/);

@@ -2,11 +2,12 @@
  * Do the engines that configuration chose keep what the contracts promise? Part of the plan of a
  * node, so that it is known before any of them is opened.
  *
- * An engine and a bus of one name share their file or connection; that is what an outbox needs.
+ * An engine and a bus of one name share their file or connection, so events are committed with a
+ * store's write. An engine with a `relay` keeps them until they were brought to whatever bus it is.
  */
 
 import type { Offence } from "./check.ts";
-import type { AnyContract, EventSpec, StoreSpec } from "./contract-spec.ts";
+import type { AnyContract, EventSpec, LockSpec, StoreSpec } from "./contract-spec.ts";
 import { eventSpecOf } from "./event-spec.ts";
 
 /** The engine that configuration chose for a store. */
@@ -28,9 +29,14 @@ export interface EventBus {
 export interface ChosenEngines {
   /** Which engine a store gets; `undefined` when nothing is configured for it. */
   readonly engineFor: (service: string, store: string, spec: StoreSpec) => StoreEngine | undefined;
+  /** Which engine keeps a lock; `undefined` when it is not known: not judged. */
+  readonly lockEngineFor?: (contract: AnyContract, lock: LockSpec) => StoreEngine | undefined;
   /** Which bus carries events of a durability; `undefined` when it is not known: not judged. */
   readonly busFor?: (durability: "durable" | "ephemeral") => EventBus | undefined;
 }
+
+/** What locks are made of. */
+const lockNeeds = ["expires", "revisions", "transaction"] as const;
 
 /** Everything that an engine or a bus cannot keep. */
 export function engineOffences(
@@ -39,6 +45,7 @@ export function engineOffences(
 ): readonly Offence[] {
   return [
     ...contracts.flatMap((contract) => unfitStores(contract, chosen)),
+    ...contracts.flatMap((contract) => unfitLocks(contract, chosen)),
     ...contracts.flatMap((contract) => scatteredTransactions(contract, chosen)),
     ...contracts.flatMap((contract) => unfitEvents(contract, chosen)),
     ...contracts.flatMap((contract) => unfitSubscriptions(contract, contracts, chosen)),
@@ -82,7 +89,7 @@ function unfitFor(place: string, spec: StoreSpec, engine: StoreEngine): Offence[
   return offences;
 }
 
-/** Events are committed with a store's write only where bus and engine are one. */
+/** Events are committed with a store's write where bus and engine are one, or kept for a relay. */
 function unfitOutbox(
   place: string,
   { capabilities = [] }: StoreSpec,
@@ -100,6 +107,9 @@ function unfitOutbox(
   }
   const bus = chosen.busFor?.("durable");
   if (bus === undefined || !engine.capabilities.has("outbox")) return [];
+  // What a relay forgets with the process it cannot promise to a durable event.
+  const isRelayed = engine.capabilities.has("relay") && engine.durability === "durable";
+  if (isRelayed && bus.name !== engine.name) return [];
   if (bus.name !== engine.name) {
     return [
       {
@@ -117,6 +127,30 @@ function unfitOutbox(
       fix: "Set engines.bus to a bus that can, such as sqlite.",
     },
   ];
+}
+
+/** A lock is an entry of the engine that keeps what it guards. */
+function unfitLocks(contract: AnyContract, chosen: ChosenEngines): Offence[] {
+  return Object.entries(contract.spec.locks ?? {}).flatMap(([key, spec]) => {
+    const place = `${contract.name}.locks.${key}`;
+    const { durability = "durable" } = spec;
+    const engine = chosen.lockEngineFor?.(contract, spec);
+    if (engine === undefined) return [];
+    const lacking = lockNeeds.filter((need) => !engine.capabilities.has(need));
+    const offences = lacking.map((need) => ({
+      place,
+      message: `A lock needs "${need}", which the engine "${engine.name}" does not have.`,
+      fix: `Set engines.${durability} to an engine that has ${lockNeeds.join(", ")}.`,
+    }));
+    if (durability === "durable" && engine.durability !== "durable") {
+      offences.push({
+        place,
+        message: `It must be durable, but the engine "${engine.name}" forgets with the process.`,
+        fix: 'Set engines.durable to a durable engine, or declare durability: "ephemeral".',
+      });
+    }
+    return offences;
+  });
 }
 
 /** A transaction is one step of one engine. */

@@ -98,6 +98,8 @@ export interface Store<V> {
   deleteMany(keys: readonly string[], options?: Repeatable): Promise<number>;
   /** One page in key order. */
   scan(options?: ScanOptions): Promise<Page<V>>;
+  /** How many entries there are. A database counts them: not for every request. */
+  count(options?: Waiting): Promise<number>;
   /**
    * Reads, changes and writes one key as if alone: `change` may run more than once and must be
    * pure. Keeps an entry's time to live. @throws STATE_UPDATE_CONTENDED after too many conflicts.
@@ -125,4 +127,79 @@ export interface TransactionStore<V> {
   delete(key: string): void;
   /** `get`, then `set` with what `change` answers; answers that too. Keeps the time to live. */
   update(key: string, change: (current: V | undefined) => V): Promise<V>;
+}
+
+/** A namespace of a service's `scoped` stores: an organisation, a user's application. */
+export interface Scope {
+  readonly name: string;
+  /** Whose it is, in the service's own words: `organisation:42`. */
+  readonly owner: string;
+  readonly summary: string | undefined;
+  /** Wall clock, milliseconds since 1970. */
+  readonly createdAtMs: number;
+  /** It is being deleted, or a deletion was cut off: nobody is let in. */
+  readonly isGoing: boolean;
+}
+
+/** A scope with how much is in it. */
+export interface ScopeUsage extends Scope {
+  readonly entries: number;
+  /** Of each scoped store, by its name. */
+  readonly stores: Readonly<Record<string, number>>;
+}
+
+export interface ScopeOptions extends Waiting {
+  /** 1 … 256 bytes. */
+  readonly owner: string;
+  /** Up to 1024 bytes. */
+  readonly summary?: string | undefined;
+}
+
+export interface ScopeQuery extends Waiting {
+  /** Only those of this owner. */
+  readonly owner?: string | undefined;
+  /** Only names after this one, in byte order. */
+  readonly after?: string | undefined;
+  /** 1 … 1000. Default 100. */
+  readonly limit?: number | undefined;
+}
+
+export interface ScopePage {
+  readonly scopes: readonly Scope[];
+  /** Pass as `after` for the next page; `undefined` on the last one. */
+  readonly next: string | undefined;
+}
+
+/** The scopes of one service. Names are text of 1 … 127 bytes less the service's own name. */
+export interface Scopes {
+  /**
+   * Makes a scope; one of the same owner that is there already is answered.
+   * @throws STATE_SCOPE_TAKEN, STATE_SCOPE_GOING, STATE_SCOPE_INVALID
+   */
+  create(name: string, options: ScopeOptions): Promise<Scope>;
+  get(name: string, options?: Waiting): Promise<Scope | undefined>;
+  /** By name, in byte order. */
+  list(query?: ScopeQuery): Promise<ScopePage>;
+  /** Counts what is in it. @throws STATE_SCOPE_UNKNOWN */
+  usage(name: string, options?: Waiting): Promise<ScopeUsage>;
+  /**
+   * Deletes every entry of the scope, then the scope; false when it was not there. A deletion that
+   * is cut off leaves a scope that nobody is let into; the next one finishes it. Stores that were
+   * handed out before may still be written by who holds them: stop such work first.
+   * @throws STATE_SCOPE_FOREIGN when it is not this owner's
+   */
+  delete(
+    name: string,
+    options?: Waiting & { readonly owner?: string | undefined },
+  ): Promise<boolean>;
+}
+
+/** A store that its contract declared as `scoped`: one in each scope. */
+export interface ScopedStore<V, S extends Store<V> = Store<V>> {
+  /**
+   * The store in this scope. Asks the registry each time, so take it once for a call.
+   * @throws STATE_SCOPE_UNKNOWN, STATE_SCOPE_GOING, and STATE_SCOPE_FOREIGN when `owner` is given
+   *   and it is not the scope's
+   */
+  in(scope: string, options?: Waiting & { readonly owner?: string | undefined }): Promise<S>;
 }

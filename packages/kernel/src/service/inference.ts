@@ -12,7 +12,8 @@ import type {
 } from "../contract/contract.ts";
 import type { OperationSpec, OperationTree } from "../contract/operation.ts";
 import type { EventOf } from "../ports/event.ts";
-import type { RevisedStore, Store, TransactionStore } from "../ports/store.ts";
+import type { Locks } from "../ports/lock.ts";
+import type { RevisedStore, ScopedStore, Store, TransactionStore } from "../ports/store.ts";
 import type { InferInput, InferOutput, Schema } from "../schema/standard.ts";
 
 type Nothing = Record<never, never>;
@@ -28,7 +29,20 @@ export type ConfigOf<C extends AnyContract> = C["spec"]["config"] extends TObjec
 
 /** Typed stores by name. */
 export type StoresOf<C extends AnyContract> = {
-  readonly [K in keyof Part<C, "stores">]: StoreOf<Part<C, "stores">[K]>;
+  readonly [K in keyof Part<C, "stores">]: Part<C, "stores">[K] extends { readonly scoped: true }
+    ? ScopedStoreOf<Part<C, "stores">[K]>
+    : StoreOf<Part<C, "stores">[K]>;
+};
+
+type ScopedStoreOf<S> = S extends StoreSpec
+  ? StoreOf<S> extends infer T extends Store<InferOutput<S["value"]>>
+    ? ScopedStore<InferOutput<S["value"]>, T>
+    : never
+  : never;
+
+/** Locks by name. */
+export type LocksOf<C extends AnyContract> = {
+  readonly [K in keyof Part<C, "locks">]: Locks;
 };
 
 /** The store that a declaration makes: its entries have a revision if it asked for `revisions`. */

@@ -3,7 +3,8 @@
 import type { AnyContract, Contract, ContractSpec } from "../contract/contract.ts";
 import type { IdSource } from "../ids.ts";
 import type { EventOf, PublishOptions, Published } from "../ports/event.ts";
-import type { Repeatable, Waiting } from "../ports/store.ts";
+import type { TransactOptions } from "../ports/lock.ts";
+import type { Scopes, Waiting } from "../ports/store.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../random.ts";
 import type { Clock } from "../time/clock.ts";
@@ -13,6 +14,7 @@ import type {
   EventsOf,
   ExtensionsOf,
   HandlersOf,
+  LocksOf,
   Part,
   PointsOf,
   StoresOf,
@@ -44,7 +46,7 @@ export interface Transaction<C extends AnyContract> {
  */
 export type Transact<C extends AnyContract> = <R>(
   run: (tx: Transaction<C>) => Promise<R> | R,
-  options?: Repeatable,
+  options?: TransactOptions,
 ) => Promise<R>;
 
 export interface OnceOptions extends Waiting {
@@ -62,6 +64,25 @@ export type OnceOutcome = "done" | "duplicate";
 export interface ServiceTools<C extends AnyContract> {
   readonly config: ConfigOf<C>;
   readonly stores: StoresOf<C>;
+  /**
+   * The service's scopes, which its stores that are declared as `scoped` are in.
+   * @throws STATE_CAPABILITY_MISSING where the contract has no such store
+   *
+   * @example
+   * await scopes.create("org-42", { owner: "organisation:42" });
+   * const settings = await stores.settings.in("org-42");
+   */
+  readonly scopes: Scopes;
+  /**
+   * The contract's locks, shared with every instance of the service on the same engine.
+   *
+   * @example
+   * const outcome = await locks.nightly.acquire(region, { waitMs: 1000 });
+   * if (outcome.kind !== "held") return;
+   * await using lock = outcome.lock;
+   * await transaction((tx) => tx.stores.reports.set(region, report), { under: lock });
+   */
+  readonly locks: LocksOf<C>;
   /**
    * Publishes one of the contract's own events; resolves when it is safe in the bus.
    * @throws EVENT_INVALID when the payload does not fit its schema.

@@ -23,6 +23,7 @@ export function lyingBus(honest: Bus, lies: Partial<Bus>): Bus {
     name: honest.name,
     durability: honest.durability,
     capabilities: honest.capabilities,
+    bodySizeMax: honest.bodySizeMax,
     deadLetters: honest.deadLetters,
     medium: honest.medium,
     ...stageOf(honest),

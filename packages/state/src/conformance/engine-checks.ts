@@ -20,6 +20,7 @@ function everyMethod(store: Store<unknown>, signal?: AbortSignal): (() => Promis
     () => store.delete("key", options),
     () => store.deleteMany(["key"], options),
     () => store.scan(options),
+    () => store.count(options),
     () => store.update("key", () => 2, options),
   ];
 }

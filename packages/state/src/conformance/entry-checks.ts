@@ -50,6 +50,23 @@ export const entryChecks: readonly StateCheck[] = [
     },
   },
   {
+    name: "a store counts its own entries, each once",
+    async run(subject) {
+      const store = await subject.store();
+      const other = await subject.store({ name: "other" });
+      assert.equal(await store.count(), 0);
+      await other.set("elsewhere", 1);
+      const keys = Array.from({ length: 150 }, (_, index) => `k${index}`);
+      await store.setMany(keys.map((key) => [key, 1]));
+      await store.set("k0", 2);
+      assert.equal(await store.count(), 150);
+      await store.delete("k1");
+      await store.deleteMany(["k2", "k3", "never"]);
+      assert.equal(await store.count(), 147);
+      assert.equal(await other.count(), 1);
+    },
+  },
+  {
     name: "a second set replaces the value and the etag",
     async run(subject) {
       const store = await subject.store();

@@ -145,6 +145,24 @@ export const expiryChecks: readonly StateCheck[] = [
     },
   },
   {
+    name: "expired entries are not counted",
+    needs,
+    async run(subject) {
+      const store = await subject.store();
+      const rest = Array.from({ length: 20 }, (_, index) => [`k${index}`, 1] as const);
+      await store.setMany(rest, { ttlMs });
+      await store.set("stays", 1);
+      await store.set("again", 1, { ttlMs });
+      await store.set("again", 1);
+      await subject.harness.advance(ttlMs - 1);
+      assert.equal(await store.count(), 22);
+      await subject.harness.advance(1);
+      assert.equal(await store.count(), 2);
+      await store.set("k0", 1);
+      assert.equal(await store.count(), 3);
+    },
+  },
+  {
     name: "a time to live is a whole number of milliseconds, at most ten years",
     needs,
     async run(subject) {

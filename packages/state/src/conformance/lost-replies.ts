@@ -76,10 +76,10 @@ export function describeLostReplies(suite: LostReplySuite): void {
       });
     }
     for (const [name, work] of Object.entries({ ...writes, ...reads })) {
-      void it(`are waited for by ${name} no longer than its caller has time`, () =>
+      void it(`lost replies of ${suite.name} hold up ${name} while its caller has time`, () =>
         assertInTime(suite, name, work));
     }
-    void it("and cuts at random: a write with an operationId counts once, others perhaps", () =>
+    void it(`lost replies of ${suite.name} and cuts at random: operationIds count once`, () =>
       assertCounted(suite));
   });
 }

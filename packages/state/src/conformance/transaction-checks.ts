@@ -39,7 +39,9 @@ export const transactionChecks: readonly StateCheck[] = [
       const { capabilities: declared } = engine;
       assert.equal(engine.transact !== undefined, declared.has("transaction"));
       assert.equal(engine.medium !== undefined, declared.has("outbox"));
+      assert.equal(engine.outbox !== undefined, declared.has("relay"));
       assert(declared.has("transaction") || !declared.has("outbox"), "outbox needs transaction");
+      assert(declared.has("outbox") || !declared.has("relay"), "relay needs outbox");
     },
   },
   {

@@ -56,6 +56,7 @@ export function engineThat(
     durability: base.durability,
     capabilities: base.capabilities,
     medium: base.medium,
+    outbox: base.outbox,
     openStore: (spec) => {
       const store = now(base.openStore(spec));
       const lying = { ...store, ...lie(store, { clock, spec }) };

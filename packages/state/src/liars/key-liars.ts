@@ -45,6 +45,27 @@ function scanAll(store: EngineStore): readonly EngineEntry[] {
 export const liarsAboutKeys: readonly StateLiar[] = [
   liar(
     {
+      name: "counts writes",
+      lie: "counts a write that replaces an entry as one more",
+      caughtBy: "a store counts its own entries, each once",
+    },
+    (store) => {
+      let written = 0;
+      return {
+        set: (write, condition) => {
+          written += 1;
+          return store.set(write, condition);
+        },
+        setMany: (writes) => {
+          written += writes.length;
+          return store.setMany(writes);
+        },
+        count: () => written,
+      };
+    },
+  ),
+  liar(
+    {
       name: "matches patterns",
       lie: "hands a prefix to LIKE without escaping it",
       caughtBy: "a prefix is literal text",

@@ -196,6 +196,10 @@ class LateEngine implements StateEngine {
         const entries = keys.sort(compareKeys).map((key) => this.#done(table, key));
         return entries.filter((entry) => entry !== undefined).slice(0, limit);
       },
+      count: () => {
+        this.#assertOpen();
+        return [...table.done.keys()].filter((key) => this.#done(table, key) !== undefined).length;
+      },
     };
   }
 

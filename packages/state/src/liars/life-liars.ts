@@ -30,6 +30,12 @@ export const liarsAboutLife: readonly StateLiar[] = [
     open: (clock) => ({ ...engineThat(clock, () => ({})), medium: undefined }),
   },
   {
+    name: "promises a relay its rows",
+    lie: "declares a relay and has no outbox for it",
+    caughtBy: "an engine has what it declares about transactions, and nothing else",
+    open: (clock) => ({ ...engineThat(clock, () => ({})), outbox: undefined }),
+  },
+  {
     name: "forgets",
     lie: "says durable and keeps everything in memory",
     caughtBy: "values, etags and deletions survive a restart",

@@ -51,6 +51,37 @@ export const liarsAboutTime: readonly StateLiar[] = [
   ),
   liar(
     {
+      name: "counts the dead",
+      lie: "keeps a number that knows of writes and deletes and not of expiry",
+      caughtBy: "expired entries are not counted",
+    },
+    (store) => {
+      const counted = new Set<string>();
+      return {
+        set: (write, condition) => {
+          const outcome = now(store.set(write, condition));
+          if (outcome.kind === "written") counted.add(write.key);
+          return outcome;
+        },
+        setMany: (writes) => {
+          for (const { key } of writes) counted.add(key);
+          return store.setMany(writes);
+        },
+        delete: (key, condition) => {
+          const outcome = now(store.delete(key, condition));
+          if (outcome.kind === "deleted") counted.delete(key);
+          return outcome;
+        },
+        deleteMany: (keys) => {
+          for (const key of keys) counted.delete(key);
+          return store.deleteMany(keys);
+        },
+        count: () => counted.size,
+      };
+    },
+  ),
+  liar(
+    {
       name: "still has it",
       lie: "answers has from an index that does not know of expiry",
       caughtBy: "every method agrees that an expired entry is gone",

@@ -67,6 +67,34 @@ export const nodeChecks: readonly FaultCheck[] = [
       assert.equal(await one.store.has("long"), true);
     },
   },
+  {
+    name: "of nodes that claim at once none gets a row of the other, by the server's clock",
+    async run(bench) {
+      const tablePrefix = bench.freshPrefix();
+      await using one = await bench.open({ tablePrefix });
+      await using two = await bench.open({ tablePrefix, clock: clockOff(3_600_000) });
+      const rows = Array.from({ length: 120 }, (_, n) => `row ${n}`);
+      const outboxes = [one, two].map(({ engine }) => engine.outbox ?? assert.fail("no outbox"));
+      const [first] = outboxes;
+      const riders = [first?.ride(rows, { by: "dead", leaseMs: 1000 }) ?? assert.fail("no rider")];
+      await one.engine.transact?.({ checks: [], changes: [], riders });
+      const claims = outboxes.map(async (outbox, at) => {
+        const taken: string[] = [];
+        for (let empty = 0; empty < 200 && taken.length < rows.length; empty += 1) {
+          const claimed = await outbox.claim({ by: `node-${at}`, leaseMs: 60_000, limit: 7 });
+          taken.push(...claimed.map(({ load }) => load));
+          await outbox.remove(claimed.map(({ id }) => id));
+          if (claimed.length === 0) await systemClock.sleep(10);
+        }
+        return taken;
+      });
+      // A node's clock an hour ahead must not end a lease.
+      const early = await outboxes[1]?.claim({ by: "early", leaseMs: 1, limit: 1 });
+      assert.deepEqual(early, []);
+      const taken = (await Promise.all(claims)).flat();
+      assert.deepEqual(taken.toSorted(), rows.toSorted());
+    },
+  },
 ];
 
 function clockOff(offMs: number): NonNullable<TableOptions["clock"]> {

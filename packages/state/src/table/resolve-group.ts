@@ -4,7 +4,8 @@
  *
  * G1. A write sees what those before it in the group leave behind.
  * G2. A write whose check does not hold changes nothing, and the others never notice it.
- * G3. Of several writes to a key only what the last one leaves is written.
+ * G3. What a write leaves in the outbox is left if its checks hold, in the order of the writes.
+ * G4. Of several writes to a key only what the last one leaves is written.
  */
 
 import type { Etag } from "@banyan/kernel";
@@ -43,7 +44,10 @@ export function resolveGroup(ops: readonly TableOp[], rows: readonly StandingRow
     all.set(idOf(store, key), { store, key, isInTable: true, row, isChanged: false });
   }
   const outcomes = ops.map((op) => resolve(op, all));
-  return { outcomes, changes: changesOf(all.values()) };
+  const letters = ops.flatMap(({ letters: left = [] }, at) =>
+    outcomes[at]?.kind === "done" ? left : [],
+  );
+  return { outcomes, changes: { ...changesOf(all.values()), letters } };
 }
 
 function resolve({ now, checks, changes }: TableOp, all: Map<string, Standing>): TableOutcome {
@@ -85,7 +89,7 @@ function rowAfter(set: TableSet, before: StandingRow | undefined, now: number): 
   return { ...row, revision: (revision ?? 1) + 1, createdAt: createdAt ?? 0, updatedAt: now };
 }
 
-function changesOf(all: Iterable<Standing>): TableChanges {
+function changesOf(all: Iterable<Standing>): Omit<TableChanges, "letters"> {
   const inserts: TableRow[] = [];
   const updates: TableRow[] = [];
   const deletes: TableKey[] = [];

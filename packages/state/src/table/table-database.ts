@@ -12,6 +12,7 @@
  */
 
 import type { Etag } from "@banyan/kernel";
+import type { OutboxRow, OutboxStatus } from "../engine.ts";
 
 /** Names one row. */
 export interface TableKey {
@@ -37,6 +38,14 @@ export interface TableRow extends StandingRow {
   readonly version: number;
 }
 
+/** A row of the outbox, to be inserted; who holds it until when is known from its commit on. */
+export interface TableLetter {
+  readonly load: string;
+  readonly by: string;
+  /** Wall clock in ms. */
+  readonly heldUntil: number;
+}
+
 /** What becomes of rows; each key once. */
 export interface TableChanges {
   /** Were not there; if one is by now, all of it is undone ("raced"). */
@@ -45,6 +54,8 @@ export interface TableChanges {
   readonly updates: readonly TableRow[];
   /** Were there, and are locked. */
   readonly deletes: readonly TableKey[];
+  /** New rows of the outbox, numbered in this order. */
+  readonly letters: readonly TableLetter[];
 }
 
 export interface TableScan {
@@ -74,17 +85,40 @@ export interface TableWriter {
   destroy(): void;
 }
 
+/**
+ * The table of the outbox, in the order of its numbers.
+ *
+ * D5. Rows that a claim answers are locked from the look at them to their new holder's name, so two
+ *     claims at a time share none, and neither waits for the other.
+ */
+export interface TableOutboxRows {
+  /** Those that `by` holds, or nobody after `now`; the first `limit` of them. */
+  claim(claim: {
+    readonly by: string;
+    readonly now: number;
+    readonly heldUntil: number;
+    readonly limit: number;
+  }): Promise<readonly OutboxRow[]>;
+  remove(ids: readonly string[]): Promise<void>;
+  release(by: string): Promise<void>;
+  setAside(id: string, reason: string): Promise<void>;
+  status(): Promise<OutboxStatus>;
+}
+
 export interface TableDatabase {
   /** For messages: host, port and database; no user, no password. */
   readonly place: string;
   /** Most bytes of JSON in one value that the server takes. */
   readonly valueBytesMax: number;
+  readonly outbox: TableOutboxRows;
   /** The store's number; made when it is not there. */
   openStore(scope: string, name: string): Promise<number>;
   /** Those that are there, expired or not, in any order. */
   read(keys: readonly TableKey[]): Promise<readonly TableRow[]>;
   /** In the order of the keys. */
   scan(scan: TableScan): Promise<readonly TableRow[]>;
+  /** How many rows of the store there are that have not expired by then. */
+  count(store: number, now: number): Promise<number>;
   /** Removes up to `limit` rows that have expired by then; answers how many. */
   sweep(now: number, limit: number): Promise<number>;
   /** The server's wall clock, in ms. */

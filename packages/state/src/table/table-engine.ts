@@ -13,6 +13,7 @@ import type { CancelTimer, Clock, Etag, Log, Random, Waiting } from "@banyan/ker
 import { isBanyanError } from "@banyan/kernel";
 import { StateCapability } from "../engine.ts";
 import type {
+  CommitRider,
   EngineChange,
   EngineStore,
   EngineStoreSpec,
@@ -23,12 +24,14 @@ import type {
 import { stateErrors } from "../errors.ts";
 import { createEtagSource } from "../etags.ts";
 import { closedError } from "../failures.ts";
+import { outboxLoadsOf } from "../outbox-rider.ts";
 import { abandonable } from "./abandonable.ts";
 import { ReadBatches } from "./read-batches.ts";
 import { ServerTime } from "./server-time.ts";
-import type { TableDatabase } from "./table-database.ts";
+import type { TableDatabase, TableLetter } from "./table-database.ts";
 import { unavailableError } from "./table-failures.ts";
 import type { TableOutcome } from "./table-op.ts";
+import { TableOutbox } from "./table-outbox.ts";
 import { TableStore } from "./table-store.ts";
 import type { PlannedChange } from "./table-store.ts";
 import { WriteLane } from "./write-lane.ts";
@@ -38,6 +41,8 @@ export const tableCapabilities: ReadonlySet<StateCapability> = new Set([
   StateCapability.Expires,
   StateCapability.Revisions,
   StateCapability.Transaction,
+  StateCapability.Outbox,
+  StateCapability.Relay,
 ]);
 
 const SWEEP_ROWS_MAX = 500;
@@ -72,6 +77,9 @@ class TableEngine implements StateEngine {
   readonly name: string;
   readonly durability = "durable";
   readonly capabilities = tableCapabilities;
+  /** No bus shares a commit of the server; what rides are rows of the outbox. */
+  readonly medium: object;
+  readonly outbox: TableOutbox;
   readonly #database: TableDatabase;
   readonly #options: TableEngineOptions;
   readonly #time: ServerTime;
@@ -92,6 +100,14 @@ class TableEngine implements StateEngine {
     this.#lane = new WriteLane({ ...options, engine, database });
     this.#reads = new ReadBatches({ ...options, engine, database, statementsMax });
     this.#nextEtag = createEtagSource(options.random);
+    this.medium = Object.freeze({ name: database.place });
+    this.outbox = new TableOutbox({
+      engine,
+      medium: this.medium,
+      database,
+      nowMs: () => this.#nowMs(),
+      ask: (question, waiting) => this.#ask(question, waiting),
+    });
     this.#cancelSweep = this.#sweepIn(options.sweepIntervalMs);
   }
 
@@ -106,12 +122,17 @@ class TableEngine implements StateEngine {
   }
 
   async transact(transaction: EngineTransaction, waiting?: Waiting): Promise<TransactionOutcome> {
+    const { riders } = transaction;
+    let isCommitted = false;
     try {
-      this.#assertNoRiders(transaction);
       const { kind } = await this.#transact(transaction, waiting);
-      return { kind: kind === "done" ? "committed" : "conflict" };
+      isCommitted = kind === "done";
+      return { kind: isCommitted ? "committed" : "conflict" };
     } finally {
-      for (const rider of transaction.riders) rider.dropped();
+      for (const rider of riders) {
+        if (isCommitted) rider.committed();
+        else rider.dropped();
+      }
     }
   }
 
@@ -149,18 +170,19 @@ class TableEngine implements StateEngine {
   }
 
   async #transact(
-    { checks, changes }: EngineTransaction,
+    { checks, changes, riders }: EngineTransaction,
     waiting: Waiting | undefined,
   ): Promise<TableOutcome> {
     const now = this.#nowMs();
+    const letters = this.#lettersOf(riders, now);
     const insisted = checks.map(({ store, key, etag }) => {
       return { store: this.#ownStore(store).id, key, etag };
     });
     const planned = changes.map((change) => this.#plan(change, now));
     for (const { store, plan } of planned) store.handOver(plan);
     try {
-      const op = { now, checks: insisted, changes: planned.map(({ plan }) => plan.change) };
-      return await this.#lane.write(op, waiting);
+      const made = planned.map(({ plan }) => plan.change);
+      return await this.#lane.write({ now, checks: insisted, changes: made, letters }, waiting);
     } finally {
       for (const { store, plan } of planned) store.settle(plan);
     }
@@ -181,10 +203,12 @@ class TableEngine implements StateEngine {
     );
   }
 
-  #assertNoRiders({ riders }: EngineTransaction): void {
-    if (riders.length === 0) return;
-    throw stateErrors.STATE_RIDER_FOREIGN(
-      `Nothing can ride on a transaction of the ${this.name} engine yet; it does not declare outbox.`,
+  /** @throws STATE_RIDER_FOREIGN */
+  #lettersOf(riders: readonly CommitRider[], now: number): readonly TableLetter[] {
+    if (riders.length === 0) return [];
+    const left = outboxLoadsOf(riders, { engine: this.name, medium: this.medium });
+    return left.flatMap(({ loads, hold: { by, leaseMs } }) =>
+      loads.map((load) => ({ load, by, heldUntil: Math.ceil(now + leaseMs) })),
     );
   }
 

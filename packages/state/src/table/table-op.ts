@@ -1,7 +1,7 @@
 /** Writes as data: what is insisted on and what is changed, for whichever method was called. */
 
 import type { Etag } from "@banyan/kernel";
-import type { TableKey } from "./table-database.ts";
+import type { TableKey, TableLetter } from "./table-database.ts";
 
 /** What must stand when the write takes effect: `undefined` for nothing. */
 export interface TableCheck extends TableKey {
@@ -33,6 +33,8 @@ export interface TableOp {
   readonly checks: readonly TableCheck[];
   /** Each key once. */
   readonly changes: readonly TableChange[];
+  /** What it leaves in the outbox. */
+  readonly letters?: readonly TableLetter[];
 }
 
 /** `existed`: how many of the changed keys were there before. */

@@ -148,6 +148,12 @@ export class TableStore implements EngineStore {
     return rows.map((row) => this.#parse(row));
   }
 
+  async count(options?: Waiting): Promise<number> {
+    const { database } = this.#keeper;
+    const now = this.#keeper.nowMs();
+    return this.#keeper.ask(() => database.count(this.id, now), options);
+  }
+
   /** Nothing is handed over yet. @throws STATE_VALUE_TOO_LARGE where the server takes no such */
   planSet(write: EngineWrite, now: number, condition: Condition = {}): PlannedChange {
     const { key, value, version, expiry } = write;

@@ -130,7 +130,7 @@ export class WriteLane {
     let changes = 0;
     const group = this.#queue.take(({ text: more, op }, taken) => {
       text += more;
-      changes += op.changes.length + op.checks.length;
+      changes += op.changes.length + op.checks.length + (op.letters?.length ?? 0);
       return taken < GROUP_OPS_MAX && text <= GROUP_TEXT_MAX && changes <= GROUP_CHANGES_MAX;
     });
     await this.#commit(group);
@@ -212,10 +212,12 @@ async function attempt(writer: TableWriter, ops: readonly TableOp[]): Promise<En
   try {
     const keys = keysOf(ops);
     // A transaction of nothing at all is done without asking anybody.
-    const rows = keys.length === 0 ? [] : await writer.lock(keys);
+    const isEmpty = keys.length === 0 && ops.every(({ letters = [] }) => letters.length === 0);
+    const rows = isEmpty ? [] : await writer.lock(keys);
     const { outcomes, changes } = resolveGroup(ops, rows);
-    if (keys.length === 0) return { kind: "done", outcomes };
-    if (changes.inserts.length + changes.updates.length + changes.deletes.length === 0) {
+    if (isEmpty) return { kind: "done", outcomes };
+    const { inserts, updates, deletes, letters } = changes;
+    if (inserts.length + updates.length + deletes.length + letters.length === 0) {
       await writer.undo();
       return { kind: "done", outcomes };
     }
@@ -249,8 +251,9 @@ function refusalOf(ending: Ending, engine: string, timeoutMs: number): unknown {
 }
 
 /** How much text a write carries: what makes it large. */
-function textOf({ changes }: TableOp): number {
+function textOf({ changes, letters = [] }: TableOp): number {
   let text = 0;
+  for (const { load } of letters) text += load.length;
   for (const change of changes) if (change.kind === "set") text += change.value.length;
   return text;
 }

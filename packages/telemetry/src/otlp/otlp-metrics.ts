@@ -138,8 +138,8 @@ function histogramPoints(
   return points;
 }
 
-function exemplarOf({ span, value, timeMs }: Exemplar): OtlpExemplar {
-  const { traceId, spanId } = span.trace;
+function exemplarOf({ trace, value, timeMs }: Exemplar): OtlpExemplar {
+  const { traceId, spanId } = trace;
   return { traceId, spanId, asDouble: value, timeUnixNano: nanosOf(timeMs) };
 }
 

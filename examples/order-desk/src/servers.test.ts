@@ -1,0 +1,82 @@
+/**
+ * The order desk on servers, by configuration alone: durable stores on PostgreSQL or MariaDB,
+ * ephemeral ones on Redis, and what its transactions publish by the outbox.
+ */
+
+import {
+  findReasonToSkip,
+  mariadbPrograms,
+  openMariadb,
+  openPostgres,
+  openRedisServer,
+  postgresPrograms,
+  redisPrograms,
+  seedOf,
+} from "@banyan/testbed";
+import { test } from "node:test";
+import { openCommand } from "./command-desk.test.ts";
+import { describeOrderDesk } from "./end-to-end.ts";
+import type { Desk } from "./end-to-end.ts";
+
+interface DatabaseServer extends AsyncDisposable {
+  readonly section: Readonly<Record<string, unknown>>;
+}
+
+/** A desk and the servers that it is alone on. */
+async function openOnServers(durable: string, database: DatabaseServer): Promise<Desk> {
+  const redis = await openRedisServer({ listen: "tcp" });
+  const { section } = database;
+  const desk = await openCommand({
+    engines: { durable, ephemeral: "redis" },
+    [durable]: section,
+    redis: { url: redis.url },
+    outbox: { leaseMs: 1000, pollMs: 200 },
+  });
+  return {
+    client: (contract) => desk.client(contract),
+    tail: () => desk.tail(),
+    crash: () => desk.crash(),
+    async [Symbol.asyncDispose]() {
+      await desk[Symbol.asyncDispose]();
+      await redis[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const seed = seedOf();
+const noRedis = await findReasonToSkip(redisPrograms);
+
+async function describeOn(
+  name: string,
+  durable: string,
+  { skip, open }: { skip: string | false; open: () => Promise<DatabaseServer> },
+): Promise<void> {
+  if (skip === false) {
+    const openDesk = async (): Promise<Desk> => openOnServers(durable, await open());
+    describeOrderDesk({ name, open: openDesk, seed });
+  } else await test(`the order desk on ${name}`, { skip }, () => undefined);
+}
+
+await describeOn("PostgreSQL and Redis", "postgres", {
+  skip: noRedis || (await findReasonToSkip(postgresPrograms)),
+  async open() {
+    const server = await openPostgres();
+    return {
+      section: { url: server.url },
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  },
+});
+
+await describeOn("MariaDB and Redis", "mysql", {
+  skip: noRedis || (await findReasonToSkip(mariadbPrograms)),
+  async open() {
+    const server = await openMariadb();
+    const { host, port, user, password, database } = server;
+    return {
+      section: { host, port, user, password, database },
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  },
+});
