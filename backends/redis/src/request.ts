@@ -8,6 +8,7 @@
 import { isBanyanError } from "@banyan/kernel";
 import type { Waiting } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
+import { isOutOfTime } from "@banyan/state/internal";
 import { unknownOutcome } from "./errors.ts";
 import type { RedisScript } from "./scripts.ts";
 
@@ -94,17 +95,21 @@ export class Request {
     return true;
   }
 
-  /** What was not sent is taken back, and nobody waits for a read; a sent write tells its end. */
+  /**
+   * What was not sent is taken back, and nobody waits for a read. A write that was sent tells its
+   * end, or that it is unknown once the caller has no more time.
+   */
   readonly #abort = (): void => {
-    if (this.isSent && this.question.writes) return;
-    this.fail(cancelled(this.#signal?.reason));
+    const reason: unknown = this.#signal?.reason;
+    if (this.isSent && this.question.writes && !isOutOfTime(reason)) return;
+    this.lose(cancelled(reason));
   };
 }
 
 function cancelled(reason: unknown): Error {
   if (isBanyanError(reason)) return reason;
   const text = "The caller wants no answer from Redis any more; nothing was written.";
-  return reason instanceof Error && reason.name === "TimeoutError"
+  return isOutOfTime(reason)
     ? kernelErrors.CALL_DEADLINE_EXCEEDED(text, { cause: reason })
     : kernelErrors.CALL_CANCELLED(text, { cause: reason });
 }

@@ -141,7 +141,8 @@ export interface EngineScan {
 /**
  * One store inside an engine. Arguments are checked by the caller: keys are valid, lists have no
  * duplicates and at most 1000 items. `signal` is honoured where an engine waits; a write that was
- * handed to the database is not called back.
+ * handed to the database is not called back, and where that may take long, a caller whose time is
+ * over (`isOutOfTime`) is told STATE_OUTCOME_UNKNOWN at once.
  */
 export interface EngineStore {
   /**

@@ -6,10 +6,16 @@ import { abortReasonOf, kernelErrors } from "@banyan/kernel/internal";
 import { stateErrors } from "./errors.ts";
 import { showKey } from "./keys.ts";
 
+/** Whether the caller's time is over; otherwise it cancelled. */
+export function isOutOfTime(reason: unknown): boolean {
+  if (isBanyanError(reason)) return reason.code === "CALL_DEADLINE_EXCEEDED";
+  return reason instanceof Error && reason.name === "TimeoutError";
+}
+
 /** What an aborted signal means. Its reason passes when it is an error of ours. */
 export function abortError(reason: unknown): BanyanError {
   if (isBanyanError(reason)) return reason;
-  if (reason instanceof Error && reason.name === "TimeoutError") {
+  if (isOutOfTime(reason)) {
     return kernelErrors.CALL_DEADLINE_EXCEEDED(
       "The time given to the store was over before the engine was asked; nothing was written.",
       { cause: reason },

@@ -14,6 +14,7 @@ export { openServiceScopes } from "./scopes.ts";
 export type { ScopedDeclaration, ServiceScopes, ServiceScopesOptions } from "./scopes.ts";
 
 export { connectPatiently } from "./table/connect-patiently.ts";
+export { isOutOfTime } from "./failures.ts";
 export { DueQueue } from "./table/due-queue.ts";
 export { inTime } from "./table/in-time.ts";
 export { createTableEngine, tableCapabilities } from "./table/table-engine.ts";

@@ -10,7 +10,7 @@
  * I3. After its end it answers every call with CLOSED; what had begun before changes nothing more.
  */
 
-import type { Etag, TransactionStore } from "@banyan/kernel";
+import type { Etag, TransactionStore, Waiting } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
 import type {
   Awaitable,
@@ -50,6 +50,12 @@ export class TransactionRun {
   #ended = false;
   /** What an engine or a codec threw at a read: no conclusion to be checked, but a failure. */
   #failure: unknown = undefined;
+  /** Of whoever waits for the transaction, and so for its reads. */
+  readonly waiting: Waiting;
+
+  constructor(waiting: Waiting) {
+    this.waiting = waiting;
+  }
 
   view(core: StoreCore<unknown>): TransactionView {
     const view = new TransactionView(core, this);
@@ -209,9 +215,11 @@ export class TransactionView implements TransactionStore<unknown> {
     if (this.#seen.has(key) || this.#written.has(key)) return undefined;
     this.#run.countRead(this.#core.label);
     const { entries } = this.#core;
+    const { waiting } = this.#run;
     let read: Awaitable<EngineEntry | undefined>;
     try {
-      read = entries.latest === undefined ? entries.get(key) : entries.latest(key);
+      read =
+        entries.latest === undefined ? entries.get(key, waiting) : entries.latest(key, waiting);
     } catch (error) {
       throw this.#failed(error);
     }

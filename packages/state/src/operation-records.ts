@@ -99,8 +99,11 @@ export class OperationRecords {
    * What the write was answered, in a box of its own; `undefined` where nothing is recorded.
    * @throws STATE_OPERATION_MISMATCH
    */
-  async find<R>({ id, digest, decode }: Operation<R>): Promise<{ answer: R } | undefined> {
-    const entry = await this.#store.get(id);
+  async find<R>(
+    { id, digest, decode }: Operation<R>,
+    options: Waiting,
+  ): Promise<{ answer: R } | undefined> {
+    const entry = await this.#store.get(id, options);
     if (entry === undefined) return undefined;
     const record = recordIn(entry);
     if (record.digest !== digest) throw mismatch(id);

@@ -158,7 +158,7 @@ export class TransactionLoop {
     for (let attempt = 1; attempt <= limits.updateTriesMax; attempt += 1) {
       assertNotAborted(options);
       if (claim !== undefined && (attempt > 1 || !claim.operation.isBlind)) {
-        const found = await this.#find(claim);
+        const found = await this.#find(claim, options);
         if (found !== undefined) return found.answer;
       }
       if (lock !== undefined) await lock.ready();
@@ -189,7 +189,7 @@ export class TransactionLoop {
     const entering = this.#turnstile.enter(options, isAgain);
     const pass: Pass = entering instanceof Promise ? await entering.catch(throwAbort) : entering;
     try {
-      const ledger = new TransactionRun();
+      const ledger = new TransactionRun(options);
       // Insisting on the lock's entry takes the place of a read.
       if (lock !== undefined) ledger.countRead(lock.label);
       let ending: Trial<R>["ending"];
@@ -203,7 +203,7 @@ export class TransactionLoop {
       if (ending.kind === "thrown") {
         const isCertain = ledger.isFailure(ending.error) || abortReasonOf(options) !== undefined;
         const checks = isCertain ? [] : checksOf(ledger, claim);
-        return { outcome: this.#check(checks), ending, places };
+        return { outcome: this.#check(checks, options), ending, places };
       }
       if (unfinished > 0) throw unfinishedError(unfinished);
       assertNotAborted(options);
@@ -236,9 +236,10 @@ export class TransactionLoop {
   }
 
   /** What a run threw counts if what it had read was really there (T1). */
-  #check(checks: readonly EngineCheck[]): Awaitable<TransactionOutcome> {
+  #check(checks: readonly EngineCheck[], options: Waiting): Awaitable<TransactionOutcome> {
     if (checks.length === 0) return committed;
-    return this.#ask((engine) => engine.transact?.({ checks, changes: [], riders: [] }));
+    const nothing = { checks, changes: [], riders: [] };
+    return this.#ask((engine) => engine.transact?.(nothing, options));
   }
 
   #ask(
@@ -270,9 +271,12 @@ export class TransactionLoop {
     }
   }
 
-  async #find<R>({ records, operation }: Claim<R>): Promise<{ answer: R } | undefined> {
+  async #find<R>(
+    { records, operation }: Claim<R>,
+    options: Waiting,
+  ): Promise<{ answer: R } | undefined> {
     try {
-      return await records.find(operation);
+      return await records.find(operation, options);
     } catch (error) {
       throw this.#failure(error);
     }

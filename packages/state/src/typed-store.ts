@@ -28,7 +28,14 @@ import type {
   Waiting,
   WriteOptions,
 } from "@banyan/kernel";
-import type { Awaitable, EngineEntry, EngineStore, EngineWrite, WriteOutcome } from "./engine.ts";
+import type {
+  Awaitable,
+  Condition,
+  EngineEntry,
+  EngineStore,
+  EngineWrite,
+  WriteOutcome,
+} from "./engine.ts";
 import type { EntryCodec } from "./entry-codec.ts";
 import { stateErrors } from "./errors.ts";
 import {
@@ -47,6 +54,28 @@ import type { StoreCore } from "./store-core.ts";
 type Trial<V> =
   | { readonly kind: "handed"; readonly outcome: Awaitable<WriteOutcome>; readonly result: V }
   | { readonly kind: "thrown"; readonly error: unknown; readonly etag: Etag | undefined };
+
+interface Changing<V> {
+  readonly change: (current: V | undefined) => V;
+  readonly options: Waiting;
+}
+
+/** That an entry is as it was read. The signal of a call is made when an engine asks for it. */
+class EntryCondition implements Condition {
+  readonly ifMatch: Etag | undefined;
+  readonly ifAbsent: boolean;
+  readonly #waiting: Waiting;
+
+  constructor(etag: Etag | undefined, waiting: Waiting) {
+    this.ifMatch = etag;
+    this.ifAbsent = etag === undefined;
+    this.#waiting = waiting;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#waiting.signal;
+  }
+}
 
 const retryBackoff = { initialMs: 1, maxMs: 100 }; // a conflict is over as soon as it happened
 const noOptions = Object.freeze({});
@@ -194,7 +223,7 @@ export class TypedStore<V> implements Store<V> {
       try {
         const read = this.#readLatest(key, options);
         const entry = read instanceof Promise ? await this.#named(read) : read;
-        trial = this.#try(key, entry, change);
+        trial = this.#try(key, entry, { change, options });
         // Its failure is heard below; here it is only waited for.
         if (!this.#pipelines && trial.kind === "handed" && trial.outcome instanceof Promise) {
           await trial.outcome.catch(ignore);
@@ -206,18 +235,14 @@ export class TypedStore<V> implements Store<V> {
         const { outcome, result } = trial;
         const ended = outcome instanceof Promise ? await this.#named(outcome) : outcome;
         if (ended.kind === "written") return result;
-      } else if (await this.#isStill(key, trial.etag)) throw trial.error;
+      } else if (await this.#isStill(key, trial.etag, options)) throw trial.error;
       await this.#pause(attempt, options);
     }
     throw contendedError(this.#label, key, `others were faster ${limits.updateTriesMax} times`);
   }
 
   /** In one turn: what the entry becomes, and the write of it, handed over. */
-  #try(
-    key: string,
-    entry: EngineEntry | undefined,
-    change: (current: V | undefined) => V,
-  ): Trial<V> {
+  #try(key: string, entry: EngineEntry | undefined, { change, options }: Changing<V>): Trial<V> {
     const codec = this.#codec;
     let write: EngineWrite;
     let result: V;
@@ -228,16 +253,16 @@ export class TypedStore<V> implements Store<V> {
     } catch (error) {
       return { kind: "thrown", error, etag: entry?.etag };
     }
-    const condition = entry === undefined ? { ifAbsent: true } : { ifMatch: entry.etag };
+    const condition = new EntryCondition(entry?.etag, options);
     return { kind: "handed", outcome: this.#write(write, condition), result };
   }
 
   /** Whether what a change threw about was really stored, or still is on its way (I5). */
-  async #isStill(key: string, etag: Etag | undefined): Promise<boolean> {
+  async #isStill(key: string, etag: Etag | undefined, options: Waiting): Promise<boolean> {
     const { engine } = this.#core;
     if (!this.#pipelines) return true;
-    const checks = [{ store: this.#entries, key, etag }];
-    const outcome = await this.#ask(() => engine.transact?.({ checks, changes: [], riders: [] }));
+    const nothing = { checks: [{ store: this.#entries, key, etag }], changes: [], riders: [] };
+    const outcome = await this.#ask(() => engine.transact?.(nothing, options));
     return outcome?.kind !== "conflict";
   }
 

@@ -22,11 +22,14 @@ test("a child's lines are collected by stream, the unfinished last one too", asy
 
 test("a child gets its environment, folder and input, and nothing of the runner's", async () => {
   await using folder = await temporaryDirectory();
+  const coverage = process.env["NODE_V8_COVERAGE"];
+  process.env["NODE_V8_COVERAGE"] ??= folder.path;
   await using child = spawnNode(fixture, ["environment"], {
     cwd: folder.path,
     env: { GIVEN: "yes" },
     execArgv: ["--conditions=source"],
   });
+  if (coverage === undefined) delete process.env["NODE_V8_COVERAGE"];
   const { match } = await child.waitForLine(/^\{.*\}$/);
   const seen: unknown = JSON.parse(match[0]);
   assert.deepEqual(seen, { given: "yes", cwd: folder.path });

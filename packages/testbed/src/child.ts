@@ -67,9 +67,15 @@ export interface RandomKill {
   readonly maxMs: number;
 }
 
-// Left behind by the runner: a child must not take itself for one of the runner's test files, and
-// must not be told to paint.
-const variablesDropped = ["NODE_TEST_CONTEXT", "NODE_TEST_WORKER_ID", "FORCE_COLOR"];
+// Left behind by the runner: a child must not take itself for one of the runner's test files, must
+// not be told to paint, and must not write coverage: killed while it writes, it leaves half a file,
+// and Node then reports none of the others.
+const variablesDropped = [
+  "NODE_TEST_CONTEXT",
+  "NODE_TEST_WORKER_ID",
+  "NODE_V8_COVERAGE",
+  "FORCE_COLOR",
+];
 const closeGraceMs = 500; // grandchildren may hold the pipes open; the exit does not wait longer
 
 /** Starts a script with Node. `entry` is a path or a `file:` URL. */
@@ -264,7 +270,8 @@ function sendSignal(pid: number, name: NodeJS.Signals): boolean {
 
 function environmentOf(own: ChildOptions["env"] = {}): NodeJS.ProcessEnv {
   const inherited: NodeJS.ProcessEnv = { ...process.env };
-  for (const name of variablesDropped) delete inherited[name];
+  // Set to nothing, not deleted: what is not there of the coverage Node would add again.
+  for (const name of variablesDropped) inherited[name] = undefined;
   return { ...inherited, [testpointVariable]: "1", ...own };
 }
 

@@ -26,7 +26,7 @@ export interface Revision {
 /** An entry of a store that declared `revisions`. */
 export type RevisedEntry<V> = Entry<V> & Revision;
 
-/** Anything that waits can be told to stop; a `Call` fits. */
+/** Anything that waits can be told to stop; a `Call` fits, whose deadline then ends the wait. */
 export interface Waiting {
   readonly signal?: AbortSignal | undefined;
 }

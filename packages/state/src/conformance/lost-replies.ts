@@ -8,18 +8,23 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { systemClock } from "@banyan/kernel";
 import type { Store } from "@banyan/kernel";
-import { losing, openLossyClient, recover } from "./lost-reply-bench.ts";
+import { kernelErrors } from "@banyan/kernel/internal";
+import { endOf, losing, openLossyClient, recover, turns } from "./lost-reply-bench.ts";
 import type { LossyClient, LostReplySuite } from "./lost-reply-bench.ts";
 import { assertCounted } from "./lost-reply-histories.ts";
 
 export type { LossyProxy, LostReplySuite } from "./lost-reply-bench.ts";
 
-/** A write; with an id it can be asked again. */
-type Write = (
-  client: LossyClient,
-  place: { key: string; operationId?: string },
-) => Promise<unknown>;
+/** Where a write is done; with an id it can be asked again. */
+interface Place {
+  readonly key: string;
+  readonly operationId?: string;
+  readonly signal?: AbortSignal;
+}
+
+type Write = (client: LossyClient, place: Place) => Promise<unknown>;
 
 const PARCELS_MAX = 20; // a write of any engine is over by then
 const increment = (count: number | undefined): number => (count ?? 0) + 1;
@@ -44,11 +49,11 @@ const writes: Readonly<Record<string, Write>> = {
     transact(({ stores }) => stores.store.update(key, increment), more),
 };
 
-const reads: Readonly<Record<string, (client: LossyClient) => Promise<unknown>>> = {
-  get: ({ store }) => store.get("there"),
-  getMany: ({ store }) => store.getMany(["there", "missing"]),
-  has: ({ store }) => store.has("there"),
-  scan: ({ store }) => store.scan(),
+const reads: Readonly<Record<string, Write>> = {
+  get: ({ store }, { signal }) => store.get("there", { signal }),
+  getMany: ({ store }, { signal }) => store.getMany(["there", "missing"], { signal }),
+  has: ({ store }, { signal }) => store.has("there", { signal }),
+  scan: ({ store }, { signal }) => store.scan({ signal }),
 };
 
 /** Registers the sentences with `node:test`. */
@@ -63,10 +68,16 @@ export function describeLostReplies(suite: LostReplySuite): void {
     for (const [name, read] of Object.entries(reads)) {
       void it(`of ${name} are a server that is not available`, async () => {
         await using client = await openLossyClient(suite, `read-${name}`);
-        const { kind } = await losing(suite.proxy, { parcel: 1 }, () => read(client));
+        const { kind } = await losing(suite.proxy, { parcel: 1 }, () =>
+          read(client, { key: "there" }),
+        );
         await recover(suite, client);
         assert.equal(kind, "unavailable");
       });
+    }
+    for (const [name, work] of Object.entries({ ...writes, ...reads })) {
+      void it(`lost replies of ${suite.name} hold up ${name} while its caller has time`, () =>
+        assertInTime(suite, name, work));
     }
     void it(`lost replies of ${suite.name} and cuts at random: operationIds count once`, () =>
       assertCounted(suite));
@@ -113,6 +124,42 @@ async function assertRepeated(suite: LostReplySuite, name: string, write: Write)
     if (!end.isHit) break;
   }
   assert(lost < PARCELS_MAX, "not one was done");
+}
+
+/** A server that says nothing, an engine that would wait for long, and callers with less time. */
+async function assertInTime(suite: LostReplySuite, name: string, work: Write): Promise<void> {
+  await using client = await openLossyClient(suite, `time-${name}`, 20_000);
+  const reasons = [
+    new DOMException("too late", "TimeoutError"),
+    kernelErrors.CALL_DEADLINE_EXCEEDED("The call had no more time."),
+  ];
+  for (const reason of reasons) {
+    for (const waited of [0, 1, 2, 300]) {
+      const key = `k${waited}`;
+      await client.store.set(key, 1);
+      await client.store.deleteMany([`${key}-made`, `${key}-more`]);
+      suite.proxy.stall();
+      const time = new AbortController();
+      const ending = endOf(() => work(client, { key, signal: time.signal }));
+      await turns(waited);
+      time.abort(reason);
+      const startedMs = systemClock.monotonicMs();
+      const { kind } = await ending;
+      const lateMs = systemClock.monotonicMs() - startedMs;
+      await recover(suite, client);
+      assert(lateMs < 5000, `${name} answered ${lateMs} ms after the time was over`);
+      if (kind === "overdue" && !(name in reads)) {
+        const left = await client.store.getMany([key, `${key}-made`, `${key}-more`]);
+        assert.deepEqual(
+          left.map((entry) => [entry.key, entry.value]),
+          [[key, 1]],
+          "it was said that nothing was written",
+        );
+      }
+      assert.notEqual(kind, "done");
+      if (name in reads) assert.notEqual(kind, "unknown");
+    }
+  }
 }
 
 async function entriesOf(store: Store<number>): Promise<unknown> {

@@ -33,12 +33,15 @@ export interface LossyClient extends AsyncDisposable {
 
 export type LossyEnd<A> =
   | { readonly kind: "done"; readonly answer: A }
-  | { readonly kind: "unknown" | "unavailable" };
-
-const commandTimeoutMs = 400;
+  /** Overdue: its caller had no more time before anything was written. */
+  | { readonly kind: "unknown" | "unavailable" | "overdue" };
 
 /** A client of a store of its own, unless another has the name too. */
-export async function openLossyClient(suite: LostReplySuite, name: string): Promise<LossyClient> {
+export async function openLossyClient(
+  suite: LostReplySuite,
+  name: string,
+  commandTimeoutMs = 400,
+): Promise<LossyClient> {
   const engine = await suite.open(commandTimeoutMs);
   const { durability } = engine;
   const spec = { value: t.Integer(), durability, capabilities: ["transaction"] } as const;
@@ -55,6 +58,7 @@ export async function endOf<A>(work: () => Promise<A>): Promise<LossyEnd<A>> {
   } catch (error) {
     if (isBanyanError(error, "STATE_OUTCOME_UNKNOWN")) return { kind: "unknown" };
     if (isBanyanError(error, "STATE_ENGINE_UNAVAILABLE")) return { kind: "unavailable" };
+    if (isBanyanError(error, "CALL_DEADLINE_EXCEEDED")) return { kind: "overdue" };
     throw error;
   }
 }

@@ -11,10 +11,12 @@
  *     answer the outcome is unknown, and is never tried again.
  * L3. A group that lost to another node is rolled back and tried again, a bounded number of times.
  * L4. One that fails for what is in it is halved until it fails alone.
+ * L5. A caller whose time ends while its group is on its way is told that the outcome is unknown;
+ *     the group goes on. One that cancels hears how it ended.
  */
 
 import type { Clock, Log, Waiting } from "@banyan/kernel";
-import { closedError } from "../failures.ts";
+import { closedError, isOutOfTime } from "../failures.ts";
 import { DueQueue } from "./due-queue.ts";
 import { inTime } from "./in-time.ts";
 import { keysOf, resolveGroup } from "./resolve-group.ts";
@@ -65,14 +67,37 @@ export class WriteLane {
     this.#queue = new DueQueue({ clock, timeoutMs, onDue: () => overdueError(engine, timeoutMs) });
   }
 
-  write(op: TableOp, waiting?: Waiting): Promise<TableOutcome> {
+  write(op: TableOp, waiting: Waiting = {}): Promise<TableOutcome> {
     const { engine, writesWaitingMax } = this.#options;
     if (this.#isClosed) throw closedError(engine);
     if (this.#queue.size >= writesWaitingMax) throw fullError(engine, writesWaitingMax);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ op, text: textOf(op), resolve, reject }, waiting);
+      const write = { op, text: textOf(op), resolve, reject };
+      const { signal } = waiting;
+      if (signal === undefined) this.#queue.push(write, waiting);
+      else this.#pushInTime(write, signal);
       this.#running ??= this.#run();
     });
+  }
+
+  /** The same for a caller whose time may end while the group of its write is on its way (L5). */
+  #pushInTime(write: WaitingWrite, signal: AbortSignal): void {
+    const { engine } = this.#options;
+    const onAbort = (): void => {
+      // Whoever still waited for a turn was told so by the queue just now, which counts.
+      if (isOutOfTime(signal.reason)) write.reject(unknownError(engine, signal.reason));
+    };
+    const forget = (): void => signal.removeEventListener("abort", onAbort);
+    const resolve = (outcome: TableOutcome): void => {
+      forget();
+      write.resolve(outcome);
+    };
+    const reject = (error: unknown): void => {
+      forget();
+      write.reject(error);
+    };
+    this.#queue.push({ ...write, resolve, reject }, { signal });
+    signal.addEventListener("abort", onAbort, { once: true });
   }
 
   /** Waits for what was handed over, then ends the connection. Idempotent. */
