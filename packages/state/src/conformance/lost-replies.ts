@@ -76,7 +76,7 @@ export function describeLostReplies(suite: LostReplySuite): void {
       });
     }
     for (const [name, work] of Object.entries({ ...writes, ...reads })) {
-      void it(`lost replies of ${suite.name} hold up ${name} while its caller has time`, () =>
+      void it(`of ${name} hold it up no longer than while its caller has time`, () =>
         assertInTime(suite, name, work));
     }
     void it(`lost replies of ${suite.name} and cuts at random: operationIds count once`, () =>
