@@ -1,5 +1,5 @@
 /**
- * One connection to one server: what is asked in one turn goes out as one write, in order.
+ * One connection to one server: what is asked in one turn goes out together, in order.
  *
  * What it owns: one ioredis client (its socket, its reconnecting), the requests it was asked.
  * What may interrupt it: replies, the end of the socket, deadlines, callers' signals.
@@ -20,7 +20,8 @@ import { createDriver, isEcho } from "./driver.ts";
 import { connectionFailure, isFinal, replyFailure } from "./errors.ts";
 import type { ResolvedRedisOptions } from "./options.ts";
 import { RequestLanes } from "./request-lanes.ts";
-import type { Request, RedisReply } from "./request.ts";
+import { joinedQuestion } from "./request.ts";
+import type { PlainWrite, RedisQuestion, RedisReply, Request } from "./request.ts";
 import type { RedisScript, RedisScripts } from "./scripts.ts";
 
 export interface ConnectionParts {
@@ -35,6 +36,11 @@ export interface ConnectionParts {
   readonly redirect?: (request: Request) => void;
   /** Something changed: it is connected, or no longer. */
   readonly changed: () => void;
+}
+
+/** What the text of a turn is gathered in. */
+interface Sink {
+  write(part: string | Buffer): void;
 }
 
 /** `down`: no connection. `preparing`: scripts are sent, nothing else is. `ready`. `closed`. */
@@ -85,7 +91,9 @@ export class RedisConnection {
 
   ask(request: Request): void {
     this.#lanes.add(request);
-    this.#flushSoon();
+    // The server works while the rest of the turn is asked.
+    if (this.#lanes.isManyWaiting) this.#flush();
+    else this.#flushSoon();
   }
 
   /** What is not sent yet, to be asked elsewhere. */
@@ -119,43 +127,75 @@ export class RedisConnection {
     for (const request of this.takeWaiting()) request.fail(this.failure);
   }
 
-  readonly #flush = (): void => {
+  readonly #flushAtTurnEnd = (): void => {
     this.#isFlushing = false;
+    this.#flush();
+  };
+
+  #flush(): void {
     if (this.#state !== "ready" || this.#isHeld || !this.redis.stream.writable) return;
     let text = "";
     const sink = { write: (part: string | Buffer): void => void (text += part.toString()) };
     for (let next = this.#lanes.send(); next !== undefined; next = this.#lanes.send()) {
-      this.#send(next, sink);
+      const others = this.#lanes.sendWith(next);
+      if (others.length === 0) this.#send(next, sink);
+      else this.#sendJoined([next, ...others], sink);
       if (text.length < WRITTEN_AT_ONCE) continue;
       this.redis.stream.write(text);
       text = "";
     }
     if (text !== "") this.redis.stream.write(text);
-  };
+  }
 
   #flushSoon(): void {
     if (this.#isFlushing || this.#state !== "ready" || !this.#lanes.hasWaiting) return;
     this.#isFlushing = true;
-    setImmediate(this.#flush);
+    setImmediate(this.#flushAtTurnEnd);
   }
 
-  #send(request: Request, sink: { write(part: string | Buffer): void }): void {
-    const { name, args } = request.question;
-    const command = new Command(name, [...args], { replyEncoding: "utf8" });
-    command.promise.then(
-      (reply) => this.#hear(request, reply),
-      (error: unknown) => this.#hearFailure(request, error),
+  #send(request: Request, sink: Sink): void {
+    this.#write(request.question, sink).then(
+      (reply) => {
+        this.#hear(request, reply);
+        if (this.#lanes.hasUndone) this.#renew();
+      },
+      (error: unknown) => {
+        this.#hearFailure(request, error);
+        if (this.#lanes.hasUndone) this.#renew();
+      },
     );
+  }
+
+  /** Writes that leave as one call end as each would have alone. */
+  #sendJoined(requests: readonly Request[], sink: Sink): void {
+    const writes = requests.flatMap(({ question: { plain } }) => plain ?? []);
+    const question = joinedQuestion(this.#parts.scripts, writes as [PlainWrite]);
+    this.#write(question, sink).then(
+      (reply) => {
+        for (const [index, request] of requests.entries()) {
+          this.#hear(request, typeof reply === "object" ? (reply?.[index] ?? null) : reply);
+        }
+        if (this.#lanes.hasUndone) this.#renew();
+      },
+      (error: unknown) => {
+        for (const request of requests) this.#hearFailure(request, error);
+        if (this.#lanes.hasUndone) this.#renew();
+      },
+    );
+  }
+
+  #write({ name, args }: RedisQuestion, sink: Sink): Promise<RedisReply> {
+    const command = new Command(name, [...args], { replyEncoding: "utf8" });
     // The driver writes to what it is given, and waits for the reply on its own socket.
     this.redis.sendCommand(command, sink as never);
+    // Redis answers nothing else to what is asked here.
+    return command.promise as Promise<RedisReply>;
   }
 
-  #hear(request: Request, reply: unknown): void {
+  #hear(request: Request, reply: RedisReply): void {
     if (!this.#lanes.land(request)) return;
     this.#lanes.noteDone(request);
-    // Redis answers nothing else to what is asked here.
-    request.answer(reply as RedisReply);
-    if (this.#lanes.hasUndone) this.#renew();
+    request.answer(reply);
   }
 
   #hearFailure(request: Request, error: unknown): void {
@@ -169,7 +209,6 @@ export class RedisConnection {
       // Who became a replica will not be a primary again by itself: look who is there now.
       if (said.startsWith("READONLY")) this.redis.disconnect(true);
     }
-    if (this.#lanes.hasUndone) this.#renew();
   }
 
   #setAside(request: Request): void {

@@ -176,7 +176,9 @@ class RedisEngine implements StateEngine {
     }
     // Checks alone change nothing, so a lost reply leaves no doubt.
     const call = { tag: first.keys.tag, keys, args, writes: changes.length > 0 };
-    const reply = Number(await link.ask(scriptQuestion(link.scripts.commit, call), waiting));
+    const { commit, erase } = link.scripts;
+    const script = changes.some(({ put }) => put !== undefined) ? commit : erase;
+    const reply = Number(await link.ask(scriptQuestion(script, call), waiting));
     return reply === -1 ? undefined : reply;
   }
 

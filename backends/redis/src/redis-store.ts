@@ -24,7 +24,7 @@ import type { StoreKeys } from "./layout.ts";
 import type { RedisLink } from "./link.ts";
 import { parseRecord, printHead, printRecord } from "./record.ts";
 import { scriptQuestion } from "./request.ts";
-import type { RedisReply } from "./request.ts";
+import type { PlainWrite, RedisReply } from "./request.ts";
 import type { RedisScript } from "./scripts.ts";
 
 /** What a store needs from its engine. */
@@ -101,12 +101,15 @@ export class RedisStore implements EngineStore {
     const { etag, expiry, text, json } = this.#put(write);
     const { ifMatch, ifAbsent = false } = condition;
     const stored = ifMatch !== undefined ? `=${ifMatch}` : ifAbsent ? "-" : "";
+    const isPlain = stored === "" && expiry === "none" && json === undefined;
     const { index, expiring } = this.keys;
+    const entry = this.#entry(write.key);
     const reply = await this.#call(this.#scripts.set, {
-      keys: [this.#entry(write.key), index, expiring],
+      keys: [entry, index, expiring],
       args: json === undefined ? [stored, expiry, text] : [stored, expiry, text, json],
       writes: true,
       waiting: condition,
+      plain: isPlain ? { store: this.keys, entry, text } : undefined,
     });
     return reply === 0 ? CONFLICT : { kind: "written", etag };
   }
@@ -121,11 +124,13 @@ export class RedisStore implements EngineStore {
   async delete(key: string, condition: Condition = {}): Promise<DeleteOutcome> {
     const { ifMatch } = condition;
     const { index, expiring } = this.keys;
+    const entry = this.#entry(key);
     const deleted = await this.#call(this.#scripts.delete, {
-      keys: [this.#entry(key), index, expiring],
+      keys: [entry, index, expiring],
       args: [ifMatch === undefined ? "" : `=${ifMatch}`],
       writes: true,
       waiting: condition,
+      plain: ifMatch === undefined ? { store: this.keys, entry, text: undefined } : undefined,
     });
     return deleted === -1 ? CONFLICT : { kind: "deleted", existed: deleted === 1 };
   }
@@ -208,6 +213,7 @@ export class RedisStore implements EngineStore {
       readonly args: readonly string[];
       readonly writes: boolean;
       readonly waiting?: Waiting | undefined;
+      readonly plain?: PlainWrite | undefined;
     },
   ): Promise<RedisReply> {
     const question = scriptQuestion(script, { ...call, tag: this.keys.tag });

@@ -15,6 +15,7 @@ import { DeadlineTimer } from "./deadline-timer.ts";
 import { redisErrors } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
 import type { ResolvedRedisOptions } from "./options.ts";
+import { canJoin } from "./request.ts";
 import type { Request } from "./request.ts";
 import { UndoneWrites } from "./undone-writes.ts";
 
@@ -29,6 +30,14 @@ export interface RequestLanesParts {
 
 /** Longest turn between hand-over and sending that counts as silence of the server already. */
 const TURN_MS = 50;
+/** Of writes that leave as one call: the server does nothing else meanwhile. */
+const JOINED_MAX = 64;
+/** So many wait no longer, where they are a fourth of what is under way. */
+const MANY_MIN = 16;
+const MANY_OF_SENT = 4;
+const JOINED_CHARACTERS_MAX = 1 << 16;
+
+const none: readonly Request[] = [];
 
 export class RequestLanes {
   readonly #parts: RequestLanesParts;
@@ -45,6 +54,12 @@ export class RequestLanes {
 
   get hasWaiting(): boolean {
     return this.#waiting.length > 0;
+  }
+
+  /** Enough to be worth a packet of their own, before the turn is over. */
+  get isManyWaiting(): boolean {
+    const { length } = this.#waiting;
+    return length >= MANY_MIN && length * MANY_OF_SENT >= this.#flying.length;
   }
 
   /** Everything that was sent is answered. */
@@ -78,14 +93,30 @@ export class RequestLanes {
 
   /** The next one, which counts as sent from now on. */
   send(): Request | undefined {
-    let next = this.#waiting.shift();
-    while (next?.isSettled === true) next = this.#waiting.shift();
+    const next = this.#peek();
     if (next === undefined) return undefined;
+    this.#waiting.shift();
     next.isSent = true;
     next.attempts += 1;
     if (this.isQuiet) this.#beginSilence(next);
     this.#flying.push(next);
     return next;
+  }
+
+  /** Those right behind one that was just sent which can leave with it; they count as sent. */
+  sendWith({ question: { plain } }: Request): readonly Request[] {
+    if (plain === undefined) return none;
+    const joined: Request[] = [];
+    let characters = plain.text?.length ?? 0;
+    while (joined.length < JOINED_MAX - 1) {
+      const next = this.#peek()?.question.plain;
+      if (next === undefined || !canJoin(plain, next)) break;
+      characters += next.text?.length ?? 0;
+      if (characters > JOINED_CHARACTERS_MAX) break;
+      const request = this.send();
+      if (request !== undefined) joined.push(request);
+    }
+    return joined;
   }
 
   /** Its reply is there; false where the connection ended before it, and it was told so. */
@@ -129,6 +160,16 @@ export class RequestLanes {
 
   stop(): void {
     this.#deadlines.cancel();
+  }
+
+  /** The first that waits and is still wanted. */
+  #peek(): Request | undefined {
+    let next = this.#waiting.peek();
+    while (next?.isSettled === true) {
+      this.#waiting.shift();
+      next = this.#waiting.peek();
+    }
+    return next;
   }
 
   /** From its hand-over on: a silent server is known for one when the request is overdue. */

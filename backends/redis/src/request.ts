@@ -10,7 +10,8 @@ import type { Waiting } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
 import { isOutOfTime } from "@banyan/state/internal";
 import { unknownOutcome } from "./errors.ts";
-import type { RedisScript } from "./scripts.ts";
+import type { StoreKeys } from "./layout.ts";
+import type { RedisScript, RedisScripts } from "./scripts.ts";
 
 /** What Redis answers to what is asked here. */
 export type RedisReply = string | number | null | readonly RedisReply[];
@@ -23,6 +24,37 @@ export interface RedisQuestion {
   readonly tag?: string;
   /** Whether it may change something: then a lost reply is an outcome nobody knows. */
   readonly writes: boolean;
+  /** What it writes, where it asks nothing: it may leave with others as one call. */
+  readonly plain?: PlainWrite | undefined;
+}
+
+/** A write without condition, end and revision. */
+export interface PlainWrite {
+  readonly store: StoreKeys;
+  readonly entry: string;
+  /** `undefined`: delete. */
+  readonly text: string | undefined;
+}
+
+/** Whether two writes can be one call: of one store, and of one kind. */
+export function canJoin(one: PlainWrite, other: PlainWrite): boolean {
+  return one.store === other.store && (one.text === undefined) === (other.text === undefined);
+}
+
+/** Several that can: answered by 1 for all of them, or by a list with a place for each. */
+export function joinedQuestion(
+  scripts: RedisScripts,
+  writes: readonly [PlainWrite, ...PlainWrite[]],
+): RedisQuestion {
+  const [{ store, text: isSet }] = writes;
+  const entries = writes.map(({ entry }) => entry);
+  const args = isSet === undefined ? [] : writes.map(({ text = "" }) => text);
+  return scriptQuestion(isSet === undefined ? scripts.deletes : scripts.sets, {
+    tag: store.tag,
+    keys: [store.index, store.expiring, ...entries],
+    args,
+    writes: true,
+  });
 }
 
 /** A call of a script; one that only tidies up while it reads counts as a read. */
@@ -33,10 +65,12 @@ export function scriptQuestion(
     readonly keys: readonly string[];
     readonly args: readonly string[];
     readonly writes: boolean;
+    readonly plain?: PlainWrite | undefined;
   },
 ): RedisQuestion {
+  const { tag, writes, plain } = call;
   const args = [script.sha, String(call.keys.length), ...call.keys, ...call.args];
-  return { name: "evalsha", args, tag: call.tag, writes: call.writes };
+  return { name: "evalsha", args, tag, writes, plain };
 }
 
 export class Request {

@@ -4,7 +4,10 @@
  *
  * All inputs are KEYS and ARGV, no text is pasted in. Loops are bounded by the batch or the page.
  * The one clock is the server's. A script looks at everything that could fail before it changes
- * anything, because Redis takes nothing back.
+ * anything, because Redis takes nothing back. Scripts that add something say what they are in their
+ * first line (`#!lua`): a server whose memory is full (`maxmemory`, `noeviction`) then refuses them
+ * before they begin. Without it Redis only looks at the first write of a script, and ours may be one
+ * that needs no memory. The others run on a full server too: who deletes makes room.
  */
 
 import { createHash } from "node:crypto";
@@ -21,8 +24,14 @@ export interface RedisScripts {
   readonly set: RedisScript;
   /** One entry, with or without a condition. Answers how many were deleted, or -1. */
   readonly delete: RedisScript;
+  /** Entries of one store, without condition, end and revision. Answers 1. */
+  readonly sets: RedisScript;
+  /** Entries of one store, without condition. Answers of each how many were deleted. */
+  readonly deletes: RedisScript;
   /** Checks, then changes, of several stores. Answers how many were deleted, or -1. */
   readonly commit: RedisScript;
+  /** The same, where every change is a delete. */
+  readonly erase: RedisScript;
   /** A page: where to go on, or nothing; then key, text, key, text … */
   readonly scan: RedisScript;
   /** Forgets entries that are over. Answers how many notes it looked at. */
@@ -39,6 +48,8 @@ end)()`;
 
 /** Of an entry's text: what comes before the value is shorter than this. */
 const HEAD_BYTES = 160;
+/** The first line of a script that a server without memory refuses. */
+const adds = "#!lua\n";
 /** Entries that are over, dropped by one write that adds another of their kind. */
 const SWEPT_BY_WRITE = 8;
 /** Keys one page may look at in vain before it answers with what it has. */
@@ -121,6 +132,33 @@ if ARGV[1] ~= '' and not holds(KEYS[1], ARGV[1]) then return -1 end
 return drop(KEYS[1], KEYS[2], KEYS[3])
 `;
 
+// KEYS: index, expiring, entries. ARGV: their texts.
+const setsBody = `
+local call, named = redis.call, #KEYS[1] + 2
+local scored, members, written = {}, {}, {}
+for at = 3, #KEYS do
+  local member, pair = string.sub(KEYS[at], named), at * 2 - 5
+  members[at - 2] = member
+  scored[pair], scored[pair + 1] = 0, member
+  written[pair], written[pair + 1] = KEYS[at], ARGV[at - 2]
+end
+call('ZADD', KEYS[1], unpack(scored))
+call('ZREM', KEYS[2], unpack(members))
+call('MSET', unpack(written))
+return 1
+`;
+
+// KEYS: index, expiring, entries.
+const deletesBody = `
+local call, named = redis.call, #KEYS[1] + 2
+local members, deleted = {}, {}
+for at = 3, #KEYS do members[at - 2] = string.sub(KEYS[at], named) end
+call('ZREM', KEYS[1], unpack(members))
+call('ZREM', KEYS[2], unpack(members))
+for at = 3, #KEYS do deleted[at - 2] = call('DEL', KEYS[at]) end
+return deleted
+`;
+
 // KEYS: index and expiring of each store, then an entry for each check and each change.
 // ARGV: stores, checks, a condition for each check; then of each change: its kind (d: delete,
 // s: set, r: set and count revisions), its store, expiry, text, value.
@@ -185,16 +223,20 @@ return call('ZCARD', KEYS[1]) - call('ZCOUNT', KEYS[2], '-inf', whole(now()))
 
 /** The scripts; a test may hand in another clock, as an expression of Lua. */
 export function createScripts(now: string = serverTime): RedisScripts {
-  const script = (name: string, body: string): RedisScript => {
-    const text = shared(now) + body;
+  const script = (name: string, ...parts: readonly string[]): RedisScript => {
+    const text = parts.join("");
     return { name, text, sha: createHash("sha1").update(text).digest("hex") };
   };
+  const helpers = shared(now);
   return Object.freeze({
-    set: script("set", setBody),
-    delete: script("delete", deleteBody),
-    commit: script("commit", commitBody),
-    scan: script("scan", scanBody),
-    sweep: script("sweep", sweepBody),
-    count: script("count", countBody),
+    set: script("set", adds, helpers, setBody),
+    delete: script("delete", helpers, deleteBody),
+    sets: script("sets", adds, setsBody),
+    deletes: script("deletes", deletesBody),
+    commit: script("commit", adds, helpers, commitBody),
+    erase: script("erase", helpers, commitBody),
+    scan: script("scan", helpers, scanBody),
+    sweep: script("sweep", helpers, sweepBody),
+    count: script("count", helpers, countBody),
   });
 }
