@@ -7,21 +7,24 @@
  * C1. Requests are sent in the order of their hand-over, and Redis answers in that order.
  * C2. A request that was sent and has no reply when the socket ends is lost, never sent again (R2).
  * C3. A write that the server did not do, because it did not know the script, is sent again only
- *     where no later write was done meanwhile; otherwise it fails by name.
+ *     where no later write was done meanwhile; otherwise it fails by name. It is sent with the
+ *     script's text then, so that a server that forgets again and again still does it.
  * C4. A server that says nothing for as long as a request may take is hung up on.
  * C5. Nothing is sent before the scripts are known to the server.
  */
 
-import { Command } from "ioredis";
 import type { Redis, RedisOptions as DriverOptions } from "ioredis";
 import { isBanyanError } from "@banyan/kernel";
 import type { BanyanError, CancelTimer } from "@banyan/kernel";
 import { createDriver, isEcho } from "./driver.ts";
+import { DriverCommand } from "./driver-command.ts";
+import type { CommandSink } from "./driver-command.ts";
 import { connectionFailure, isFinal, replyFailure } from "./errors.ts";
+import type { StoreKeys } from "./layout.ts";
 import type { ResolvedRedisOptions } from "./options.ts";
 import { RequestLanes } from "./request-lanes.ts";
-import { joinedQuestion } from "./request.ts";
-import type { PlainWrite, RedisQuestion, RedisReply, Request } from "./request.ts";
+import { joinedQuestion, withText } from "./request.ts";
+import type { RedisReply, Request } from "./request.ts";
 import type { RedisScript, RedisScripts } from "./scripts.ts";
 
 export interface ConnectionParts {
@@ -36,11 +39,6 @@ export interface ConnectionParts {
   readonly redirect?: (request: Request) => void;
   /** Something changed: it is connected, or no longer. */
   readonly changed: () => void;
-}
-
-/** What the text of a turn is gathered in. */
-interface Sink {
-  write(part: string | Buffer): void;
 }
 
 /** `down`: no connection. `preparing`: scripts are sent, nothing else is. `ready`. `closed`. */
@@ -135,11 +133,12 @@ export class RedisConnection {
   #flush(): void {
     if (this.#state !== "ready" || this.#isHeld || !this.redis.stream.writable) return;
     let text = "";
-    const sink = { write: (part: string | Buffer): void => void (text += part.toString()) };
+    const sink = { write: (part: string): void => void (text += part) };
     for (let next = this.#lanes.send(); next !== undefined; next = this.#lanes.send()) {
-      const others = this.#lanes.sendWith(next);
-      if (others.length === 0) this.#send(next, sink);
-      else this.#sendJoined([next, ...others], sink);
+      const { plain } = next.question;
+      const others = plain === undefined ? [] : this.#lanes.sendWith(plain);
+      if (plain === undefined || others.length === 0) this.#send(next, sink);
+      else this.#sendJoined(plain.store, [next, ...others], sink);
       if (text.length < WRITTEN_AT_ONCE) continue;
       this.redis.stream.write(text);
       text = "";
@@ -153,43 +152,31 @@ export class RedisConnection {
     setImmediate(this.#flushAtTurnEnd);
   }
 
-  #send(request: Request, sink: Sink): void {
-    this.#write(request.question, sink).then(
-      (reply) => {
-        this.#hear(request, reply);
-        if (this.#lanes.hasUndone) this.#renew();
-      },
-      (error: unknown) => {
-        this.#hearFailure(request, error);
-        if (this.#lanes.hasUndone) this.#renew();
-      },
-    );
+  #send(request: Request, sink: CommandSink): void {
+    const { question, attempts } = request;
+    const asked = attempts > 1 ? withText(question) : question;
+    const command = new DriverCommand(asked, (reply, error) => {
+      if (error === undefined) this.#hear(request, reply);
+      else this.#hearFailure(request, error);
+      if (this.#lanes.hasUndone) this.#renew();
+    });
+    command.send(this.redis, sink);
   }
 
   /** Writes that leave as one call end as each would have alone. */
-  #sendJoined(requests: readonly Request[], sink: Sink): void {
+  #sendJoined(store: StoreKeys, requests: readonly Request[], sink: CommandSink): void {
     const writes = requests.flatMap(({ question: { plain } }) => plain ?? []);
-    const question = joinedQuestion(this.#parts.scripts, writes as [PlainWrite]);
-    this.#write(question, sink).then(
-      (reply) => {
-        for (const [index, request] of requests.entries()) {
-          this.#hear(request, typeof reply === "object" ? (reply?.[index] ?? null) : reply);
-        }
-        if (this.#lanes.hasUndone) this.#renew();
-      },
-      (error: unknown) => {
-        for (const request of requests) this.#hearFailure(request, error);
-        if (this.#lanes.hasUndone) this.#renew();
-      },
-    );
-  }
-
-  #write({ name, args }: RedisQuestion, sink: Sink): Promise<RedisReply> {
-    const command = new Command(name, [...args], { replyEncoding: "utf8" });
-    // The driver writes to what it is given, and waits for the reply on its own socket.
-    this.redis.sendCommand(command, sink as never);
-    // Redis answers nothing else to what is asked here.
-    return command.promise as Promise<RedisReply>;
+    const question = joinedQuestion(this.#parts.scripts, store, writes);
+    const isAgain = requests.some(({ attempts }) => attempts > 1);
+    const asked = isAgain ? withText(question) : question;
+    const command = new DriverCommand(asked, (reply, error) => {
+      for (const [index, request] of requests.entries()) {
+        if (error === undefined) this.#hear(request, Array.isArray(reply) ? reply[index] : reply);
+        else this.#hearFailure(request, error);
+      }
+      if (this.#lanes.hasUndone) this.#renew();
+    });
+    command.send(this.redis, sink);
   }
 
   #hear(request: Request, reply: RedisReply): void {

@@ -219,3 +219,52 @@ test(
     assert.equal(codes(ends)[0], "STATE_ENGINE_UNAVAILABLE");
   },
 );
+
+test(
+  "a server whose memory is full refuses what adds to it, does none of it, and takes deletes",
+  { skip },
+  async () => {
+    const config = { maxmemory: "8mb", "maxmemory-policy": "noeviction", save: "" };
+    await using server = await openRedisServer({ config });
+    await using engine = await openRedis({ url: server.url });
+    const texts = {
+      value: t.String(),
+      durability: "ephemeral",
+      capabilities: ["expires"],
+    } as const;
+    const store = await openStore(engine, { scope: "faults", name: "store", spec: texts });
+    const text = "x".repeat(1000);
+    const kept: string[] = [];
+    for (let n = 0; kept.length === n; n += 100) {
+      assert(n < 20_000, "the server was never full");
+      const keys = Array.from({ length: 100 }, (_, at) => `k${n + at}`);
+      const ends = await Promise.allSettled(keys.map((key) => store.set(key, text)));
+      kept.push(...keys.filter((_, at) => ends[at]?.status === "fulfilled"));
+      const refused = ends.filter(({ status }) => status === "rejected");
+      assert(codes(refused).every((code) => code === "STATE_ENGINE_UNAVAILABLE"));
+    }
+    const memory = String(await server.ask("INFO", "memory"));
+    const used = Number(/used_memory:(\d+)/.exec(memory)?.[1]);
+    assert(used < 9 << 20, `${used} bytes are used`);
+    await server.ask("CONFIG", "SET", "maxmemory", String(used - 200_000));
+    const adding = [
+      store.set("more", text),
+      store.set("more", text, { ttlMs: 60_000 }),
+      store.set("more", text, { ifAbsent: true }),
+      store.update("more", () => text),
+      store.setMany([["more", text]]),
+    ];
+    for (const code of codes(await Promise.allSettled(adding))) {
+      assert.equal(code, "STATE_ENGINE_UNAVAILABLE");
+    }
+    assert.equal(await store.has("more"), false);
+    assert.equal(await store.count(), kept.length);
+    const gone = kept.splice(0, 300);
+    assert.equal(await store.deleteMany(gone.slice(0, 100)), 100);
+    assert(await store.delete(gone[100] ?? ""));
+    const deleted = await Promise.all(gone.slice(101).map((key) => store.delete(key)));
+    assert(deleted.every(Boolean));
+    await store.set("more", text);
+    assert.equal(await store.count(), kept.length + 1);
+  },
+);

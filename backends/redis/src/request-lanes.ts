@@ -16,7 +16,7 @@ import { redisErrors } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
 import type { ResolvedRedisOptions } from "./options.ts";
 import { canJoin } from "./request.ts";
-import type { Request } from "./request.ts";
+import type { PlainWrite, Request } from "./request.ts";
 import { UndoneWrites } from "./undone-writes.ts";
 
 export interface RequestLanesParts {
@@ -36,8 +36,6 @@ const JOINED_MAX = 64;
 const MANY_MIN = 16;
 const MANY_OF_SENT = 4;
 const JOINED_CHARACTERS_MAX = 1 << 16;
-
-const none: readonly Request[] = [];
 
 export class RequestLanes {
   readonly #parts: RequestLanesParts;
@@ -104,8 +102,7 @@ export class RequestLanes {
   }
 
   /** Those right behind one that was just sent which can leave with it; they count as sent. */
-  sendWith({ question: { plain } }: Request): readonly Request[] {
-    if (plain === undefined) return none;
+  sendWith(plain: PlainWrite): readonly Request[] {
     const joined: Request[] = [];
     let characters = plain.text?.length ?? 0;
     while (joined.length < JOINED_MAX - 1) {

@@ -24,6 +24,8 @@ export interface RedisQuestion {
   readonly tag?: string;
   /** Whether it may change something: then a lost reply is an outcome nobody knows. */
   readonly writes: boolean;
+  /** What is called, by its digest. */
+  readonly script?: RedisScript;
   /** What it writes, where it asks nothing: it may leave with others as one call. */
   readonly plain?: PlainWrite | undefined;
 }
@@ -41,15 +43,15 @@ export function canJoin(one: PlainWrite, other: PlainWrite): boolean {
   return one.store === other.store && (one.text === undefined) === (other.text === undefined);
 }
 
-/** Several that can: answered by 1 for all of them, or by a list with a place for each. */
+/** Several of one store that can: answered by 1 for all of them, or by a list with a place for each. */
 export function joinedQuestion(
   scripts: RedisScripts,
-  writes: readonly [PlainWrite, ...PlainWrite[]],
+  store: StoreKeys,
+  writes: readonly PlainWrite[],
 ): RedisQuestion {
-  const [{ store, text: isSet }] = writes;
   const entries = writes.map(({ entry }) => entry);
-  const args = isSet === undefined ? [] : writes.map(({ text = "" }) => text);
-  return scriptQuestion(isSet === undefined ? scripts.deletes : scripts.sets, {
+  const args = writes.flatMap(({ text }) => text ?? []);
+  return scriptQuestion(args.length === 0 ? scripts.deletes : scripts.sets, {
     tag: store.tag,
     keys: [store.index, store.expiring, ...entries],
     args,
@@ -70,7 +72,14 @@ export function scriptQuestion(
 ): RedisQuestion {
   const { tag, writes, plain } = call;
   const args = [script.sha, String(call.keys.length), ...call.keys, ...call.args];
-  return { name: "evalsha", args, tag, writes, plain };
+  return { name: "evalsha", args, tag, writes, script, plain };
+}
+
+/** The same with the script's text, which any server knows. */
+export function withText(question: RedisQuestion): RedisQuestion {
+  const { script, args } = question;
+  if (script === undefined) return question;
+  return { ...question, name: "eval", args: [script.text, ...args.slice(1)] };
 }
 
 export class Request {
