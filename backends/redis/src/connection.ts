@@ -171,7 +171,7 @@ export class RedisConnection {
     const asked = isAgain ? withText(question) : question;
     const command = new DriverCommand(asked, (reply, error) => {
       for (const [index, request] of requests.entries()) {
-        if (error === undefined) this.#hear(request, Array.isArray(reply) ? reply[index] : reply);
+        if (error === undefined) this.#hear(request, replyAt(reply, index));
         else this.#hearFailure(request, error);
       }
       if (this.#lanes.hasUndone) this.#renew();
@@ -268,6 +268,11 @@ export class RedisConnection {
   #hangUp(): void {
     this.redis.stream.destroy();
   }
+}
+
+/** Of several that left as one call: its own reply, or the one for all. */
+function replyAt(reply: RedisReply, index: number): RedisReply {
+  return typeof reply === "object" && reply !== null ? (reply[index] ?? null) : reply;
 }
 
 function ignore(): void {}

@@ -37,6 +37,7 @@ export class DriverCommand {
 
   /** Into the sink; the driver waits for the reply on its own socket. */
   send(redis: Redis, sink: CommandSink): void {
+    // As much of the driver's own command and of a stream as it asks for.
     redis.sendCommand(this as never, sink as never);
   }
 
@@ -59,7 +60,7 @@ export class DriverCommand {
 
 /** The driver reads texts as buffers. */
 function textOf(reply: unknown): RedisReply {
-  if (typeof reply === "number" || reply === null) return reply;
+  if (Buffer.isBuffer(reply)) return reply.toString("utf8");
   if (Array.isArray(reply)) return reply.map(textOf);
-  return Buffer.isBuffer(reply) ? reply.toString("utf8") : String(reply);
+  return reply as RedisReply; // RESP 2 has nothing else but integers and null
 }

@@ -167,59 +167,62 @@ const ways = [
 ] as const;
 
 for (const { way, capabilities } of ways) {
-  const title = `with replies lost, each write is told done and is there, or told unknown: ${way}`;
-  void test(title, { skip }, async () => {
-    await using server = await openRedisServer({ listen: "tcp" });
-    assert("port" in server.address);
-    await using proxy = await openTcpProxy({ to: server.address });
-    await using engine = await openRedis({ url: proxy.urlOf(server.url), commandTimeoutMs: 150 });
-    const steps = fc.array(fc.constantFrom("write", "write", "write", "drop", "cut", "heal"), {
-      minLength: 1,
-      maxLength: 14,
-    });
-    let run = 0;
-    const property = fc.asyncProperty(steps, async (history) => {
-      run += 1;
-      const name = `run-${run}`;
-      const store = await openStore(engine, {
-        scope: "faults",
-        name,
-        spec: { ...spec, capabilities },
+  void test(
+    `with replies lost, each write is told done and is there, or unknown: ${way}`,
+    { skip },
+    async () => {
+      await using server = await openRedisServer({ listen: "tcp" });
+      assert("port" in server.address);
+      await using proxy = await openTcpProxy({ to: server.address });
+      await using engine = await openRedis({ url: proxy.urlOf(server.url), commandTimeoutMs: 150 });
+      const steps = fc.array(fc.constantFrom("write", "write", "write", "drop", "cut", "heal"), {
+        minLength: 1,
+        maxLength: 14,
       });
-      await until(() => engineWorks(engine), { what: "The engine's coming back" });
-      const writes: Promise<string>[] = [];
-      let key = 0;
-      for (const step of history) {
-        if (step === "drop") proxy.dropReplies();
-        else if (step === "cut") proxy.cut();
-        else if (step === "heal") await proxy.heal();
-        else {
-          for (let n = 0; n < 5; n += 1) {
-            writes.push(
-              store.set(`k${key}`, key).then(
-                () => "done",
-                (error: unknown) => (isBanyanError(error) ? error.code : String(error)),
-              ),
-            );
-            key += 1;
+      let run = 0;
+      const property = fc.asyncProperty(steps, async (history) => {
+        run += 1;
+        const name = `run-${run}`;
+        const store = await openStore(engine, {
+          scope: "faults",
+          name,
+          spec: { ...spec, capabilities },
+        });
+        await until(() => engineWorks(engine), { what: "The engine's coming back" });
+        const writes: Promise<string>[] = [];
+        let key = 0;
+        for (const step of history) {
+          if (step === "drop") proxy.dropReplies();
+          else if (step === "cut") proxy.cut();
+          else if (step === "heal") await proxy.heal();
+          else {
+            for (let n = 0; n < 5; n += 1) {
+              writes.push(
+                store.set(`k${key}`, key).then(
+                  () => "done",
+                  (error: unknown) => (isBanyanError(error) ? error.code : String(error)),
+                ),
+              );
+              key += 1;
+            }
+            await new Promise(setImmediate);
           }
-          await new Promise(setImmediate);
         }
-      }
-      const ends = await Promise.all(writes);
-      await proxy.heal();
-      await until(() => engineWorks(engine), { what: "The engine's coming back" });
-      for (const [index, end] of ends.entries()) {
-        const entry = await store.getEntry(`k${index}`);
-        if (end === "done") assert.equal(entry?.value, index);
-        else if (end === "STATE_ENGINE_UNAVAILABLE") assert.equal(entry, undefined);
-        else assert.equal(end, "STATE_OUTCOME_UNKNOWN");
-        // Each key was written by one call: a second revision would be a second try.
-        if (entry !== undefined && capabilities.length > 0) assert.equal(entry.revision, 1);
-      }
-    });
-    await fc.assert(property, { seed: seedOf(), numRuns: 25 });
-  });
+        const ends = await Promise.all(writes);
+        await proxy.heal();
+        await until(() => engineWorks(engine), { what: "The engine's coming back" });
+        for (const [index, end] of ends.entries()) {
+          const entry = await store.getEntry(`k${index}`);
+          if (end === "done") assert.equal(entry?.value, index);
+          else if (end === "STATE_ENGINE_UNAVAILABLE") assert.equal(entry, undefined);
+          else assert.equal(end, "STATE_OUTCOME_UNKNOWN");
+          // Each key was written by one call: a second revision would be a second try.
+          if (entry !== undefined && capabilities.length > 0) assert.equal(entry.revision, 1);
+        }
+      });
+      await fc.assert(property, { seed: seedOf(), numRuns: 25 });
+    },
+  );
 }
 
 async function engineWorks(engine: StateEngine): Promise<boolean> {

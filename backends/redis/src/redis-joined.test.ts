@@ -1,4 +1,4 @@
-/** Writes that are handed over in one turn: they leave as few calls, and end as if each went alone. */
+/** Writes of one turn: they leave as few calls, and end as if each went alone. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -43,7 +43,7 @@ export function canJoin(one: PlainWrite, other: PlainWrite): boolean {
   return one.store === other.store && (one.text === undefined) === (other.text === undefined);
 }
 
-/** Several of one store that can: answered by 1 for all of them, or by a list with a place for each. */
+/** Several of one store that can: answered by 1 for all, or by a list with a place for each. */
 export function joinedQuestion(
   scripts: RedisScripts,
   store: StoreKeys,

@@ -4,10 +4,12 @@
  *
  * All inputs are KEYS and ARGV, no text is pasted in. Loops are bounded by the batch or the page.
  * The one clock is the server's. A script looks at everything that could fail before it changes
- * anything, because Redis takes nothing back. Scripts that add something say what they are in their
- * first line (`#!lua`): a server whose memory is full (`maxmemory`, `noeviction`) then refuses them
- * before they begin. Without it Redis only looks at the first write of a script, and ours may be one
- * that needs no memory. The others run on a full server too: who deletes makes room.
+ * anything, because Redis takes nothing back.
+ *
+ * Scripts that add something have the first line `#!lua`: a server whose memory is full
+ * (`maxmemory`, `noeviction`) then refuses them before they begin. Without it Redis only looks at
+ * the first write of a script, and ours may be one that needs no memory. The others run on a full
+ * server too: who deletes makes room.
  */
 
 import { createHash } from "node:crypto";
