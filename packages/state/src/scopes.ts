@@ -227,20 +227,25 @@ class RegisteredScopes implements Scopes {
 
   #storeIn(name: string, declared: ScopedDeclaration): Promise<Store<unknown>> {
     const id = idOf(name, declared);
-    const known = this.#open.get(id) ?? this.#openIn(name, declared);
+    const known = this.#open.get(id) ?? this.#openIn(id, name, declared);
     this.#open.delete(id);
     this.#open.set(id, known);
-    known.catch(() => this.#open.delete(id));
     const [oldest] = this.#open.keys();
     if (this.#open.size > OPEN_MAX && oldest !== undefined) this.#open.delete(oldest);
     return known;
   }
 
-  #openIn(scope: string, declared: ScopedDeclaration): Promise<Store<unknown>> {
+  #openIn(id: string, scope: string, declared: ScopedDeclaration): Promise<Store<unknown>> {
     const { service, clock, random, observerOf } = this.#options;
     const { name, spec, engine } = declared;
     const observer = observerOf?.(declared);
-    return openStore(engine, { scope: `${service}/${scope}`, name, spec, clock, random, observer });
+    const place = { scope: `${service}/${scope}`, name };
+    const opening = openStore(engine, { ...place, spec, clock, random, observer });
+    opening.catch(() => {
+      // The next caller opens it anew; one that did already is left alone.
+      if (this.#open.get(id) === opening) this.#open.delete(id);
+    });
+    return opening;
   }
 
   #assertName(name: string): void {

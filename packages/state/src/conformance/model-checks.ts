@@ -270,7 +270,7 @@ const commands = fc.array(
     { weight: 1, arbitrary: deleteManys },
     { weight: 2, arbitrary: transactions },
   ),
-  { maxLength: 25 },
+  { minLength: 1, maxLength: 25, size: "max" },
 );
 
 /** Code points of one to four bytes. (The library's own unit "binary" takes a second to build.) */

@@ -134,11 +134,14 @@ export const outboxModelChecks: readonly StateCheck[] = [
     needs: "relay",
     async run(subject) {
       const { seed, runs } = subject;
-      const property = fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-        const history = new History(subject);
-        for (const each of steps) await history.take(each);
-        await history.end();
-      });
+      const property = fc.asyncProperty(
+        fc.array(step, { maxLength: 25, size: "max" }),
+        async (steps) => {
+          const history = new History(subject);
+          for (const each of steps) await history.take(each);
+          await history.end();
+        },
+      );
       await fc.assert(property, { seed, numRuns: runs });
     },
   },
