@@ -34,6 +34,24 @@ export function assertNotAborted(waiting: Waiting): void {
 }
 
 /**
+ * Resolves when the work is over, however it ended.
+ *
+ * @throws what `abortError` makes of the reason, once the caller wants no more
+ */
+export async function settledOrAborted(work: Promise<unknown>, waiting: Waiting): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { signal } = waiting;
+  const abort = (): void => reject(abortError(signal?.reason));
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  work.then(
+    () => resolve(),
+    () => resolve(),
+  );
+  await promise.finally(() => signal?.removeEventListener("abort", abort));
+}
+
+/**
  * What an engine threw. The law's own words pass; anything else is a failed engine. Its reason may
  * name files and hosts, which are no caller's business: it is the cause, for the log alone.
  */

@@ -51,9 +51,9 @@ interface Trial<R> {
 export interface TransactionGuard {
   readonly label: string;
   /** Resolves when it can be insisted on. @throws STATE_LOCK_LOST */
-  ready(): Promise<void>;
+  ready(waiting: Waiting): Promise<void>;
   /** After a conflict: whether it is held still. @throws STATE_LOCK_LOST */
-  confirm(): Promise<void>;
+  confirm(waiting: Waiting): Promise<void>;
   /** What the engine must still have. @throws STATE_LOCK_LOST */
   check(): EngineCheck;
 }
@@ -161,7 +161,7 @@ export class TransactionLoop {
         const found = await this.#find(claim, options);
         if (found !== undefined) return found.answer;
       }
-      if (lock !== undefined) await lock.ready();
+      if (lock !== undefined) await lock.ready(options);
       const lanes = places.length === 0 ? undefined : await this.#enterLanes(places, options);
       let trial: Trial<R>;
       try {
@@ -176,7 +176,7 @@ export class TransactionLoop {
         return trial.ending.result;
       }
       places = mergePlaces(places, trial.places);
-      if (lock !== undefined) await lock.confirm();
+      if (lock !== undefined) await lock.confirm(options);
       if (attempt > 1) await this.#pause(attempt - 1, options);
     }
     throw this.#contended(`others were faster ${limits.updateTriesMax} times`);

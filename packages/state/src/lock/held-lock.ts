@@ -18,10 +18,11 @@
  */
 
 import { backoffMs, isBanyanError } from "@banyan/kernel";
-import type { CancelTimer, Clock, Etag, Lock, LockRelease, Random } from "@banyan/kernel";
+import type { CancelTimer, Clock, Etag, Lock, LockRelease, Random, Waiting } from "@banyan/kernel";
 import { toBanyanError } from "@banyan/kernel/internal";
 import type { EngineCheck, StateEngine } from "../engine.ts";
 import { stateErrors } from "../errors.ts";
+import { settledOrAborted } from "../failures.ts";
 import { showKey } from "../keys.ts";
 import type { LockEntries, Tenure } from "./lock-entries.ts";
 
@@ -117,9 +118,9 @@ export class HeldLock implements Lock {
   }
 
   /** Before a transaction under it runs: no renewal is on its way. @throws STATE_LOCK_LOST */
-  async ready(): Promise<void> {
+  async ready(waiting: Waiting): Promise<void> {
     // A renewal's own failure is no concern of a transaction; whether the lock is held, is.
-    await this.#renewing?.catch(ignore);
+    if (this.#renewing !== undefined) await settledOrAborted(this.#renewing, waiting);
     this.assertHeld();
   }
 
@@ -131,10 +132,10 @@ export class HeldLock implements Lock {
   }
 
   /** After a conflict: asks the engine whose it is. @throws STATE_LOCK_LOST, what that throws */
-  async confirm(): Promise<void> {
-    await this.ready();
+  async confirm(waiting: Waiting): Promise<void> {
+    await this.ready(waiting);
     const renewals = this.#renewals;
-    const etag = await this.#etagFound();
+    const etag = await this.#etagFound(waiting);
     if (etag === undefined) this.#lose(takenAway);
     // A renewal since then knows better than what was read before it.
     else if (this.#renewals === renewals) this.#etag = etag;
@@ -243,9 +244,9 @@ export class HeldLock implements Lock {
   }
 
   /** The etag of the entry if it is ours: by its whole token. */
-  async #etagFound(): Promise<Etag | undefined> {
+  async #etagFound(waiting?: Waiting): Promise<Etag | undefined> {
     const { entries, key, tenure } = this.#parts;
-    const { holder } = await entries.read(key);
+    const { holder } = await entries.read(key, waiting);
     return holder?.token === tenure.token ? holder.etag : undefined;
   }
 

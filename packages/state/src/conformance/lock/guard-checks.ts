@@ -41,6 +41,25 @@ export const guardChecks: readonly LockCheck[] = [
     },
   },
   {
+    name: "a transaction waits for a renewal of its lock no longer than its caller has time",
+    async run(subject) {
+      const lock = await take(await subject.owner());
+      const { store, transact } = await subject.guarded();
+      const { promise: when, resolve: letGo } = Promise.withResolvers<void>();
+      subject.rig.next({ kind: "slow", when });
+      const renewal = lock.renew();
+      const caller = new AbortController();
+      const options = { under: lock, signal: caller.signal };
+      const asked = transact(({ stores }) => stores.store.set("key", 1), options);
+      caller.abort(new DOMException("no time left", "TimeoutError"));
+      await rejectsWith("CALL_DEADLINE_EXCEEDED", asked);
+      letGo();
+      assert.equal(await renewal, true);
+      await transact(({ stores }) => stores.store.set("key", 2), { under: lock });
+      assert.equal(await store.get("key"), 2);
+    },
+  },
+  {
     name: "what was done under a lock and an operation id is answered though the lock is lost",
     async run(subject) {
       const ada = await subject.owner();
