@@ -9,6 +9,7 @@
 import type { BanyanError, Waiting } from "@banyan/kernel";
 import { StateCapability } from "./engine.ts";
 import type { EngineChange, EngineCheck, EngineEntry, EngineStore, StateEngine } from "./engine.ts";
+import { emptyStore } from "./empty-store.ts";
 import { stateErrors } from "./errors.ts";
 
 /** Which write it is. */
@@ -71,18 +72,9 @@ export async function forgetOperations(
   scope: string,
   options: Waiting,
 ): Promise<void> {
-  const { durability, capabilities: able } = engine;
   const capabilities = new Set([StateCapability.Transaction, StateCapability.Expires]);
-  if (!capabilities.isSubsetOf(able)) return;
-  const store = await engine.openStore({ scope, name: STORE_NAME, durability, capabilities });
-  for (;;) {
-    const entries = await store.scan({ prefix: "", after: undefined, limit: 500 }, options);
-    if (entries.length === 0) return;
-    await store.deleteMany(
-      entries.map(({ key }) => key),
-      options,
-    );
-  }
+  if (!capabilities.isSubsetOf(engine.capabilities)) return;
+  await emptyStore(engine, { scope, name: STORE_NAME }, options);
 }
 
 /** The records of one scope. */

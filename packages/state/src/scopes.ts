@@ -7,13 +7,16 @@
  *
  * S1. A store is handed out only while its scope is in the registry, and not being deleted.
  * S2. A scope leaves the registry last, after all of its entries: what is not listed is empty.
- * S3. A scope of one service is never one of another: its store is `<service>/<scope>`, and a
- *     service's name has no slash.
+ * S3. A scope of one service is never one of another: it is kept as `<service>/<scope>#<life>`,
+ *     and a service's name has no slash.
+ * S4. A scope that is made again under its name has another life: who kept a store of the one before
+ *     neither sees nor touches what is in it.
  */
 
 import { isBanyanError, systemClock, systemRandom, t } from "@banyan/kernel";
 import type {
   Clock,
+  Etag,
   Random,
   RevisedEntry,
   RevisedStore,
@@ -31,6 +34,7 @@ import type {
 } from "@banyan/kernel";
 import type { OperationObserver } from "@banyan/telemetry/internal";
 import type { StateEngine } from "./engine.ts";
+import { emptyStore } from "./empty-store.ts";
 import { stateErrors } from "./errors.ts";
 import { engineFailure } from "./failures.ts";
 import { showKey } from "./keys.ts";
@@ -65,6 +69,8 @@ export interface ServiceScopes {
 
 const record = t.Object({
   owner: t.String(),
+  /** Random: no two scopes have the same, also where one follows the other under a name. */
+  life: t.String(),
   summary: t.Optional(t.String()),
   state: t.Enum(["open", "going"]),
 });
@@ -73,13 +79,13 @@ type ScopeEntry = RevisedEntry<ScopeRecord>;
 
 /** No contract can declare a store of this name. */
 const registryName = "node.scopes";
-/** Of service and scope together, with the slash between them. */
+/** Of service and scope together, with what stands between and behind them. */
 const SCOPE_BYTES_MAX = 128;
+const LIFE_LENGTH = 9;
 const OWNER_BYTES_MAX = 256;
 const SUMMARY_BYTES_MAX = 1024;
 /** Stores that are kept open; opening one again is a question to its engine. */
 const OPEN_MAX = 1000;
-const DELETED_AT_ONCE = 500;
 
 export async function openServiceScopes(options: ServiceScopesOptions): Promise<ServiceScopes> {
   const { service, engine, clock = systemClock, random = systemRandom } = options;
@@ -118,6 +124,7 @@ class RegisteredScopes implements Scopes {
     }
     const value: ScopeRecord = {
       owner,
+      life: this.#newLife(),
       state: "open",
       ...(summary === undefined ? {} : { summary }),
     };
@@ -165,7 +172,7 @@ class RegisteredScopes implements Scopes {
     const found = await this.#find(name, options);
     const counts = await Promise.all(
       this.#options.stores.map(async (declared) => {
-        const store = await this.#storeIn(name, declared);
+        const store = await this.#storeIn(found, declared);
         return [declared.name, await store.count(options)] as const;
       }),
     );
@@ -178,26 +185,44 @@ class RegisteredScopes implements Scopes {
     options: Waiting & { readonly owner?: string | undefined } = {},
   ): Promise<boolean> {
     this.#assertName(name);
-    const found = await this.#registry.getEntry(name, options);
-    if (found === undefined) return false;
-    this.#assertOwner(found, options.owner);
-    const going: ScopeRecord = { ...found.value, state: "going" };
-    // Nobody is let in from here on; who comes second takes up what the first began.
-    const ifMatch = found.etag;
-    const etag = await this.#registry.set(name, going, { ifMatch, signal: options.signal });
-    for (const declared of this.#options.stores) {
-      await clear(await this.#storeIn(name, declared), options);
-    }
-    for (const engine of new Set(this.#options.stores.map((each) => each.engine))) {
+    const { signal } = options;
+    for (;;) {
+      const found = await this.#registry.getEntry(name, options);
+      if (found === undefined) return false;
+      this.#assertOwner(found, options.owner);
       try {
-        await forgetOperations(engine, `${this.#options.service}/${name}`, options);
+        // Nobody is let in from here on; who comes second takes up what the first began.
+        const etag = await this.#close(found, options);
+        await this.#empty(found, options);
+        await this.#registry.delete(name, { ifMatch: etag, signal });
+        return true;
       } catch (error) {
-        throw engineFailure(error, engine.name, `${this.#options.service}/${name}`);
+        // Somebody else deletes it too: whoever is last says so.
+        if (!isBanyanError(error, "STATE_VERSION_CONFLICT")) throw error;
       }
     }
-    await this.#registry.delete(name, { ifMatch: etag, signal: options.signal });
-    for (const declared of this.#options.stores) this.#open.delete(idOf(name, declared));
-    return true;
+  }
+
+  async #close({ key, value, etag }: ScopeEntry, { signal }: Waiting): Promise<Etag> {
+    if (value.state === "going") return etag;
+    const going: ScopeRecord = { ...value, state: "going" };
+    return await this.#registry.set(key, going, { ifMatch: etag, signal });
+  }
+
+  async #empty(found: ScopeEntry, options: Waiting): Promise<void> {
+    const { stores } = this.#options;
+    const scope = this.#placeOf(found);
+    const told = async (engine: StateEngine, emptied: Promise<void>): Promise<void> =>
+      emptied.catch((error: unknown) => {
+        throw engineFailure(error, engine.name, scope);
+      });
+    for (const { name, engine } of stores) {
+      await told(engine, emptyStore(engine, { scope, name }, options));
+    }
+    for (const engine of new Set(stores.map((each) => each.engine))) {
+      await told(engine, forgetOperations(engine, scope, options));
+    }
+    for (const declared of stores) this.#open.delete(idOf(found, declared));
   }
 
   storesOf(declared: ScopedDeclaration): ScopedStore<unknown> {
@@ -209,7 +234,7 @@ class RegisteredScopes implements Scopes {
         const found = await this.#find(name, options);
         if (found.value.state === "going") throw this.#going(name);
         this.#assertOwner(found, options.owner);
-        return this.#storeIn(name, declared);
+        return this.#storeIn(found, declared);
       },
     });
   }
@@ -225,9 +250,9 @@ class RegisteredScopes implements Scopes {
     );
   }
 
-  #storeIn(name: string, declared: ScopedDeclaration): Promise<Store<unknown>> {
-    const id = idOf(name, declared);
-    const known = this.#open.get(id) ?? this.#openIn(id, name, declared);
+  #storeIn(found: ScopeEntry, declared: ScopedDeclaration): Promise<Store<unknown>> {
+    const id = idOf(found, declared);
+    const known = this.#open.get(id) ?? this.#openIn(id, this.#placeOf(found), declared);
     this.#open.delete(id);
     this.#open.set(id, known);
     const [oldest] = this.#open.keys();
@@ -236,11 +261,10 @@ class RegisteredScopes implements Scopes {
   }
 
   #openIn(id: string, scope: string, declared: ScopedDeclaration): Promise<Store<unknown>> {
-    const { service, clock, random, observerOf } = this.#options;
+    const { clock, random, observerOf } = this.#options;
     const { name, spec, engine } = declared;
     const observer = observerOf?.(declared);
-    const place = { scope: `${service}/${scope}`, name };
-    const opening = openStore(engine, { ...place, spec, clock, random, observer });
+    const opening = openStore(engine, { scope, name, spec, clock, random, observer });
     opening.catch(() => {
       // The next caller opens it anew; one that did already is left alone.
       if (this.#open.get(id) === opening) this.#open.delete(id);
@@ -248,8 +272,19 @@ class RegisteredScopes implements Scopes {
     return opening;
   }
 
+  /** The scope as engines know it. */
+  #placeOf({ key, value }: ScopeEntry): string {
+    return `${this.#options.service}/${key}#${value.life}`;
+  }
+
+  #newLife(): string {
+    const number = Math.floor(this.#options.random.next() * 36 ** LIFE_LENGTH);
+    return number.toString(36).padStart(LIFE_LENGTH, "0");
+  }
+
   #assertName(name: string): void {
-    const bytesMax = SCOPE_BYTES_MAX - Buffer.byteLength(this.#options.service) - 1;
+    const added = "/#".length + LIFE_LENGTH;
+    const bytesMax = SCOPE_BYTES_MAX - Buffer.byteLength(this.#options.service) - added;
     assertText(name, { what: "name", bytesMin: 1, bytesMax });
   }
 
@@ -280,24 +315,13 @@ class RegisteredScopes implements Scopes {
   }
 }
 
-function idOf(scope: string, { name }: ScopedDeclaration): string {
-  return JSON.stringify([scope, name]);
+function idOf({ key, value }: ScopeEntry, { name }: ScopedDeclaration): string {
+  return JSON.stringify([key, value.life, name]);
 }
 
 function scopeOf({ key, value, createdAtMs }: ScopeEntry): Scope {
   const { owner, summary, state } = value;
   return { name: key, owner, summary, createdAtMs, isGoing: state === "going" };
-}
-
-async function clear(store: Store<unknown>, options: Waiting): Promise<void> {
-  for (;;) {
-    const { entries } = await store.scan({ limit: DELETED_AT_ONCE, signal: options.signal });
-    if (entries.length === 0) return;
-    await store.deleteMany(
-      entries.map(({ key }) => key),
-      options,
-    );
-  }
 }
 
 /** @throws STATE_SCOPE_INVALID */
