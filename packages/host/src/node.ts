@@ -191,7 +191,7 @@ class RunningNode implements Node, NodeView {
   }
 
   async start(): Promise<void> {
-    const { clock, random, inMemory, openDirectory } = this.#options;
+    const { clock, random, inMemory, openDirectory, signal } = this.#options;
     if (openDirectory !== undefined) {
       this.#directory = this.#disposables.use(await openDirectory());
     }
@@ -208,6 +208,7 @@ class RunningNode implements Node, NodeView {
       log: this.#log,
       telemetry: this.telemetry,
       news: this.news,
+      signal,
     });
     this.#engines = engines;
     if (metrics !== undefined) {
