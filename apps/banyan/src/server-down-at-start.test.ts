@@ -45,17 +45,40 @@ function waitsOf(node: Child): Record<string, unknown>[] {
     .map((line) => JSON.parse(line));
 }
 
+interface Settings {
+  readonly http: { readonly port: number };
+  readonly engines: object;
+  readonly [section: string]: object;
+}
+
+/** Alive, not ready, and why; nothing of where the server is. */
+async function answersWaiting({ http }: Settings): Promise<void> {
+  const base = `http://localhost:${http.port}`;
+  const alive = await fetch(`${base}/healthz`);
+  assert.deepEqual([alive.status, await alive.json()], [200, { status: "ok", phase: "starting" }]);
+  const readiness = await fetch(`${base}/readyz`);
+  const text = await readiness.text();
+  assert.equal(readiness.status, 503);
+  assert.match(text, /"state:(postgres|redis)":\{"state":"unhealthy","reason":"its server is not/);
+  assert.doesNotMatch(text, /127\.0\.0\.1|ECONNREFUSED/);
+  const call = await fetch(`${base}/greeter/greet`, { method: "POST", body: "{}" });
+  assert.equal(call.status, 503);
+  assert.match(await call.text(), /NODE_STARTING/);
+}
+
 async function startsLate(
   server: { start(): Promise<void>; kill(): Promise<unknown> },
-  settings: { readonly http: object; readonly [section: string]: object },
+  settings: Settings,
 ): Promise<void> {
   await using project = await temporaryDirectory("late");
   await server.kill();
   await using node = up(project, settings);
   // Said more than once, with growing pauses.
   await node.waitForLine(/waiting for the engine's server.*"waitedMs":[1-9]/, patient);
+  await answersWaiting(settings);
   await server.start();
   await node.waitForLine(/Ctrl-C stops it|"event":"ready"/, patient);
+  assert.equal((await fetch(`http://localhost:${settings.http.port}/readyz`)).status, 200);
   for (const { reason, at, error } of waitsOf(node)) {
     assert.match(String(reason), /ECONNREFUSED/);
     assert.match(String(at), /127\.0\.0\.1:\d+/);

@@ -92,6 +92,8 @@ export interface OpenEnginesOptions {
   readonly log: Log;
   readonly telemetry: Instruments;
   readonly news: StateNews;
+  /** Told of an engine whose server is not there; it is opened when `state` has it. */
+  readonly onWaiting?: ((engine: string) => void) | undefined;
   /** Ends the wait for a server that is not there. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -290,7 +292,12 @@ async function openEngine(name: string, options: OpenEnginesOptions): Promise<St
   const provider = setup.engines.get(name)?.state;
   if (provider === undefined) throw notOpened("state engine", name, new Error("unknown engine"));
   const boundedBy = waitSettingOf(setup, name);
-  const opening = createOpeningLog({ log: options.log.child({ engine: name }), clock, boundedBy });
+  const opening = createOpeningLog({
+    log: options.log.child({ engine: name }),
+    clock,
+    boundedBy,
+    onWaiting: () => options.onWaiting?.(name),
+  });
   const { log } = opening;
   try {
     const settings = settingsOf(setup, name);

@@ -14,6 +14,8 @@ export interface OpeningLogOptions {
   readonly clock: Clock;
   /** The setting that bounds the wait, for the line; `undefined` where the engine has none. */
   readonly boundedBy: string | undefined;
+  /** Told of the first wait. */
+  readonly onWaiting?: (() => void) | undefined;
 }
 
 export interface OpeningLog {
@@ -26,7 +28,8 @@ export interface OpeningLog {
 /** The first repetition comes soon, the last ones are for a night: 1 s, 2 s, 4 s … 30 s. */
 const pauseMs = { first: 1000, max: 30_000 };
 
-export function createOpeningLog({ log, clock, boundedBy }: OpeningLogOptions): OpeningLog {
+export function createOpeningLog(options: OpeningLogOptions): OpeningLog {
+  const { log, clock, boundedBy, onWaiting } = options;
   const startedMs = clock.monotonicMs();
   let isOpening = true;
   let nextPauseMs = pauseMs.first;
@@ -47,6 +50,7 @@ export function createOpeningLog({ log, clock, boundedBy }: OpeningLogOptions): 
       return;
     }
     const reason = error.message;
+    if (waiting === undefined) onWaiting?.();
     if (waiting?.["reason"] === reason) return;
     waiting = { at: at ?? place, reason };
     say();
