@@ -126,6 +126,17 @@ describe("state and events of a running node", { concurrency: 2 }, () => {
     const unknown = await run(project, "state", "get", "pantry/green.labels", "a");
     assert.equal(unknown.code, 3);
     assert.match(unknown.stderr, /has no scope "green"/);
+    for (const words of [
+      ["get", "pantry.labels", "a"],
+      ["list", "pantry.labels"],
+    ]) {
+      const bare = await run(project, "state", ...words);
+      assert.equal(bare.code, 3);
+      assert.match(bare.stderr, /it is scoped.*Write pantry\/<scope>\.labels/);
+      assert.match(bare.stderr, /fix: +`banyan state scopes pantry`/);
+    }
+    // Of a scoped store too the words are read by its schema: 42 is meant as a text.
+    assert.equal((await run(project, "state", "set", "pantry/blue.labels", "b", "42")).code, 0);
     const taster = await run(project, "state", "scopes", "taster");
     assert.match(taster.stderr, /"taster" declares no scoped store; these have scopes: pantry/);
   });
@@ -148,6 +159,19 @@ describe("state and events of a running node", { concurrency: 2 }, () => {
     const gone = await run(project, "state", "delete", "pantry.jars", "a", "ab", "none");
     assert.equal(gone.stdout, "deleted 2, 1 not there\n");
     assert.equal((await run(project, "state", "get", "pantry.jars", "a")).code, 3);
+  });
+
+  test("a store that takes no value is told before the value is judged", async () => {
+    const own = await run(project, "state", "set", "node.inbox", "a", "nonsense=1");
+    assert.match(own.stderr, /"node\.inbox" is the node's own record/);
+    const none = await run(project, "state", "set", "pantry.jahrs", "a", "nonsense");
+    assert.match(none.stderr, /no store "pantry\.jahrs"; did you mean "pantry\.jars"/);
+  });
+
+  test("a time without a unit is refused", async () => {
+    const { code, stderr } = await run(project, "state", "set", "pantry.jars", "a", "x", "--ttl=5");
+    assert.equal(code, 2);
+    assert.match(stderr, /--ttl 5 has no unit[^]*fix: +Write 5s for seconds/);
   });
 
   test("a condition that does not hold ends with 4 and changes nothing", async () => {

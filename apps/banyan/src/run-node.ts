@@ -26,7 +26,10 @@ export async function runNode(command: Command, signals: StopSignals): Promise<n
   const { settings, options } = workspace;
   const directory = () => openDataDirectory(settings.dataDirectory);
   await using node = await startNode({ ...options, directory }, signals, terminal);
-  if (node === undefined) return 0;
+  if (node === undefined) {
+    endSoon();
+    return 0;
+  }
   writeNodeRecord(settings.dataDirectory, node, options.version ?? "");
   terminal.print(await readyReport(node, settings, command));
   const signal = await signals.first;
@@ -35,8 +38,13 @@ export async function runNode(command: Command, signals: StopSignals): Promise<n
   removeNodeRecord(settings.dataDirectory);
   await node.close();
   say(terminal, { event: "stopped" }, "stopped");
-  systemClock.setTimer(lingerMs, () => process.exit(0));
+  endSoon();
   return 0;
+}
+
+/** What was left behind ends with the process. */
+function endSoon(): void {
+  systemClock.setTimer(lingerMs, () => process.exit(0));
 }
 
 /** `undefined` when a signal came first: what had started has been stopped again, as asked. */

@@ -4,7 +4,8 @@ import { t } from "@banyan/kernel";
 import { toJsonSchema } from "@banyan/kernel/internal";
 import { fieldRows, requestFromPairs } from "./schema-fields.ts";
 import { recordOf } from "./node-answers.ts";
-import { delayTimeMax, futureTimeMax, parseDuration } from "./duration.ts";
+import { TTL_MS_MAX } from "@banyan/state";
+import { delayTimeMax, parseDuration, ttlTimeMax } from "./duration.ts";
 import { quoted } from "./try-it.ts";
 
 const schema = recordOf(
@@ -83,11 +84,14 @@ test("fields are listed with their types, optional ones with a question mark", (
 
 test("times are read with their unit, and refused beyond what they are for", () => {
   const read = (text: string): number => parseDuration(text, "--timeout", "1h");
-  assert.deepEqual(["250", "1.5s", "2m"].map(read), [250, 1500, 120_000]);
-  for (const wrong of ["0", "2h", "5 s", "-1", "soon", ""]) {
+  assert.deepEqual(["250ms", "1.5s", "2m"].map(read), [250, 1500, 120_000]);
+  for (const wrong of ["0s", "2h", "5 s", "-1", "soon", ""]) {
     assert.throws(() => read(wrong), /is no time of 1ms to 1h/);
   }
-  assert.equal(parseDuration("7d", "--ttl", futureTimeMax), 604_800_000);
+  for (const bare of ["5", "250", "1.5"]) assert.throws(() => read(bare), /has no unit/);
+  assert.equal(parseDuration("7d", "--ttl", ttlTimeMax), 604_800_000);
+  assert.equal(parseDuration(ttlTimeMax, "--ttl", ttlTimeMax), TTL_MS_MAX);
+  assert.throws(() => parseDuration("20y", "--ttl", ttlTimeMax), /1ms to 3650d/);
   assert.throws(() => parseDuration("3653d", "--delay", delayTimeMax), /1ms to 3652d/);
 });
 

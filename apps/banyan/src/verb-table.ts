@@ -106,7 +106,7 @@ export const verbs: readonly VerbSpec[] = [
       {
         name: "timeout",
         value: "time",
-        summary: "Give up after: 500ms, 5s, 2m; a plain number is milliseconds.",
+        summary: "Give up after: 500ms, 5s, 2m.",
       },
       {
         name: "idempotency-key",

@@ -7,7 +7,7 @@ export const configSchema = t.Object(
   {
     url: t.Optional(
       t.String({
-        minLength: 1,
+        pattern: "^(?:mysql|mariadb)://[^?]*$",
         writeOnly: true,
         description: "mysql://user:password@host:3306/database; what is given alone wins.",
       }),

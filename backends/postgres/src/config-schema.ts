@@ -7,7 +7,7 @@ export const configSchema = t.Object(
   {
     url: t.Optional(
       t.String({
-        minLength: 1,
+        pattern: "^postgres(?:ql)?://[^?]*$",
         writeOnly: true,
         description: "postgres://user:password@host:5432/database; what is given alone wins.",
       }),
@@ -20,7 +20,7 @@ export const configSchema = t.Object(
     tls: tlsConfig("serverName"),
     schema: t.Optional(
       t.String({
-        minLength: 1,
+        pattern: "^[a-z_][a-z0-9_]{0,31}$",
         description: "Schema of the tables, made if missing. Default banyan.",
       }),
     ),

@@ -7,7 +7,7 @@ export const configSchema = t.Object(
   {
     url: t.Optional(
       t.String({
-        minLength: 1,
+        pattern: "^rediss?://[^/?#]*(?:/[0-9]*)?(?:[?#].*)?$|^unix://",
         writeOnly: true,
         description: "redis://user:password@host:6379/0, rediss:// for TLS, unix:///path.",
       }),
@@ -57,5 +57,11 @@ export const configSchema = t.Object(
       }),
     ),
   },
-  { description: "Redis, where an engine of that name keeps stores." },
+  {
+    description: "Redis, where an engine of that name keeps stores.",
+    // A Cluster has many servers and one database.
+    if: { required: ["cluster"] },
+    // oxlint-disable-next-line unicorn/no-thenable -- the JSON Schema keyword
+    then: { properties: { url: false, database: false } },
+  },
 );

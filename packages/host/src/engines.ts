@@ -23,6 +23,7 @@ import { busNameFor, engineNameFor, lockEngineNameFor } from "./engine-choice.ts
 import { hostErrors } from "./errors.ts";
 import { inboxSpec } from "./inbox.ts";
 import { instrumentsOf } from "./instruments.ts";
+import { createOpeningLog } from "./opening-log.ts";
 import { createRelay, isOneMedium } from "./outbox.ts";
 import type { NodeSetup } from "./setup.ts";
 import type { FailurePlace, StateNews } from "./state-news.ts";
@@ -91,6 +92,10 @@ export interface OpenEnginesOptions {
   readonly log: Log;
   readonly telemetry: Instruments;
   readonly news: StateNews;
+  /** Told of an engine whose server is not there; it is opened when `state` has it. */
+  readonly onWaiting?: ((engine: string) => void) | undefined;
+  /** Ends the wait for a server that is not there. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** @throws NODE_START_FAILED when an engine cannot be opened. */
@@ -282,18 +287,61 @@ function onceEach<K, V>(open: (key: K) => Promise<V>): (key: K) => Promise<V> {
 }
 
 async function openEngine(name: string, options: OpenEnginesOptions): Promise<StateEngine> {
-  const { setup, disposables, directory = ".", clock, log, telemetry } = options;
+  const { setup, disposables, directory = ".", clock, telemetry, signal } = options;
   const { metrics } = telemetry;
   const provider = setup.engines.get(name)?.state;
   if (provider === undefined) throw notOpened("state engine", name, new Error("unknown engine"));
-  const settings = settingsOf(setup, name);
-  const engine = await provider
-    .openState({ directory, clock, log: log.child({ engine: name }), metrics, options: settings })
-    .catch((cause: unknown) => {
-      throw notOpened("state engine", name, cause);
-    });
-  disposables.use(engine);
-  return options.inMemory ? standIn(engine) : engine;
+  const boundedBy = waitSettingOf(setup, name);
+  const opening = createOpeningLog({
+    log: options.log.child({ engine: name }),
+    clock,
+    boundedBy,
+    onWaiting: () => options.onWaiting?.(name),
+  });
+  const { log } = opening;
+  try {
+    const settings = settingsOf(setup, name);
+    const opened = provider.openState({ directory, clock, log, metrics, options: settings });
+    const engine = await unlessCancelled(opened, signal);
+    disposables.use(engine);
+    return options.inMemory ? standIn(engine) : engine;
+  } catch (cause) {
+    throw engineNotOpened(name, cause, boundedBy);
+  } finally {
+    opening.end();
+  }
+}
+
+/** A start that nobody wants any more does not wait for a server; what still opens is closed. */
+async function unlessCancelled(
+  opening: Promise<StateEngine>,
+  signal: AbortSignal | undefined,
+): Promise<StateEngine> {
+  const cancelled = Promise.withResolvers<never>();
+  const cancel = (): void => cancelled.reject(new Error("the start was cancelled"));
+  if (signal?.aborted === true) cancel();
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    return await Promise.race([opening, cancelled.promise]);
+  } catch (error) {
+    // Where it failed itself there is nothing to close, and its failure is told already.
+    opening.then((engine) => engine.close()).catch(() => undefined);
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", cancel);
+  }
+}
+
+/** The setting that says how long the engine waits for its server, by the place it stands at. */
+function waitSettingOf({ engines }: NodeSetup, name: string): string | undefined {
+  const module = engines.get(name);
+  const schema = module?.state?.config;
+  if (schema === undefined || !("properties" in schema)) return undefined;
+  const { properties } = schema;
+  if (typeof properties !== "object" || properties === null) return undefined;
+  return "connectTimeoutMs" in properties
+    ? `${module?.section ?? name}.connectTimeoutMs`
+    : undefined;
 }
 
 /**
@@ -351,5 +399,18 @@ function notOpened(what: string, name: string, cause: unknown): Error {
   return hostErrors.NODE_START_FAILED(
     `The ${what} "${name}" could not be opened: ${toBanyanError(cause).message}`,
     { cause, details: { engine: name } },
+  );
+}
+
+/** With what to do where the server was not there: a wait is bounded by a setting. */
+function engineNotOpened(name: string, cause: unknown, boundedBy: string | undefined): Error {
+  const { kind, message } = toBanyanError(cause);
+  const fix =
+    kind === "unavailable" && boundedBy !== undefined
+      ? { fix: `Start the server, or let the node wait longer for it: ${boundedBy}.` }
+      : {};
+  return hostErrors.NODE_START_FAILED(
+    `The state engine "${name}" could not be opened: ${message}`,
+    { cause, details: { engine: name, ...fix } },
   );
 }

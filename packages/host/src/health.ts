@@ -16,6 +16,9 @@ export type NodePhase = "starting" | "ready" | "draining" | "stopped";
 /** How long one part may take to say how it is. */
 const probeLimitMs = 2000;
 
+/** Where it is and why is for the log: anybody may read this. */
+const notThere = "its server is not there yet";
+
 /** A service or an engine in `/readyz`. */
 export interface PartHealth {
   readonly state: string;
@@ -35,6 +38,8 @@ export interface Probed {
   readonly phase: NodePhase;
   readonly instances: readonly ServiceInstance[];
   readonly engines: NodeEngines | undefined;
+  /** Engines whose server was not there, open by now or not. */
+  readonly waitedFor?: Iterable<string>;
   readonly clock: Clock;
 }
 
@@ -55,13 +60,16 @@ export async function probeReadiness(node: Probed): Promise<Readiness> {
   const relayed = [...(engines?.relays ?? [])].map(
     ([name, relay]) => [`outbox:${name}`, partOf(relay.health())] as const,
   );
+  const waiting = [...(node.waitedFor ?? [])]
+    .filter((name) => engines?.state.has(name) !== true)
+    .map((name) => [`state:${name}`, { state: "unhealthy", reason: notThere }] as const);
   const all = [...services, ...probed, ...relayed].map(([, health]) => health.state);
   const broken = phase !== "ready" || all.includes("unhealthy");
   return {
     status: broken ? "not ready" : all.includes("degraded") ? "degraded" : "ready",
     phase,
     services: Object.fromEntries(services),
-    engines: Object.fromEntries([...probed, ...relayed]),
+    engines: Object.fromEntries([...waiting, ...probed, ...relayed]),
   };
 }
 

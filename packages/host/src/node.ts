@@ -4,8 +4,9 @@
  *   starting ──▶ ready ──▶ draining ──▶ stopped
  *       └───────────── draining ─────────┘
  *
- * Start: decide, load and plan (`setup.ts`, nothing opened) → open engines → build every service in
- * order → serve health → start hooks → subscribe → relay → ready → background work.
+ * Start: decide, load and plan (`setup.ts`, nothing opened) → open engines (while a server is not
+ * there, `waiting-room.ts` answers for the node) → build every service in order → serve health →
+ * start hooks → subscribe → relay → ready → background work.
  * Stop: background work and calls end → the bus hands out what it accepted → stop hooks in reverse
  * order → everything that was opened is closed, last first. All of it within `node.stopTimeoutMs`,
  * and a second more for each part that hangs.
@@ -33,6 +34,7 @@ import { openEngines } from "./engines.ts";
 import type { NodeEngines } from "./engines.ts";
 import { hostErrors } from "./errors.ts";
 import { ExtensionRegistry } from "./extensions.ts";
+import { probeReadiness } from "./health.ts";
 import type { NodePhase } from "./health.ts";
 import { createIdempotencyLedger, idempotencyRecord } from "./idempotency.ts";
 import type { IdempotencyRecord } from "./idempotency.ts";
@@ -58,6 +60,8 @@ import {
 } from "./telemetry-metrics.ts";
 import { within } from "./within.ts";
 import { StateNews } from "./state-news.ts";
+import { createWaitingRoom } from "./waiting-room.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
 import { buildService } from "./wiring.ts";
 
 /** A running node. */
@@ -191,11 +195,13 @@ class RunningNode implements Node, NodeView {
   }
 
   async start(): Promise<void> {
-    const { clock, random, inMemory, openDirectory } = this.#options;
+    const { clock, random, inMemory, openDirectory, signal } = this.#options;
     if (openDirectory !== undefined) {
       this.#directory = this.#disposables.use(await openDirectory());
     }
     const { metrics } = this.telemetry;
+    const waitedFor = new Set<string>();
+    const waitingRoom = this.#openWaitingRoom(waitedFor);
     await this.#watching.open(this.#disposables, hangMs);
     const engines = await openEngines({
       node: this.id,
@@ -208,6 +214,11 @@ class RunningNode implements Node, NodeView {
       log: this.#log,
       telemetry: this.telemetry,
       news: this.news,
+      signal,
+      onWaiting(engine) {
+        waitedFor.add(engine);
+        waitingRoom.open();
+      },
     });
     this.#engines = engines;
     if (metrics !== undefined) {
@@ -221,6 +232,7 @@ class RunningNode implements Node, NodeView {
     this.#runtime = runtime;
     await this.#build(engines, runtime);
     this.#assertWanted();
+    await waitingRoom.close();
     this.#url = await this.#openHttp(runtime);
     await this.#startServices();
     await this.#subscribe(engines, runtime);
@@ -286,6 +298,18 @@ class RunningNode implements Node, NodeView {
       this.#instances.push(instance);
       this.#mesh.provide({ contract, runners: instance.runners });
     }
+  }
+
+  #openWaitingRoom(waitedFor: Iterable<string>): WaitingRoom {
+    const { instances, clock } = this;
+    const room = createWaitingRoom({
+      config: this.setup.config.http,
+      clock,
+      log: this.#log,
+      readiness: () =>
+        probeReadiness({ phase: this.phase, instances, engines: this.engines, waitedFor, clock }),
+    });
+    return this.#disposables.use(room);
   }
 
   async #openHttp(runtime: CallRuntime): Promise<string | undefined> {

@@ -1,6 +1,7 @@
 /**
  * Everything that is decided before anything is opened: which services run, whether configuration,
- * services and engines fit together. Pure but for loading the enabled services' modules.
+ * services and engines fit together. Pure but for loading the enabled services' modules, and for a
+ * look whether files that settings name are there.
  *
  * All offences of all kinds are collected, so one failed start names everything that is wrong.
  */
@@ -40,6 +41,7 @@ import {
 } from "./engine-choice.ts";
 import { hostErrors } from "./errors.ts";
 import { exposurePlaces, exposureProblems } from "./exposure.ts";
+import { fileProblems } from "./file-settings.ts";
 import type { NodeConfig } from "./node-config.ts";
 import { nodeSections } from "./node-config.ts";
 import { nodeContract } from "./node-contract.ts";
@@ -119,6 +121,7 @@ export async function setUpNode(options: ResolvedNodeOptions): Promise<NodeSetup
       enabled.problems,
       resolution.problems,
       isSound(...exposurePlaces) ? exposureProblems(config.http) : [],
+      await fileProblems(sections, resolution),
     ),
     offences,
   };

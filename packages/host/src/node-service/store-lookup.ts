@@ -19,14 +19,15 @@ export async function findStore(node: NodeView, name: string): Promise<OpenedSto
   const found = node.engines?.stores.get(name) ?? (await findScoped(node, name));
   if (found !== undefined) return found;
   const known = listStores(node).map(([each]) => each);
-  const meant = nearest(name, known);
+  const scoped = scopedHint(node, name);
+  const meant = scoped === undefined ? nearest(name, known) : undefined;
   throw hostErrors.NODE_STORE_UNKNOWN(
-    `This node has no store "${name}"${storeHint(node, name, meant)}`,
+    `This node has no store "${name}"${scoped?.hint ?? storeHint(node, name, meant)}`,
     {
       details: {
         store: name,
         ...(meant === undefined ? {} : { nearest: meant }),
-        fix: "`banyan state stores` lists the stores.",
+        fix: scoped?.fix ?? "`banyan state stores` lists the stores.",
       },
     },
   );
@@ -40,6 +41,20 @@ async function findScoped(node: NodeView, name: string): Promise<OpenedStore | u
   const scoped = scopes?.stores[store];
   if (declared === undefined || scoped === undefined) return undefined;
   return { service, ...declared, store: await scoped.in(scope) };
+}
+
+/** For who leaves the scope of a scoped store out: `notes.settings`. */
+function scopedHint(
+  { engines }: NodeView,
+  name: string,
+): { readonly hint: string; readonly fix: string } | undefined {
+  const [service = "", store = "", ...more] = name.split(".");
+  const declared = engines?.scopes.get(service)?.declared ?? [];
+  if (more.length > 0 || !declared.some((each) => each.name === store)) return undefined;
+  return {
+    hint: `: it is scoped, there is one in each scope. Write ${service}/<scope>.${store}.`,
+    fix: `\`banyan state scopes ${service}\` lists the scopes.`,
+  };
 }
 
 /** The nearest store, or those of the service that the name begins with. */

@@ -132,7 +132,11 @@ function quotesFix(place: CheckedPlace, value: unknown, origin: Origin): string 
 function setFix(place: CheckedPlace, origin: Origin, meant: string | undefined): string {
   if (meant !== undefined) return `Did you mean ${JSON.stringify(meant)}?`;
   const target = origin.kind === "file" ? `${place.name} in ${origin.name}` : origin.name;
-  const set = `Set ${target} to: ${typeText(place.schema)}`;
+  const { pattern, description } = place.schema;
+  // A pattern is for machines; people learn more from what the setting says of itself.
+  const isAbout = pattern !== undefined && typeof description === "string";
+  const about = isAbout ? ` (${description})` : "";
+  const set = `Set ${target} to: ${typeText(place.schema)}${about}`;
   if (place.default === undefined) return `${set}.`;
   const fallback = place.secret ? "its default" : `the default ${shown(place.default)}`;
   return `${set}; or leave it out for ${fallback}.`;

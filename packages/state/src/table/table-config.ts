@@ -48,8 +48,7 @@ export const tableConfig = {
   ),
   tablePrefix: t.Optional(
     t.String({
-      maxLength: 32,
-      pattern: "^[A-Za-z0-9_]*$",
+      pattern: "^(?:[a-z_][a-z0-9_]{0,31})?$",
       description: "What the names of the tables begin with.",
     }),
   ),
@@ -57,17 +56,26 @@ export const tableConfig = {
 
 /** Of a server that is reached by TLS; `true`: by the authorities that Node ships. */
 export function tlsConfig(serverName: "serverName" | "servername") {
-  const file = (description: string) => t.Optional(t.String({ minLength: 1, description }));
+  const file = (description: string) =>
+    t.Optional(t.String({ minLength: 1, description, "x-file": true }));
   return t.Optional(
     t.Union(
       [
         t.Boolean(),
-        t.Object({
-          ca: file("Certificate authority of the server, a PEM file."),
-          certificate: file("Certificate this node shows, a PEM file."),
-          key: file("Its private key, a PEM file."),
-          [serverName]: file("The name in the server's certificate. Default: the host."),
-        }),
+        t.Object(
+          {
+            ca: file("Certificate authority of the server, a PEM file."),
+            certificate: file("Certificate this node shows, a PEM file."),
+            key: file("Its private key, a PEM file."),
+            [serverName]: t.Optional(
+              t.String({
+                minLength: 1,
+                description: "The name in the server's certificate. Default: the host.",
+              }),
+            ),
+          },
+          { dependentRequired: { certificate: ["key"], key: ["certificate"] } },
+        ),
       ],
       { description: "TLS: true, or the files to do it with. Default: none." },
     ),

@@ -1,0 +1,126 @@
+/** What is wrong in an engine's section is found without a start, and told with its place. */
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { test } from "node:test";
+import { checkNode } from "@banyan/host";
+import type { NodeCheck } from "@banyan/host";
+import { resolveMysqlOptions } from "@banyan/mysql";
+import { resolvePostgresOptions } from "@banyan/postgres";
+import { spawnNode, temporaryDirectory } from "@banyan/testbed";
+import { createEngineFinder } from "./engines.ts";
+
+const bin = fileURLToPath(new URL("../bin/banyan.js", import.meta.url));
+/** A node refuses variables that it does not know, such as those of tests. */
+const env = Object.fromEntries(
+  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
+    .filter((name) => name.startsWith("BANYAN_"))
+    .map((name) => [name, undefined]),
+);
+const secret = "hunter2";
+const nothing = "/no/such/ca.pem";
+
+function check(name: string, section: object): Promise<NodeCheck> {
+  const tree = { engines: { durable: name, ephemeral: name }, [name]: section };
+  return checkNode({
+    services: [],
+    findEngine: createEngineFinder(process.cwd()),
+    config: { files: [{ name: "banyan.yaml", tree, locate: () => ({ line: 7, column: 3 }) }] },
+  });
+}
+
+async function placesOf(name: string, section: object): Promise<string[]> {
+  const { problems } = await check(name, section);
+  for (const { message, fix = "" } of problems) {
+    assert.match(message, /^banyan\.yaml:7:3: /);
+    assert.ok(!`${message} ${fix}`.includes(secret), "a secret is shown");
+  }
+  return problems.map(({ pointer }) => pointer);
+}
+
+const wrong: readonly (readonly [engine: string, section: object, ...places: string[]])[] = [
+  ["postgres", { url: `mysql://ada:${secret}@db/shop` }, "/postgres/url"],
+  ["postgres", { url: `postgres://ada:${secret}@db/shop?sslmode=require` }, "/postgres/url"],
+  ["postgres", { schema: "Banyan" }, "/postgres/schema"],
+  ["postgres", { tablePrefix: "Banyan_" }, "/postgres/tablePrefix"],
+  ["postgres", { tls: { ca: nothing } }, "/postgres/tls/ca"],
+  ["postgres", { tls: { certificate: import.meta.filename } }, "/postgres/tls/key"],
+  ["mysql", { url: `postgres://ada:${secret}@db/shop` }, "/mysql/url"],
+  ["mysql", { tablePrefix: "1_" }, "/mysql/tablePrefix"],
+  ["mysql", { tls: { ca: nothing, serverName: "db" } }, "/mysql/tls/ca"],
+  ["redis", { url: `http://ada:${secret}@cache` }, "/redis/url"],
+  ["redis", { url: "redis://cache/shop" }, "/redis/url"],
+  ["redis", { url: "redis://cache", cluster: ["a:6379"] }, "/redis/url"],
+  ["redis", { database: 1, cluster: ["a:6379"] }, "/redis/database"],
+  ["redis", { tls: { ca: nothing } }, "/redis/tls/ca"],
+];
+
+for (const [engine, section, ...places] of wrong) {
+  const shown = text(section)
+    .replaceAll(secret, "…")
+    .replaceAll(import.meta.filename, "a.pem");
+  test(`${engine} with ${shown} is refused before a start, by its place`, async () => {
+    assert.deepEqual(await placesOf(engine, section), places);
+  });
+}
+
+test("what is right stays right", async () => {
+  const ca = import.meta.filename;
+  const right: readonly (readonly [engine: string, section: object])[] = [
+    ["postgres", { url: "postgres://db" }],
+    ["postgres", { url: "postgresql://ada:x@[::1]:5432/shop", schema: "a_1", tablePrefix: "" }],
+    ["postgres", { tls: { ca, serverName: nothing } }],
+    ["mysql", { url: "mariadb://db", tablePrefix: "shop_" }],
+    ["mysql", { url: "mysql://ada:x@db:3306/shop", tls: true }],
+    ["redis", { url: "redis://cache" }],
+    ["redis", { url: "rediss://:x@cache:6380/3", tls: { ca } }],
+    ["redis", { url: "unix:///run/redis.sock", database: 2 }],
+    ["redis", { cluster: ["a:6379"] }],
+  ];
+  for (const [engine, section] of right) assert.deepEqual(await placesOf(engine, section), []);
+});
+
+test("the sections take the names and addresses that the engines take", async () => {
+  const names = ["a", "_", "a1_", "A", "aB", "1a", "a-b", "a b", "x".repeat(32), "x".repeat(33)];
+  const urls = ["postgres://h", "postgresql://h/d", "mysql://h", "mariadb://h/d", "redis://h", "h"];
+  const sections = [
+    ...names.flatMap((name) => [{ schema: name }, { tablePrefix: name }]),
+    ...urls.map((url) => ({ url })),
+  ];
+  for (const section of sections) {
+    const isTaken = takes(() => resolvePostgresOptions(section));
+    assert.equal((await placesOf("postgres", section)).length === 0, isTaken, text(section));
+    if ("schema" in section) continue;
+    const isTakenToo = takes(() => resolveMysqlOptions(section));
+    assert.equal((await placesOf("mysql", section)).length === 0, isTakenToo, text(section));
+  }
+});
+
+test("config validate, doctor and up name the file that a section wants", async () => {
+  await using project = await temporaryDirectory("sections");
+  writeFileSync(
+    project.join("banyan.yaml"),
+    JSON.stringify({ engines: { ephemeral: "redis" }, redis: { tls: { ca: nothing } } }),
+  );
+  for (const words of [["config", "validate"], ["doctor"], ["up"]]) {
+    await using run = spawnNode(bin, words, { cwd: project.path, env });
+    const { code } = await run.exited;
+    assert.notEqual(code, 0, words.join(" "));
+    const said = run.stdout + run.stderr;
+    assert.match(said, /banyan\.yaml:1:\d+: redis\.tls\.ca names \/no\/such\/ca\.pem/);
+  }
+});
+
+function takes(resolve: () => unknown): boolean {
+  try {
+    resolve();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function text(section: object): string {
+  return JSON.stringify(section);
+}
