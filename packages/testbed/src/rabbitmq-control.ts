@@ -35,14 +35,16 @@ LoadLean = fun(App) ->
   Keys = lists:keystore(modules, 1, KeysOf(App), {modules, []}),
   application:load({application, App, Keys})
 end,
-lists:foreach(LoadLean, [asn1, compiler, crypto, eldap, ftp, inets, jsx, mnesia, observer_cli,
-  os_mon, parsetools, public_key, recon, runtime_tools, snmp, ssl, stdout_formatter, syntax_tools,
-  tftp, tools, xmerl]),
+lists:foreach(LoadLean, [amqp10_common, asn1, aten, compiler, credentials_obfuscation, crypto,
+  cuttlefish, eldap, enough, ftp, gen_batch_server, getopt, inets, jsx, mnesia, observer_cli,
+  os_mon, osiris, parsetools, public_key, ra, ranch, recon, runtime_tools, seshat, snmp, ssl,
+  stdout_formatter, syntax_tools, sysmon_handler, syslog, systemd, tftp, tools, xmerl]),
 lists:foreach(fun(App) -> code:add_patha(filename:dirname(FileOf(App))) end,
   [App || App <- [aten, gen_batch_server, ranch, osiris, ra, rabbit_common, rabbit],
           FileOf(App) =/= non_existing]),
 ModulesOf = fun(App) -> proplists:get_value(modules, KeysOf(App), []) end,
-code:ensure_modules_loaded(ModulesOf(rabbit_common) ++ ModulesOf(rabbit)),
+%% Of those that must be searched, the modules are loaded side by side.
+code:ensure_modules_loaded(lists:flatmap(ModulesOf, [kernel, stdlib, rabbit_common, rabbit])),
 
 Evaluate = fun(Text) ->
   {ok, Tokens, _} = erl_scan:string(Text ++ "."),

@@ -32,7 +32,7 @@ export interface RabbitmqSettings {
   readonly tls: ServerTls | undefined;
 }
 
-/** Printed when RabbitMQ has started. An atom, for it needs no quotes. */
+/** Printed, alone in its line, when RabbitMQ has started. An atom, for it needs no quotes. */
 export const readyWord = "rabbitmq_has_started";
 
 /** Nobody else sees the name: no two of them ever meet. Data are only good under one name. */
@@ -112,7 +112,8 @@ export function environmentOf({ folder }: RabbitmqHome): Readonly<Record<string,
       "-noinput",
       `-sname ${nodeName}`,
       "+S 2:2", // of the cores; a test needs no more, and each costs memory
-      `-eval erlang:display(${readyWord})`, // which is its turn when RabbitMQ has started
+      // Its turn comes when RabbitMQ has started. The log takes the same way out: no line is mixed.
+      `-eval io:put_chars([10,atom_to_list(${readyWord}),10])`,
     ].join(" "),
   };
 }

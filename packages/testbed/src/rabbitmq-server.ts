@@ -198,7 +198,8 @@ export class RabbitmqServer extends ServerProcess {
 
   protected async untilReady(child: Child, timeoutMs: number): Promise<void> {
     try {
-      await child.waitForLine(new RegExp(readyWord), { timeoutMs });
+      // Alone in its line: a log of level debug shows the environment too.
+      await child.waitForLine(new RegExp(`^${readyWord}$`), { timeoutMs });
     } catch (cause) {
       // Why it refuses is said long before its last words.
       const said = child.lines.filter(({ text }) => text.includes("[error]")).slice(0, 10);
