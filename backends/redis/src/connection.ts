@@ -19,7 +19,13 @@ import type { BanyanError, CancelTimer } from "@banyan/kernel";
 import { createDriver, isEcho } from "./driver.ts";
 import { DriverCommand } from "./driver-command.ts";
 import type { CommandSink } from "./driver-command.ts";
-import { connectionFailure, isFinal, replyFailure } from "./errors.ts";
+import {
+  connectionFailure,
+  isFinal,
+  replyFailure,
+  saysNothingDone,
+  unknownOutcome,
+} from "./errors.ts";
 import type { StoreKeys } from "./layout.ts";
 import type { ResolvedRedisOptions } from "./options.ts";
 import { RequestLanes } from "./request-lanes.ts";
@@ -133,15 +139,19 @@ export class RedisConnection {
   #flush(): void {
     if (this.#state !== "ready" || this.#isHeld || !this.redis.stream.writable) return;
     let text = "";
-    const sink = { write: (part: string): void => void (text += part) };
+    const sink = {
+      write: (part: string): void => {
+        text += part;
+        if (text.length < WRITTEN_AT_ONCE) return;
+        this.redis.stream.write(text);
+        text = "";
+      },
+    };
     for (let next = this.#lanes.send(); next !== undefined; next = this.#lanes.send()) {
       const { plain } = next.question;
       const others = plain === undefined ? [] : this.#lanes.sendWith(plain);
       if (plain === undefined || others.length === 0) this.#send(next, sink);
       else this.#sendJoined(plain.store, [next, ...others], sink);
-      if (text.length < WRITTEN_AT_ONCE) continue;
-      this.redis.stream.write(text);
-      text = "";
     }
     if (text !== "") this.redis.stream.write(text);
   }
@@ -192,7 +202,9 @@ export class RedisConnection {
     else if (said.startsWith("MOVED") && this.#parts.redirect !== undefined) {
       this.#parts.redirect(request);
     } else {
-      request.fail(replyFailure(error, this.place));
+      const failure = replyFailure(error, this.place);
+      const isOpen = request.question.writes && !saysNothingDone(said);
+      request.fail(isOpen ? unknownOutcome(failure) : failure);
       // Who became a replica will not be a primary again by itself: look who is there now.
       if (said.startsWith("READONLY")) this.redis.disconnect(true);
     }
@@ -207,6 +219,7 @@ export class RedisConnection {
   #renew(): void {
     if (!this.#lanes.isQuiet || this.#state !== "preparing") return;
     this.#lanes.takeBack();
+    this.#watch(); // nothing is under way whose silence would be noticed
     void this.#prepare();
   }
 

@@ -17,6 +17,8 @@ export interface CommandSink {
   write(part: string): void;
 }
 
+const WRITTEN_AT_ONCE = 1 << 20; // characters
+
 /** Called once: with a reply, or with what the server said instead. */
 type Ending = (reply: RedisReply, error?: unknown) => void;
 
@@ -41,11 +43,16 @@ export class DriverCommand {
     redis.sendCommand(this as never, sink as never);
   }
 
-  /** RESP 2: an array of bulk strings. */
-  toWritable(): string {
+  /** RESP 2: an array of bulk strings. What is answered is the end of it: no text is endless. */
+  toWritable(sink: CommandSink): string {
     const { name, args } = this.#question;
     let text = `*${args.length + 1}\r\n$${name.length}\r\n${name}\r\n`;
-    for (const arg of args) text += `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`;
+    for (const arg of args) {
+      text += `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`;
+      if (text.length < WRITTEN_AT_ONCE) continue;
+      sink.write(text);
+      text = "";
+    }
     return text;
   }
 

@@ -70,6 +70,15 @@ const denials = /^(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|invalid password|Client
 const certificateCodes =
   /CERT|SIGNATURE|SELF_SIGNED|ISSUER|ALTNAME|ERR_SSL|ERR_TLS|UNABLE_TO_VERIFY/;
 
+/**
+ * Whether it is sure that what was answered so changed nothing. A script looks at the types of what
+ * it changes before it begins; any other error may have ended it half way.
+ */
+export function saysNothingDone(said: string): boolean {
+  const [word = ""] = said.split(" ", 1);
+  return refusals.has(word) || word === "WRONGTYPE" || denials.test(said);
+}
+
 /** What the server answered instead of a result. */
 export function replyFailure(error: unknown, place: string): BanyanError {
   if (isBanyanError(error)) return error;

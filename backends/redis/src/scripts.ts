@@ -75,7 +75,10 @@ local function sweep(index, expiring, at, most)
   local due = call('ZRANGEBYSCORE', expiring, '-inf', whole(at), 'LIMIT', 0, most)
   local base = string.sub(index, 1, -2) .. 'e:'
   for _, member in ipairs(due) do
-    if call('EXISTS', base .. member) == 0 then
+    local lives = redis.pcall('EXISTS', base .. member)
+    -- A slot that is moving has its dead elsewhere: swept when it is there.
+    if type(lives) == 'table' then return 0 end
+    if lives == 0 then
       call('ZREM', expiring, member)
       call('ZREM', index, member)
     else
@@ -124,6 +127,7 @@ end
 // KEYS: entry, index, expiring. ARGV: condition, expiry, text, and the value where revisions count.
 const setBody = `
 if ARGV[1] ~= '' and not holds(KEYS[1], ARGV[1]) then return 0 end
+call('ZCARD', KEYS[2])
 put(KEYS[1], KEYS[2], KEYS[3], ARGV[2], ARGV[3], ARGV[4])
 return 1
 `;
@@ -131,6 +135,7 @@ return 1
 // KEYS: entry, index, expiring. ARGV: condition.
 const deleteBody = `
 if ARGV[1] ~= '' and not holds(KEYS[1], ARGV[1]) then return -1 end
+call('ZCARD', KEYS[2])
 return drop(KEYS[1], KEYS[2], KEYS[3])
 `;
 
@@ -144,6 +149,7 @@ for at = 3, #KEYS do
   scored[pair], scored[pair + 1] = 0, member
   written[pair], written[pair + 1] = KEYS[at], ARGV[at - 2]
 end
+call('ZCARD', KEYS[2])
 call('ZADD', KEYS[1], unpack(scored))
 call('ZREM', KEYS[2], unpack(members))
 call('MSET', unpack(written))
@@ -155,6 +161,7 @@ const deletesBody = `
 local call, named = redis.call, #KEYS[1] + 2
 local members, deleted = {}, {}
 for at = 3, #KEYS do members[at - 2] = string.sub(KEYS[at], named) end
+call('ZCARD', KEYS[2])
 call('ZREM', KEYS[1], unpack(members))
 call('ZREM', KEYS[2], unpack(members))
 for at = 3, #KEYS do deleted[at - 2] = call('DEL', KEYS[at]) end

@@ -9,8 +9,8 @@
  * S2. A scope leaves the registry last, after all of its entries: what is not listed is empty.
  * S3. A scope of one service is never one of another: it is kept as `<service>/<scope>#<life>`,
  *     and a service's name has no slash.
- * S4. A scope that is made again under its name has another life: who kept a store of the one before
- *     neither sees nor touches what is in it.
+ * S4. A scope that is made again under its name has another life: who kept a store of the one
+ *     before neither sees nor touches what is in it.
  */
 
 import { isBanyanError, systemClock, systemRandom, t } from "@banyan/kernel";
