@@ -21,7 +21,7 @@ import { migrate } from "./migrations.ts";
 import type { ResolvedPostgresOptions } from "./options.ts";
 import { clientConfig, createClient, placeOf } from "./postgres-connection.ts";
 import type { OwnedClient } from "./postgres-connection.ts";
-import { connectFailure, isServerError, statementFailure } from "./postgres-failure.ts";
+import { connectFailure, isAnswer, statementFailure } from "./postgres-failure.ts";
 import { createPostgresOutbox } from "./postgres-outbox.ts";
 import { createSql, tableNames } from "./postgres-sql.ts";
 import type { PostgresSql } from "./postgres-sql.ts";
@@ -247,7 +247,7 @@ class PostgresDatabase implements TableDatabase {
       return answer;
     } catch (error) {
       // What the server refused leaves the connection well; anything else does not.
-      client.release(!isServerError(error) || error.severity !== "ERROR");
+      client.release(!isAnswer(error));
       throw statementFailure(error);
     } finally {
       cancel();
