@@ -133,10 +133,16 @@ function stepOf(kind: LoadKind, group: string, n: number): LoadStep {
 export class WriteLedger {
   readonly #worlds = new Map<string, readonly World[]>();
   #acknowledged = 0;
+  #failed = 0;
 
   /** Steps of which somebody was told that they are done. */
   get acknowledged(): number {
     return this.#acknowledged;
+  }
+
+  /** How often somebody was told something else, each time a step was asked again too. */
+  get failed(): number {
+    return this.#failed;
   }
 
   note({ group, after }: LoadStep, ending: Ending): void {
@@ -150,7 +156,7 @@ export class WriteLedger {
   async load(writer: string, client: LoadClient, goesOn: () => boolean): Promise<void> {
     for (const step of stepsOf(writer)) {
       if (!goesOn()) return;
-      this.note(step, await endOf(step, client, goesOn));
+      this.note(step, await this.#endOf(step, client, goesOn));
     }
   }
 
@@ -167,16 +173,17 @@ export class WriteLedger {
     }
     return misses;
   }
-}
 
-/** A step with an `operationId` is asked again, and so its end is known in the end. */
-async function endOf(step: LoadStep, client: LoadClient, goesOn: () => boolean): Promise<Ending> {
-  let isUnknown = false;
-  for (;;) {
-    const ending = await endingOf(Promise.try(() => step.run(client)));
-    if (ending === "written") return ending;
-    isUnknown ||= ending === "unknown";
-    if (!step.isRepeatable || !goesOn()) return isUnknown ? "unknown" : "unavailable";
+  /** A step with an `operationId` is asked again, and so its end is known in the end. */
+  async #endOf(step: LoadStep, client: LoadClient, goesOn: () => boolean): Promise<Ending> {
+    let isUnknown = false;
+    for (;;) {
+      const ending = await endingOf(Promise.try(() => step.run(client)));
+      if (ending === "written") return ending;
+      this.#failed += 1;
+      isUnknown ||= ending === "unknown";
+      if (!step.isRepeatable || !goesOn()) return isUnknown ? "unknown" : "unavailable";
+    }
   }
 }
 
