@@ -88,6 +88,29 @@ export const serverChecks: readonly FaultCheck[] = [
     },
   },
   {
+    name: "one write more than writesWaitingMax is refused at once, and the others are done",
+    async run(bench) {
+      await using client = await bench.open({ writesWaitingMax: 8, commandTimeoutMs: 5000 });
+      const { store } = client;
+      await store.set("key", 1);
+      bench.server.pause();
+      const begunMs = systemClock.monotonicMs();
+      const writes = Array.from({ length: 20 }, (_, n) => store.set(`key-${n}`, n));
+      const refused = await Promise.allSettled(writes.slice(8));
+      const tookMs = systemClock.monotonicMs() - begunMs;
+      bench.server.resume();
+      for (const end of refused) {
+        assert(end.status === "rejected");
+        assert(isBanyanError(end.reason, "STATE_ENGINE_UNAVAILABLE"), String(end.reason));
+        assert(end.reason.message.includes("8 writes wait"), end.reason.message);
+      }
+      assert(tookMs < 2500, `it took ${tookMs} ms`);
+      await Promise.all(writes.slice(0, 8));
+      assert.equal(await store.count(), 9);
+      await store.set("key-8", 8);
+    },
+  },
+  {
     name: "a signal ends a wait for a server that stands still",
     async run(bench) {
       await using client = await bench.open({ commandTimeoutMs: 5000 });
