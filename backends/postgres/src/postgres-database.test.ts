@@ -1,4 +1,4 @@
-/** What is PostgreSQL's own: logins, TLS, schemas, foreign transactions, replicas, the sweep. */
+/** What is PostgreSQL's own: logins, TLS, schemas, foreign transactions, the sweep. */
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -12,7 +12,6 @@ import {
   findReasonToSkip,
   openPostgres,
   opensslPrograms,
-  openTcpProxy,
   postgresPrograms,
   temporaryDirectory,
   until,
@@ -217,53 +216,6 @@ test("rows that a foreign transaction holds are unavailable in time", { skip }, 
   await store.set("a", 2);
   assert.equal(await store.get("a"), 2);
 });
-
-test(
-  "after a failover the engine writes to the replica that was promoted",
-  { skip },
-  async (context) => {
-    await using primary = await openPostgres();
-    await using replica = await openPostgres({ replicaOf: primary });
-    await using proxy = await openTcpProxy({ to: primary });
-    const log = createRecordingLog();
-    const url = proxy.urlOf(primary.url);
-    await using engine = await openPostgresState({ url, log, commandTimeoutMs: 1000 });
-    const store = await numbers(engine);
-    const acknowledged: string[] = [];
-    let running = true;
-    const load = Array.from({ length: 8 }, async (_, writer) => {
-      for (let n = 0; running; n += 1) {
-        const key = `${writer}-${n}`;
-        const isWritten = await store.set(key, n).then(
-          () => true,
-          () => false,
-        );
-        if (isWritten) acknowledged.push(key);
-      }
-    });
-    await until(() => acknowledged.length > 300, { what: "Three hundred writes" });
-    await primary.kill();
-    proxy.cut();
-    // Read-only until it is promoted: nothing is acknowledged by it.
-    proxy.to = replica;
-    await proxy.heal();
-    const before = acknowledged.length;
-    await assert.rejects(async () => engine.check(), isError("STATE_ENGINE_UNAVAILABLE"));
-    await replica.promote();
-    await until(() => acknowledged.length > before, { what: "A write to the new primary" });
-    running = false;
-    await Promise.all(load);
-    await engine.check();
-    let lost = 0;
-    for (let at = 0; at < acknowledged.length; at += 1000) {
-      const keys = acknowledged.slice(at, at + 1000);
-      lost += keys.length - (await store.getMany(keys)).length;
-    }
-    context.diagnostic(`${lost} of ${acknowledged.length} acknowledged writes were not replicated`);
-    // Replication does not wait: what was on its way when the primary died is lost, and no more.
-    assert(lost <= 100, `${lost} writes are lost`);
-  },
-);
 
 test("the provider hands clock and options on, and needs no directory", { skip }, async () => {
   await using directory = await temporaryDirectory("postgres");

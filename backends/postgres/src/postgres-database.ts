@@ -21,7 +21,7 @@ import { migrate } from "./migrations.ts";
 import type { ResolvedPostgresOptions } from "./options.ts";
 import { clientConfig, createClient, placeOf } from "./postgres-connection.ts";
 import type { OwnedClient } from "./postgres-connection.ts";
-import { connectFailure, isServerError, statementFailure } from "./postgres-failure.ts";
+import { connectFailure, isAnswer, statementFailure } from "./postgres-failure.ts";
 import { createPostgresOutbox } from "./postgres-outbox.ts";
 import { createSql, tableNames } from "./postgres-sql.ts";
 import type { PostgresSql } from "./postgres-sql.ts";
@@ -189,7 +189,9 @@ class PostgresDatabase implements TableDatabase {
 
   /**
    * The process of the last writer is ended first: it may hold rows for a connection that is gone,
-   * and would let them go by itself only after a while.
+   * and would let them go by itself only after a while. But not in its commit, which ends by
+   * itself: one that waits for a synchronous replica would stop to wait, and show everybody what a
+   * failover then loses.
    */
   async connectWriter(): Promise<TableWriter> {
     const owned = await connect(this.#options, true);
@@ -211,7 +213,8 @@ class PostgresDatabase implements TableDatabase {
     if (last !== undefined) {
       await client.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE pid = $1 AND backend_start::text = $2 AND pid <> pg_backend_pid()`,
+         WHERE pid = $1 AND backend_start::text = $2 AND pid <> pg_backend_pid()
+           AND NOT (state = 'active' AND query = 'COMMIT')`,
         [last.pid, last.startedAt],
       );
     }
@@ -247,7 +250,7 @@ class PostgresDatabase implements TableDatabase {
       return answer;
     } catch (error) {
       // What the server refused leaves the connection well; anything else does not.
-      client.release(!isServerError(error) || error.severity !== "ERROR");
+      client.release(!isAnswer(error));
       throw statementFailure(error);
     } finally {
       cancel();

@@ -13,6 +13,10 @@ const raced = new Set([
 ]);
 const login = new Set(["28000", "28P01", "3D000", "42501"]);
 const passing = new Set(["57P03", "53300"]); // starting up; too many connections
+/** The connection, its server, a limit of the session's time: nothing else has these codes. */
+const ending = /^(?:08|57P|25P0[34])/;
+/** Resources, the system, an inner fault: an error of one statement, or the end of the process. */
+const perhapsEnding = /^(?:53|58|XX)/;
 
 interface ServerError {
   readonly code: string;
@@ -20,7 +24,7 @@ interface ServerError {
   readonly message: string;
 }
 
-/** An answer of the server, as opposed to the end of a connection. */
+/** Words of the server, as opposed to the end of a connection without any. */
 export function isServerError(error: unknown): error is ServerError {
   return (
     error instanceof Error &&
@@ -31,13 +35,24 @@ export function isServerError(error: unknown): error is ServerError {
   );
 }
 
+/**
+ * An answer that leaves its connection well, and of which it is known that nothing was done. What
+ * tells is the code: the severity is in the language of the server's `lc_messages` ("FEHLER"), and
+ * the driver drops the field that is not. A word is believed where it can mean one thing only.
+ */
+export function isAnswer(error: unknown): error is ServerError {
+  if (!isServerError(error)) return false;
+  const { code, severity } = error;
+  if (severity === "FATAL" || severity === "PANIC" || ending.test(code)) return false;
+  return severity === "ERROR" || !perhapsEnding.test(code);
+}
+
 /** Of a statement on a connection that was there. */
 export function statementFailure(error: unknown): unknown {
   if (isBanyanError(error) || error instanceof TableFailure) return error;
-  if (!isServerError(error)) return new TableFailure("lost", messageOf(error), error);
-  const { code, severity, message } = error;
   // A server that ends the connection says so before it does.
-  if (severity !== "ERROR") return new TableFailure("lost", message, error);
+  if (!isAnswer(error)) return new TableFailure("lost", messageOf(error), error);
+  const { code, message } = error;
   if (raced.has(code)) return new TableFailure("raced", message, error);
   if (/^(?:22|54)/.test(code)) return new TableFailure("invalid", message, error);
   return new TableFailure("refused", message, error);

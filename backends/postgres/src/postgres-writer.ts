@@ -16,7 +16,7 @@ import type {
   TableWriter,
 } from "@banyan/state/internal";
 import type { OwnedClient } from "./postgres-connection.ts";
-import { isServerError, statementFailure } from "./postgres-failure.ts";
+import { isAnswer, statementFailure } from "./postgres-failure.ts";
 import type { PostgresSql, Statement } from "./postgres-sql.ts";
 
 const STATEMENT_TEXT_MAX = 4 * 1024 * 1024; // characters of one statement's list
@@ -91,7 +91,7 @@ export class PostgresWriter implements TableWriter {
 
   /** The failure, once nothing of the transaction is left. */
   async #rolledBack(error: unknown): Promise<unknown> {
-    if (!isServerError(error)) return statementFailure(error);
+    if (!isAnswer(error)) return statementFailure(error);
     try {
       await this.#owned.client.query("ROLLBACK");
     } catch (lost) {

@@ -36,8 +36,12 @@ export type { LockCheck, LockMaker, LockSuite } from "./conformance/lock/lock-su
 
 export { describeLostReplies } from "./conformance/lost-replies.ts";
 export type { LossyProxy, LostReplySuite } from "./conformance/lost-replies.ts";
+export { surviveKills, writeUntilKilled } from "./table/crash-law.ts";
+export type { CrashChild, CrashSuite } from "./table/crash-law.ts";
 export { describeTableFaults } from "./table/fault-law.ts";
 export type { FaultProxy, FaultServer, FaultSuite } from "./table/fault-law.ts";
+export { loadClientOf, WriteLedger } from "./table/write-load.ts";
+export type { LoadClient, LoadStep } from "./table/write-load.ts";
 
 /** Every sentence of the law, in reading order. */
 export const stateChecks: readonly StateCheck[] = Object.freeze([

@@ -37,7 +37,10 @@ export interface PostgresOptions extends ServerOptions {
   readonly config?: Readonly<Record<string, string>>;
   /** Speak TLS on the port, and refuse whoever does not. `TestCertificates` fit. */
   readonly tls?: ServerTls;
-  /** Follow this one by streaming replication, read-only, until promoted. */
+  /**
+   * Follow this one by streaming replication, read-only, until promoted. Its `cluster_name` is what
+   * the primary's `synchronous_standby_names` calls it.
+   */
   readonly replicaOf?: PostgresServer;
 }
 

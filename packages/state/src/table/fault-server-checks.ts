@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { isBanyanError, systemClock } from "@banyan/kernel";
 import { endingOf, timeoutMs } from "./fault-bench.ts";
 import type { FaultCheck } from "./fault-bench.ts";
+import { loadClientOf, WriteLedger } from "./write-load.ts";
 
 export const serverChecks: readonly FaultCheck[] = [
   {
@@ -34,32 +35,25 @@ export const serverChecks: readonly FaultCheck[] = [
     name: "no acknowledged write is missing after the server was killed under load",
     async run(bench) {
       await using client = await bench.open();
+      const ledger = new WriteLedger();
+      const load = loadClientOf(client.engine, client.store);
       let running = true;
-      const acknowledged = new Map<string, number>();
-      const load = Array.from({ length: 16 }, async (_, writer) => {
-        for (let n = 1; running; n += 1) {
-          const key = `${writer}-${n}`;
-          if ((await endingOf(client.store.set(key, n))) === "written") acknowledged.set(key, n);
-        }
-      });
+      const work = Array.from({ length: 16 }, (_, writer) =>
+        ledger.load(`writer${writer}`, load, () => running),
+      );
+      const written = async (more: number): Promise<void> => {
+        const goal = ledger.acknowledged + more;
+        await bench.suite.until(async () => ledger.acknowledged >= goal, `${more} writes`);
+      };
       for (let kill = 0; kill < 3; kill += 1) {
-        const before = acknowledged.size;
-        await bench.suite.until(async () => acknowledged.size > before + 200, "two hundred writes");
+        await written(200);
         await bench.server.kill();
         await bench.server.start();
       }
-      const before = acknowledged.size;
-      await bench.suite.until(
-        async () => acknowledged.size > before,
-        "a write after the last kill",
-      );
+      await written(1);
       running = false;
-      await Promise.all(load);
-      for (const keys of chunks([...acknowledged.keys()], 1000)) {
-        const found = await client.store.getMany(keys);
-        assert.equal(found.length, keys.length, "an acknowledged write is missing");
-        for (const { key, value } of found) assert.equal(value, acknowledged.get(key));
-      }
+      await Promise.all(work);
+      assert.deepEqual(await ledger.misses(client.store), []);
     },
   },
   {
@@ -91,6 +85,29 @@ export const serverChecks: readonly FaultCheck[] = [
       assert(tookMs < 4 * timeoutMs, `it took ${tookMs} ms`);
       await bench.recovered(client);
       assert.equal(await store.get("key"), 1);
+    },
+  },
+  {
+    name: "one write more than writesWaitingMax is refused at once, and the others are done",
+    async run(bench) {
+      await using client = await bench.open({ writesWaitingMax: 8, commandTimeoutMs: 5000 });
+      const { store } = client;
+      await store.set("key", 1);
+      bench.server.pause();
+      const begunMs = systemClock.monotonicMs();
+      const writes = Array.from({ length: 20 }, (_, n) => store.set(`key-${n}`, n));
+      const refused = await Promise.allSettled(writes.slice(8));
+      const tookMs = systemClock.monotonicMs() - begunMs;
+      bench.server.resume();
+      for (const end of refused) {
+        assert(end.status === "rejected");
+        assert(isBanyanError(end.reason, "STATE_ENGINE_UNAVAILABLE"), String(end.reason));
+        assert(end.reason.message.includes("8 writes wait"), end.reason.message);
+      }
+      assert(tookMs < 2500, `it took ${tookMs} ms`);
+      await Promise.all(writes.slice(0, 8));
+      assert.equal(await store.count(), 9);
+      await store.set("key-8", 8);
     },
   },
   {
@@ -126,7 +143,3 @@ export const serverChecks: readonly FaultCheck[] = [
     },
   },
 ];
-
-function* chunks<T>(all: readonly T[], size: number): Generator<T[]> {
-  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size);
-}
