@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { defineContract, defineService, on, t } from "@banyan/kernel";
+import { BanyanError, defineContract, defineService, on, t } from "@banyan/kernel";
 import type { EventOf, ServiceTools, StoreOf } from "@banyan/kernel";
 import { memoryBus } from "@banyan/messaging";
 import { memoryState, openMemoryEngine } from "@banyan/state";
@@ -123,6 +123,16 @@ const failure = {
   operation: "get",
   code: "STATE_ENGINE_UNAVAILABLE",
 };
+
+test("what an author's function throws is no failure of a store", async () => {
+  await using world = await openWorld(onShaky);
+  const down = new BanyanError({ kind: "unavailable", code: "PAY_DOWN", message: "No." });
+  const failed = world.tools.stores.quiet.update("a", () => {
+    throw down;
+  });
+  await assert.rejects(failed, down);
+  assert.deepEqual(await world.news(), []);
+});
 
 for (const telemetry of [true, false]) {
   const how = telemetry ? "with" : "without";

@@ -12,6 +12,7 @@
  */
 
 import type { BanyanError, Clock, ErrorKind, Log, Random, ServiceTools } from "@banyan/kernel";
+import { scopeNameOf } from "@banyan/state/internal";
 import type { StoreChange } from "@banyan/state/internal";
 import type { StoreName } from "@banyan/state";
 import type { nodeContract } from "./node-contract.ts";
@@ -101,7 +102,7 @@ export class StateNews {
       node,
       service,
       store: name,
-      ...(scope === service ? {} : { scope: scope.slice(service.length + 1) }),
+      ...(scope === service ? {} : { scope: scopeNameOf(scope) }),
       operation,
       keys: named,
       more: keys.length - named.length,
@@ -110,7 +111,8 @@ export class StateNews {
   }
 
   #failed(place: FailurePlace, operation: string, { kind, code }: BanyanError): void {
-    if (!failures.has(kind) || code.startsWith("CALL_") || code === "CLOSED") return;
+    // An author's function may throw whatever it wants: that is no failure of the engine.
+    if (!failures.has(kind) || !code.startsWith("STATE_")) return;
     const { clock, config, node } = this.#options;
     const id = JSON.stringify([place.service, place.store, operation, kind]);
     const now = clock.monotonicMs();

@@ -148,6 +148,20 @@ describe("A service's transaction", () => {
     await eventually(() => heard.length === 40);
   });
 
+  test("under an operationId of another request is refused", async () => {
+    await using world = await openShop();
+    const { tools } = world;
+    const put = (count: number, request: unknown) =>
+      tools.transaction((tx) => tx.stores.stock.set("pear", { count }), {
+        operationId: "put-1",
+        request,
+      });
+    await put(1, { put: 1 });
+    await put(2, { put: 1 });
+    await assert.rejects(put(3, { put: 3 }), { code: "STATE_OPERATION_MISMATCH" });
+    assert.deepEqual(await tools.stores.stock.get("pear"), { count: 1 });
+  });
+
   test("with an operationId is done and told of once, asked at once or again", async () => {
     await using world = await openShop();
     const { tools, heard, listened } = world;

@@ -16,7 +16,7 @@ import type {
   TransactOptions,
   Waiting,
 } from "@banyan/kernel";
-import { eventSpecOf, kernelErrors } from "@banyan/kernel/internal";
+import { currentCallContext, eventSpecOf, kernelErrors } from "@banyan/kernel/internal";
 import { StateCapability, stateErrors } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
 import { createTransactor } from "@banyan/state/internal";
@@ -117,7 +117,7 @@ export function createTransactions(
     async run(work, options) {
       if (ownWay === undefined) throw noStores(contract);
       // The service is handed its own part, and nothing of the node's.
-      return watched(ownWay, () => runOn(ownWay, (tx) => work(tx), options));
+      return watched(ownWay, () => runOn(ownWay, (tx) => work(tx), identified(options)));
     },
     async runWithInbox(inbox, work, options) {
       const way = inboxWays.get(inbox) ?? transactorOf(inbox.engine, [inbox]);
@@ -125,6 +125,12 @@ export function createTransactions(
       return watched(way, () => runOn(way, work, options));
     },
   };
+}
+
+/** An id that one operation was given shall not answer for another one. */
+function identified(options: TransactOptions | undefined): TransactOptions | undefined {
+  if (options?.operationId === undefined || options.request !== undefined) return options;
+  return { ...options, request: currentCallContext()?.operation };
 }
 
 /** How transactions over some stores are run. */

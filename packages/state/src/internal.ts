@@ -10,7 +10,7 @@ export type {
 export type { StageRider } from "./open-transaction.ts";
 export { tapChanges } from "./change-tap.ts";
 export type { ChangeTapOptions, StoreChange } from "./change-tap.ts";
-export { openServiceScopes } from "./scopes.ts";
+export { openServiceScopes, scopeNameOf } from "./scopes.ts";
 export type { ScopedDeclaration, ServiceScopes, ServiceScopesOptions } from "./scopes.ts";
 
 export { connectPatiently } from "./table/connect-patiently.ts";

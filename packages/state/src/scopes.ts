@@ -87,6 +87,11 @@ const SUMMARY_BYTES_MAX = 1024;
 /** Stores that are kept open; opening one again is a question to its engine. */
 const OPEN_MAX = 1000;
 
+/** A scope's own name, from what engines know it as (S3). */
+export function scopeNameOf(place: string): string {
+  return place.slice(place.indexOf("/") + 1, place.lastIndexOf("#"));
+}
+
 export async function openServiceScopes(options: ServiceScopesOptions): Promise<ServiceScopes> {
   const { service, engine, clock = systemClock, random = systemRandom } = options;
   const registry = await openStore(engine, {

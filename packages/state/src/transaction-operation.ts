@@ -10,19 +10,24 @@ import { examineValue } from "./stored-value.ts";
 /** Of an answer's JSON: it is kept for a day, beside what was written. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
-/**
- * Functions have no digest, so what tells two transactions apart is their stores.
- * @throws STATE_OPERATION_INVALID
- */
+/** What tells a transaction from others under its id, besides its stores: functions do not. */
+export interface TransactionIdentity {
+  /** Of the lock that it is under. */
+  readonly lock: string | undefined;
+  readonly request: unknown;
+}
+
+/** @throws STATE_OPERATION_INVALID */
 export function transactionOperation<R>(
   id: string,
   cores: ReadonlyMap<string, StoreCore<unknown>>,
+  { lock, request }: TransactionIdentity,
 ): Operation<R> {
   assertOperationId(id);
   const labels = Array.from(cores.values(), ({ label }) => label).sort();
   return {
     id,
-    digest: requestDigest(["transaction", labels]),
+    digest: requestDigest(["transaction", labels, lock ?? null, request ?? null]),
     isBlind: false,
     encode: (result) => (result === undefined ? undefined : answerOf(id, result)),
     // It is what `run` answered, which is all that is known of R, or a copy of it.

@@ -85,11 +85,15 @@ export function createTransactor<S extends TransactorStores>(
     // The views are made from these very stores, by name.
     const work = (ledger: TransactionRun) => run(open(ledger, engine, cores) as OpenTransaction<S>);
     // Not its signal: a call makes one only for who reads it.
-    const { operationId, under } = waiting;
+    const { operationId, under, request } = waiting;
     return Promise.try(() => {
       const lock = under === undefined ? undefined : lockOf(under, engine, cores);
       if (operationId === undefined) return loop.transact(work, waiting, lock);
-      return loop.once(work, waiting, { ...transactionOperation(operationId, cores), lock });
+      const identity = { lock: lock?.label, request };
+      return loop.once(work, waiting, {
+        ...transactionOperation(operationId, cores, identity),
+        lock,
+      });
     });
   };
 }

@@ -75,6 +75,13 @@ export interface TransactOptions extends Repeatable {
    * paused past its time is refused with STATE_LOCK_LOST.
    */
   readonly under?: Lock | undefined;
+  /**
+   * What the `operationId` stands for, as JSON data: asking again with the same id and another
+   * request is refused with STATE_OPERATION_MISMATCH instead of being answered with what the first
+   * one did. A function cannot be compared, so give the id's request here where one operation of a
+   * service runs several transactions. Default: the name of the operation that runs it.
+   */
+  readonly request?: unknown;
 }
 
 /** One leader's time in office. */

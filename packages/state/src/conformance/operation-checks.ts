@@ -163,6 +163,21 @@ export const operationChecks: readonly StateCheck[] = [
     },
   },
   {
+    name: "a transaction for another request under a used operationId is refused",
+    needs,
+    async run(subject) {
+      const store = await subject.store({ capabilities });
+      const transact = subject.transactor({ store });
+      const set = (value: number, request?: unknown): Promise<void> =>
+        transact(({ stores }) => stores.store.set("a", value), { operationId: "one", request });
+      await set(1, { sold: "a" });
+      await set(2, { sold: "a" });
+      await rejectsWith("STATE_OPERATION_MISMATCH", set(3, { sold: "b" }));
+      await rejectsWith("STATE_OPERATION_MISMATCH", set(4));
+      assert.equal(await store.get("a"), 1);
+    },
+  },
+  {
     name: "a conflict of a write with an operationId is not recorded, and may be decided anew",
     needs,
     async run(subject) {

@@ -30,6 +30,7 @@ import type {
   Term,
 } from "@banyan/kernel";
 import { toBanyanError } from "@banyan/kernel/internal";
+import { LOCK_WAIT_MS_MAX } from "./lock-options.ts";
 
 export interface CampaignParts {
   readonly acquire: (options: AcquireOptions) => Promise<LockOutcome>;
@@ -77,10 +78,11 @@ export class Campaign implements Candidate {
 
   async #run(): Promise<void> {
     const { ttlMs } = this.#parts;
+    const waitMs = Math.min(ttlMs, LOCK_WAIT_MS_MAX);
     const { signal } = this.#stopping;
     let failures = 0;
     while (!signal.aborted) {
-      const outcome = await this.#ask({ ttlMs, waitMs: ttlMs, signal });
+      const outcome = await this.#ask({ ttlMs, waitMs, signal });
       if (outcome?.kind === "held") {
         failures = (await this.#lead(outcome.lock)) ? 0 : failures + 1;
         await this.#pause(failures + 1);

@@ -13,7 +13,11 @@ interface Office {
 }
 
 /** A candidate whose work lasts as long as its term. */
-async function campaign(subject: LockSubject, key?: string): Promise<Office> {
+async function campaign(
+  subject: LockSubject,
+  key?: string,
+  lifeMs: number = ttlMs,
+): Promise<Office> {
   const owner = await subject.owner();
   const terms: Term[] = [];
   const states: CandidateState["kind"][] = [];
@@ -22,7 +26,7 @@ async function campaign(subject: LockSubject, key?: string): Promise<Office> {
       terms.push(term);
       await endOf(term.signal);
     },
-    { ttlMs, key, onState: ({ kind }) => states.push(kind) },
+    { ttlMs: lifeMs, key, onState: ({ kind }) => states.push(kind) },
   );
   await subject.rig.settle();
   return { owner, candidate, terms, states };
@@ -40,6 +44,14 @@ function fencesOf(offices: readonly Office[]): number[] {
 }
 
 export const leaderChecks: readonly LockCheck[] = [
+  {
+    name: "a candidate whose time in office is longer than anybody may wait leads all the same",
+    async run(subject) {
+      const { candidate } = await campaign(subject, undefined, 2 * 3_600_000);
+      assert.equal(candidate.state.kind, "leading");
+      await candidate.stop();
+    },
+  },
   {
     name: "one candidate leads, and another follows when it stops",
     async run(subject) {
