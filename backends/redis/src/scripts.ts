@@ -124,6 +124,7 @@ end
 // KEYS: entry, index, expiring. ARGV: condition, expiry, text, and the value where revisions count.
 const setBody = `
 if ARGV[1] ~= '' and not holds(KEYS[1], ARGV[1]) then return 0 end
+call('ZCARD', KEYS[2])
 put(KEYS[1], KEYS[2], KEYS[3], ARGV[2], ARGV[3], ARGV[4])
 return 1
 `;
@@ -131,6 +132,7 @@ return 1
 // KEYS: entry, index, expiring. ARGV: condition.
 const deleteBody = `
 if ARGV[1] ~= '' and not holds(KEYS[1], ARGV[1]) then return -1 end
+call('ZCARD', KEYS[2])
 return drop(KEYS[1], KEYS[2], KEYS[3])
 `;
 
@@ -144,6 +146,7 @@ for at = 3, #KEYS do
   scored[pair], scored[pair + 1] = 0, member
   written[pair], written[pair + 1] = KEYS[at], ARGV[at - 2]
 end
+call('ZCARD', KEYS[2])
 call('ZADD', KEYS[1], unpack(scored))
 call('ZREM', KEYS[2], unpack(members))
 call('MSET', unpack(written))
@@ -155,6 +158,7 @@ const deletesBody = `
 local call, named = redis.call, #KEYS[1] + 2
 local members, deleted = {}, {}
 for at = 3, #KEYS do members[at - 2] = string.sub(KEYS[at], named) end
+call('ZCARD', KEYS[2])
 call('ZREM', KEYS[1], unpack(members))
 call('ZREM', KEYS[2], unpack(members))
 for at = 3, #KEYS do deleted[at - 2] = call('DEL', KEYS[at]) end
@@ -190,7 +194,8 @@ end
 return deleted
 `;
 
-// KEYS: index, expiring. ARGV: from, to, limit. The keys of entries come from the index.
+// KEYS: index, expiring. ARGV: from, to, limit. The keys of entries come from the index. What is no
+// text where an entry should be is an empty one: nobody can read it.
 const scanBody = `
 local from, limit = ARGV[1], tonumber(ARGV[3])
 local base = string.sub(KEYS[1], 1, -2) .. 'e:'
@@ -199,7 +204,8 @@ repeat
   local wanted = limit - found
   local members = call('ZRANGEBYLEX', KEYS[1], from, ARGV[2], 'LIMIT', 0, wanted)
   for _, member in ipairs(members) do
-    local text = call('GET', base .. member)
+    local text = redis.pcall('GET', base .. member)
+    if type(text) == 'table' then text = '' end
     if text then
       found = found + 1
       page[#page + 1] = member
