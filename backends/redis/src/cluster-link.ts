@@ -78,6 +78,10 @@ class ClusterLink implements RedisLink {
     );
   }
 
+  isReadyFor(tag: string): boolean {
+    return this.#ownerOf(tag)?.isReady === true;
+  }
+
   get failure(): BanyanError {
     const down = Array.from(this.#members.values()).filter(({ isReady }) => !isReady);
     const final = down.find(({ failure }) => failure.kind === "failed_precondition");
@@ -128,11 +132,11 @@ class ClusterLink implements RedisLink {
   }
 
   #dispatch(request: Request): void {
-    const slot = this.#slotOf(request.question.tag ?? "");
-    const range = this.#ranges.find(({ from, to }) => slot >= from && slot <= to);
-    const owner = range && this.#members.get(placeName(range.place));
+    const { tag = "" } = request.question;
+    const owner = this.#ownerOf(tag);
     if (owner !== undefined) owner.ask(request);
     else {
+      const slot = this.#slotOf(tag);
       request.fail(
         redisErrors.REDIS_UNREACHABLE(
           `No member of the Redis Cluster has slot ${slot} now; nothing was sent.`,
@@ -141,6 +145,12 @@ class ClusterLink implements RedisLink {
       );
       this.#refreshSoon();
     }
+  }
+
+  #ownerOf(tag: string): RedisConnection | undefined {
+    const slot = this.#slotOf(tag);
+    const range = this.#ranges.find(({ from, to }) => slot >= from && slot <= to);
+    return range && this.#members.get(placeName(range.place));
   }
 
   #slotOf(tag: string): number {

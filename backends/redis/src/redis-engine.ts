@@ -6,7 +6,7 @@
  *
  * R1. A method hands over before it first waits, so writes take effect in the order of the calls.
  * R2. A step over several slots is refused before anything is sent.
- * R3. The sweep takes bounded bites; what it has not met yet is gone for readers all the same.
+ * R3. The sweep takes bounded bites, and a store that fails takes none from the others; what it has not met yet is gone for readers all the same.
  */
 
 import type { CancelTimer, Etag, Waiting } from "@banyan/kernel";
@@ -199,14 +199,22 @@ class RedisEngine implements StateEngine {
 
   /** Runs by itself, so it reports by log; what it could not forget is gone for readers anyway. */
   async #sweep(): Promise<void> {
-    try {
-      for (const store of this.#stores.values()) {
+    const failures: unknown[] = [];
+    for (const store of this.#stores.values()) {
+      // Its server's absence is in the log already, and would be waited for by each store anew.
+      if (!this.#link.isReadyFor(store.keys.tag)) continue;
+      try {
         while (this.#closing === undefined && (await store.sweep(SWEPT_AT_ONCE)));
+      } catch (error) {
+        failures.push(error);
       }
-    } catch (error) {
-      this.#options.log.warn("expired entries could not be swept from the indexes", { error });
     }
-    if (this.#closing === undefined) this.#cancelSweep = this.#sweepLater();
+    if (this.#closing !== undefined) return;
+    if (failures.length > 0) {
+      const fields = { stores: failures.length, error: failures[0] };
+      this.#options.log.warn("expired entries could not be swept from the indexes", fields);
+    }
+    this.#cancelSweep = this.#sweepLater();
   }
 
   #open(): RedisLink {
