@@ -6,7 +6,8 @@
  *
  * R1. A method hands over before it first waits, so writes take effect in the order of the calls.
  * R2. A step over several slots is refused before anything is sent.
- * R3. The sweep takes bounded bites, and a store that fails takes none from the others; what it has not met yet is gone for readers all the same.
+ * R3. The sweep takes bounded bites, and a store that fails takes none from the others; what it has
+ *     not met yet is gone for readers all the same.
  */
 
 import type { CancelTimer, Etag, Waiting } from "@banyan/kernel";
