@@ -21,6 +21,7 @@ import type {
   StateEngine,
   TransactionOutcome,
 } from "@banyan/state";
+import { untapped } from "@banyan/state/internal";
 import { openClusterLink } from "./cluster-link.ts";
 import { slotOf, storeKeys } from "./layout.ts";
 import type { RedisLink } from "./link.ts";
@@ -72,12 +73,14 @@ export function createRedisEngine(link: RedisLink, options: ResolvedRedisOptions
 /**
  * The driver's clients under an engine, one for each server it is connected to now. What is done
  * with them is outside all guarantees: prefixes, order, outcomes and counts are yours to keep. Ask
- * nothing that blocks or subscribes, for the engine waits behind it; `duplicate()` is for that.
+ * nothing that blocks or subscribes, for the engine waits behind it; `duplicate()` is for that. An
+ * engine that tells of its changes is looked through.
  *
  * @throws STATE_OPTION_INVALID when the engine is not one of `openRedis`
  */
 export function redisClients(engine: StateEngine): readonly Redis[] {
-  if (engine instanceof RedisEngine) return engine.clients();
+  const real = untapped(engine);
+  if (real instanceof RedisEngine) return real.clients();
   throw stateErrors.STATE_OPTION_INVALID(
     `The engine ${engine.name} was not opened by openRedis, so it has no clients of Redis.`,
   );
