@@ -1,20 +1,23 @@
 /**
  * The link to a Redis Cluster: one connection to each primary, and a map of who has which slot.
  *
- * What it owns: the connections, the map, the requests that wait for a new map.
- * What may interrupt it: MOVED replies, connections that end, slots that go elsewhere.
+ * What it owns: the connections, the map, the requests that wait for a new map, and the timer of
+ * their deadlines.
+ * What may interrupt it: MOVED replies, connections that end, slots that go elsewhere, that timer.
  *
  * L1. Requests of one slot are sent in the order of their hand-over, over one connection.
- * L2. A slot that moved: nothing more is sent until everything that was is answered or lost; then
- *     what was not done goes to the new owner, in order. A write is sent again only because a
- *     member said that it did nothing.
+ * L2. A slot that moved: nothing more is sent to the member that lost it until everything that was
+ *     is answered or lost; then what was not done goes to the new owner, in order. A write is sent
+ *     again only because a member said that it did nothing.
  * L3. While a primary is away, the others are asked who has its slots now.
+ * L4. What waits for a new map ends by its own deadline, however long that takes.
  */
 
 import type { Redis } from "ioredis";
 import { backoffMs } from "@banyan/kernel";
 import type { BanyanError, CancelTimer, Waiting } from "@banyan/kernel";
 import { RedisConnection } from "./connection.ts";
+import { DeadlineTimer } from "./deadline-timer.ts";
 import { connectionFailure, redisErrors } from "./errors.ts";
 import { slotOf } from "./layout.ts";
 import { driverOptions, examineServer, placeName } from "./link.ts";
@@ -51,6 +54,9 @@ class ClusterLink implements RedisLink {
   #ranges: readonly SlotRange[] = [];
   /** Not done, because the slot has moved. */
   #moved: Request[] = [];
+  readonly #deadlines: DeadlineTimer;
+  /** Members that said so, or lose slots by a newer map: held until the map is settled. */
+  readonly #losing = new Set<RedisConnection>();
   #isRefreshing = false;
   #isClosed = false;
   #cancelRefresh: CancelTimer | undefined;
@@ -60,6 +66,7 @@ class ClusterLink implements RedisLink {
   constructor(parts: LinkParts) {
     this.#parts = parts;
     this.scripts = parts.scripts;
+    this.#deadlines = new DeadlineTimer(parts.options.clock, (nowMs) => this.#expire(nowMs));
     for (const place of parts.options.places) this.#connect(place);
   }
 
@@ -69,6 +76,10 @@ class ClusterLink implements RedisLink {
       this.#ranges.length > 0 &&
       this.#ranges.every(({ place }) => this.#members.get(placeName(place))?.isReady === true)
     );
+  }
+
+  isReadyFor(tag: string): boolean {
+    return this.#ownerOf(tag)?.isReady === true;
   }
 
   get failure(): BanyanError {
@@ -115,16 +126,17 @@ class ClusterLink implements RedisLink {
   abandon(): void {
     this.#isClosed = true;
     this.#cancelRefresh?.();
+    this.#deadlines.cancel();
     for (const member of this.#members.values()) member.abandon();
     for (const request of this.#moved) request.fail(this.failure);
   }
 
   #dispatch(request: Request): void {
-    const slot = this.#slotOf(request.question.tag ?? "");
-    const range = this.#ranges.find(({ from, to }) => slot >= from && slot <= to);
-    const owner = range && this.#members.get(placeName(range.place));
+    const { tag = "" } = request.question;
+    const owner = this.#ownerOf(tag);
     if (owner !== undefined) owner.ask(request);
     else {
+      const slot = this.#slotOf(tag);
       request.fail(
         redisErrors.REDIS_UNREACHABLE(
           `No member of the Redis Cluster has slot ${slot} now; nothing was sent.`,
@@ -133,6 +145,12 @@ class ClusterLink implements RedisLink {
       );
       this.#refreshSoon();
     }
+  }
+
+  #ownerOf(tag: string): RedisConnection | undefined {
+    const slot = this.#slotOf(tag);
+    const range = this.#ranges.find(({ from, to }) => slot >= from && slot <= to);
+    return range && this.#members.get(placeName(range.place));
   }
 
   #slotOf(tag: string): number {
@@ -146,7 +164,7 @@ class ClusterLink implements RedisLink {
     const known = this.#members.get(name);
     if (known !== undefined) return known;
     const { options, scripts } = this.#parts;
-    const member = new RedisConnection({
+    const member: RedisConnection = new RedisConnection({
       place: name,
       driver: driverOptions(place, options),
       options,
@@ -156,7 +174,7 @@ class ClusterLink implements RedisLink {
         if (evicts)
           options.log.warn("Redis drops entries when its memory is full", { place: name });
       },
-      redirect: (request) => this.#setAside(request),
+      redirect: (request) => this.#setAside(request, member),
       changed: () => this.#hear(),
     });
     this.#members.set(name, member);
@@ -170,15 +188,29 @@ class ClusterLink implements RedisLink {
     if (!this.isReady) this.#refreshSoon();
   }
 
-  #setAside(request: Request): void {
+  #setAside(request: Request, member: RedisConnection): void {
     request.isSent = false;
+    this.#losing.add(member);
     if (request.attempts >= ATTEMPTS_MAX) {
       const text = "A slot of the Redis Cluster moves from member to member; nothing was done.";
       request.fail(redisErrors.REDIS_REFUSED(text));
       return;
     }
     this.#moved.push(request);
+    this.#deadlines.arm(request.deadlineMs);
     void this.#refresh();
+  }
+
+  /** Ends what is overdue (L4), and says when to look again. */
+  #expire(nowMs: number): number | undefined {
+    this.#moved = this.#moved.filter(({ isSettled }) => !isSettled);
+    for (const request of this.#moved.filter(({ deadlineMs }) => deadlineMs <= nowMs)) {
+      const text = "A slot of the Redis Cluster moved, and where was not known in time.";
+      request.fail(redisErrors.REDIS_UNREACHABLE(`${text} Nothing was done.`));
+    }
+    this.#moved = this.#moved.filter(({ isSettled }) => !isSettled);
+    const nextMs = Math.min(...this.#moved.map(({ deadlineMs }) => deadlineMs));
+    return nextMs === Infinity ? undefined : nextMs;
   }
 
   /** Asks again after a pause, as long as something is missing (L3). */
@@ -195,9 +227,7 @@ class ClusterLink implements RedisLink {
   async #refresh(): Promise<void> {
     if (this.#isRefreshing || this.#isClosed) return;
     this.#isRefreshing = true;
-    const members = [...this.#members.values()];
-    if (this.#moved.length > 0) await Promise.all(members.map((member) => member.hold()));
-    const ranges = await this.#askForSlots(members);
+    const ranges = await this.#findOwners();
     if (ranges !== undefined) this.#ranges = ranges;
     this.#isRefreshing = false;
     if (this.#isClosed) return;
@@ -207,8 +237,34 @@ class ClusterLink implements RedisLink {
     else this.#refreshSoon();
   }
 
+  /** Who has what, once nothing is on its way any more to those that lose something (L2). */
+  async #findOwners(): Promise<readonly SlotRange[] | undefined> {
+    const held = new Set<RedisConnection>();
+    for (;;) {
+      const losing = [...this.#losing].filter((member) => !held.has(member));
+      for (const member of losing) held.add(member);
+      await Promise.all(losing.map((member) => member.hold()));
+      const ranges = await this.#askForSlots();
+      for (const member of this.#losersBy(ranges ?? [])) this.#losing.add(member);
+      if (this.#losing.size === held.size) return ranges;
+    }
+  }
+
+  /** Those that have a slot in our map which is somebody else's in a newer one. */
+  #losersBy(newer: readonly SlotRange[]): RedisConnection[] {
+    const lost = this.#ranges.filter(({ from, to, place }) =>
+      newer.some(
+        (other) =>
+          other.from <= to && other.to >= from && placeName(other.place) !== placeName(place),
+      ),
+    );
+    return lost.flatMap(({ place }) => this.#members.get(placeName(place)) ?? []);
+  }
+
   /** Connects to those that are new, leaves those that have no slots, and hands out what waits. */
   #settle(isKnown: boolean): void {
+    this.#losing.clear();
+    this.#expire(this.#parts.options.clock.monotonicMs());
     const waiting = this.#moved;
     this.#moved = [];
     const owners = new Set(this.#ranges.map(({ place }) => placeName(place)));
@@ -224,13 +280,17 @@ class ClusterLink implements RedisLink {
     for (const member of this.#members.values()) member.release();
   }
 
-  async #askForSlots(members: readonly RedisConnection[]): Promise<SlotRange[] | undefined> {
+  async #askForSlots(): Promise<SlotRange[] | undefined> {
     const { clock, commandTimeoutMs } = this.#parts.options;
-    for (const member of members.filter(({ isReady }) => isReady)) {
+    // Who said that a slot moved knows where to, before the others do.
+    const members = new Set([...this.#losing, ...this.#members.values()]);
+    for (const member of [...members].filter(({ isReady }) => isReady)) {
       // A member that says nothing is hung up on by then.
       const asked = member.redis.cluster("SLOTS").catch(() => undefined);
-      const late = clock.sleep(commandTimeoutMs).then(() => undefined);
+      const answered = new AbortController();
+      const late = clock.sleep(commandTimeoutMs, answered).catch(() => undefined);
       const ranges = parseSlots(await Promise.race([asked, late]), member.place);
+      answered.abort();
       if (ranges !== undefined) return ranges;
     }
     return undefined;

@@ -7,6 +7,8 @@ export class DeadlineTimer {
   /** Ends what is over; answers when to look again, if at all. Times are monotonic. */
   readonly #look: (nowMs: number) => number | undefined;
   #cancel: CancelTimer | undefined;
+  /** What it waits for. */
+  #dueMs = Infinity;
 
   constructor(clock: Clock, look: (nowMs: number) => number | undefined) {
     this.#clock = clock;
@@ -15,7 +17,12 @@ export class DeadlineTimer {
 
   /** What is due later than what the timer waits for is met when that is over. */
   arm(dueMs: number): void {
-    if (this.#cancel !== undefined) return;
+    if (this.#cancel !== undefined) {
+      // Only what was asked elsewhere before is due earlier than what came before it.
+      if (dueMs >= this.#dueMs) return;
+      this.#cancel();
+    }
+    this.#dueMs = dueMs;
     const delayMs = Math.max(1, Math.ceil(dueMs - this.#clock.monotonicMs()));
     this.#cancel = this.#clock.setTimer(delayMs, () => {
       this.#cancel = undefined;

@@ -20,11 +20,6 @@ export const redisErrors = defineErrors({
     summary:
       "Redis refused a command and did nothing: it loads, is full, is a replica, or moves a slot. Its words are the cause.",
   },
-  REDIS_QUEUE_FULL: {
-    kind: "resource_exhausted",
-    summary:
-      "Too many requests wait for Redis (`requestsWaitingMax`). Nothing was sent; try again later.",
-  },
   REDIS_AUTH_REFUSED: {
     kind: "failed_precondition",
     summary: "Redis refused username or password, or the user may not do what the engine needs.",
@@ -38,11 +33,6 @@ export const redisErrors = defineErrors({
     kind: "failed_precondition",
     summary:
       "The server is not what the options say: older than Redis 7, a Cluster's member, or no member of one.",
-  },
-  REDIS_ENTRY_UNREADABLE: {
-    kind: "data_loss",
-    summary:
-      "A key of the engine holds what it did not write. Delete the entry, or give the engine a `keyPrefix` of its own.",
   },
   REDIS_FAILED: {
     kind: "unavailable",
@@ -91,6 +81,7 @@ export function replyFailure(error: unknown, place: string): BanyanError {
     );
   }
   if (denials.test(said)) return authError(place, error);
+  if (word === "WRONGTYPE") return foreignKeyError(error);
   return redisErrors.REDIS_FAILED(`Redis at ${place} failed: ${said.slice(0, 200)}`, {
     details: { place },
     cause: error,
@@ -142,6 +133,24 @@ function authError(place: string, cause: unknown): BanyanError {
     `Redis at ${place} refused the credentials or the permission; check username, password and ` +
       `the user's ACL.`,
     { details: { place }, cause },
+  );
+}
+
+/** Nothing was done: scripts look at the types of what they change first. */
+function foreignKeyError(cause: unknown): BanyanError {
+  return stateErrors.STATE_VALUE_UNREADABLE(
+    "A key of the Redis engine is of a type that the engine does not write: another program wrote " +
+      "to its keys. Delete that key, and give the engine a keyPrefix of its own.",
+    { details: { engine: "redis" }, cause },
+  );
+}
+
+/** More than `requestsWaitingMax` on one connection; names no host, for callers see it. */
+export function fullError(requestsWaitingMax: number): BanyanError {
+  return stateErrors.STATE_ENGINE_UNAVAILABLE(
+    `${requestsWaitingMax} requests wait for the engine redis, and no more may ` +
+      `(requestsWaitingMax); nothing was sent. It is slower than its callers: try later.`,
+    { details: { engine: "redis", requestsWaitingMax }, retryAfterMs: 100 },
   );
 }
 

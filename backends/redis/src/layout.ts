@@ -11,6 +11,8 @@
 import type { StoreName } from "@banyan/state";
 
 export interface StoreKeys {
+  /** `greeter.visits`, for messages. */
+  readonly label: string;
   /** The scope as the hash tag holds it: what decides the slot. */
   readonly tag: string;
   readonly index: string;
@@ -22,7 +24,8 @@ export interface StoreKeys {
 export function storeKeys(keyPrefix: string, { scope, name }: StoreName): StoreKeys {
   const tag = encodeURIComponent(scope);
   const base = `${keyPrefix}:{${tag}}:${encodeURIComponent(name)}:`;
-  return { tag, index: `${base}i`, expiring: `${base}x`, entries: `${base}e:` };
+  const label = `${scope}.${name}`;
+  return { label, tag, index: `${base}i`, expiring: `${base}x`, entries: `${base}e:` };
 }
 
 const SLOTS = 16_384;

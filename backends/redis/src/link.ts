@@ -11,6 +11,8 @@ import type { RedisScripts } from "./scripts.ts";
 export interface RedisLink {
   readonly isCluster: boolean;
   readonly scripts: RedisScripts;
+  /** Whether the server that has this tag's slot is connected. */
+  isReadyFor(tag: string): boolean;
   /** Hands over at once; resolves with the reply (E8). */
   ask(question: RedisQuestion, waiting?: Waiting): Promise<RedisReply>;
   /** Resolves when every server that has keys answers. */

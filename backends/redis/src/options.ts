@@ -46,7 +46,7 @@ export interface RedisOptions {
   readonly connectTimeoutMs?: number;
   /**
    * Requests of one connection that are sent or wait to be, 1 … 10 000 000. Default 100 000: half a
-   * second's work. One more fails with REDIS_QUEUE_FULL.
+   * second's work. One more fails with STATE_ENGINE_UNAVAILABLE, not sent.
    */
   readonly requestsWaitingMax?: number;
   /** Pause between two sweeps of the indexes, 100 … 86 400 000 ms. Default 30 000. */

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isBanyanError, silentLog, systemClock, t } from "@banyan/kernel";
-import { openStore } from "@banyan/state";
+import { openMemoryEngine, openStore } from "@banyan/state";
+import type { StateEngine, StateEngineProvider } from "@banyan/state";
+import { tapChanges } from "@banyan/state/internal";
 import {
   createTestCertificates,
   findReasonToSkip,
@@ -18,6 +20,8 @@ const skip = await findReasonToSkip(redisPrograms);
 const skipTls = skip === false ? await findReasonToSkip(opensslPrograms) : skip;
 const spec = { value: t.Integer(), durability: "ephemeral" } as const;
 const name = { scope: "access", name: "store", spec };
+
+const ignore = (): void => undefined;
 
 /** Rejects soon, with this code, and without the secret. */
 async function refused(opening: Promise<unknown>, code: string): Promise<void> {
@@ -83,6 +87,42 @@ test("databases and key prefixes keep nodes apart on one server", { skip }, asyn
   assert.deepEqual(await Promise.all(stores.map((store) => store.get("a"))), [0, 1, 2]);
   assert.equal(await redisClients(prefixed)[0]?.exists("other:{access}:store:e:a"), 1);
 });
+
+test(
+  "the driver's clients are found under a tap, and in a node by its provider",
+  { skip },
+  async () => {
+    await using server = await openRedisServer();
+    const opened: StateEngine[] = [];
+    const provider: StateEngineProvider = {
+      ...redisState,
+      openState: async (options) => {
+        const engine = await redisState.openState(options);
+        opened.push(engine);
+        return engine;
+      },
+    };
+    const host = { directory: ".", clock: systemClock, log: silentLog };
+    const options = { url: server.url };
+    await using tapped = tapChanges(await provider.openState({ ...host, options }), {
+      wants: () => true,
+      changed: ignore,
+    });
+    const store = await openStore(tapped, name);
+    await store.set("a", 1);
+    const [engine] = opened;
+    assert(engine !== undefined);
+    for (const each of [
+      engine,
+      tapped,
+      tapChanges(tapped, { wants: () => true, changed: ignore }),
+    ]) {
+      assert.equal(await redisClients(each)[0]?.exists("banyan:{access}:store:e:a"), 1);
+    }
+    await using memory = openMemoryEngine();
+    assert.throws(() => redisClients(memory), { code: "STATE_OPTION_INVALID" });
+  },
+);
 
 test(
   "TLS: the right authority is let in, a wrong one and a missing client are refused by name",

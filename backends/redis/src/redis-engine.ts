@@ -6,7 +6,8 @@
  *
  * R1. A method hands over before it first waits, so writes take effect in the order of the calls.
  * R2. A step over several slots is refused before anything is sent.
- * R3. The sweep takes bounded bites; what it has not met yet is gone for readers all the same.
+ * R3. The sweep takes bounded bites, and a store that fails takes none from the others; what it has
+ *     not met yet is gone for readers all the same.
  */
 
 import type { CancelTimer, Etag, Waiting } from "@banyan/kernel";
@@ -20,6 +21,7 @@ import type {
   StateEngine,
   TransactionOutcome,
 } from "@banyan/state";
+import { untapped } from "@banyan/state/internal";
 import { openClusterLink } from "./cluster-link.ts";
 import { slotOf, storeKeys } from "./layout.ts";
 import type { RedisLink } from "./link.ts";
@@ -71,12 +73,14 @@ export function createRedisEngine(link: RedisLink, options: ResolvedRedisOptions
 /**
  * The driver's clients under an engine, one for each server it is connected to now. What is done
  * with them is outside all guarantees: prefixes, order, outcomes and counts are yours to keep. Ask
- * nothing that blocks or subscribes, for the engine waits behind it; `duplicate()` is for that.
+ * nothing that blocks or subscribes, for the engine waits behind it; `duplicate()` is for that. An
+ * engine that tells of its changes is looked through.
  *
  * @throws STATE_OPTION_INVALID when the engine is not one of `openRedis`
  */
 export function redisClients(engine: StateEngine): readonly Redis[] {
-  if (engine instanceof RedisEngine) return engine.clients();
+  const real = untapped(engine);
+  if (real instanceof RedisEngine) return real.clients();
   throw stateErrors.STATE_OPTION_INVALID(
     `The engine ${engine.name} was not opened by openRedis, so it has no clients of Redis.`,
   );
@@ -199,14 +203,22 @@ class RedisEngine implements StateEngine {
 
   /** Runs by itself, so it reports by log; what it could not forget is gone for readers anyway. */
   async #sweep(): Promise<void> {
-    try {
-      for (const store of this.#stores.values()) {
+    const failures: unknown[] = [];
+    for (const store of this.#stores.values()) {
+      // Its server's absence is in the log already, and would be waited for by each store anew.
+      if (!this.#link.isReadyFor(store.keys.tag)) continue;
+      try {
         while (this.#closing === undefined && (await store.sweep(SWEPT_AT_ONCE)));
+      } catch (error) {
+        failures.push(error);
       }
-    } catch (error) {
-      this.#options.log.warn("expired entries could not be swept from the indexes", { error });
     }
-    if (this.#closing === undefined) this.#cancelSweep = this.#sweepLater();
+    if (this.#closing !== undefined) return;
+    if (failures.length > 0) {
+      const fields = { stores: failures.length, error: failures[0] };
+      this.#options.log.warn("expired entries could not be swept from the indexes", fields);
+    }
+    this.#cancelSweep = this.#sweepLater();
   }
 
   #open(): RedisLink {

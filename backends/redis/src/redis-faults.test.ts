@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { t } from "@banyan/kernel";
+import { isBanyanError, t } from "@banyan/kernel";
 import type { Store } from "@banyan/kernel";
 import { openStore } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
@@ -197,6 +197,17 @@ test("more requests than may wait are refused before they are sent", { skip }, a
     counted.slice(10),
     Array.from({ length: 5 }, () => "STATE_ENGINE_UNAVAILABLE"),
   );
+  // The same words as for the full queue of another engine, and none of a failure.
+  for (const end of ends.slice(10)) {
+    assert(end.status === "rejected" && isBanyanError(end.reason));
+    const { message, details, retryAfterMs } = end.reason;
+    assert.match(
+      message,
+      /^10 requests wait for the engine redis.*\(requestsWaitingMax\); nothing/,
+    );
+    assert.deepEqual(details, { engine: "redis", requestsWaitingMax: 10 });
+    assert.equal(retryAfterMs, 100);
+  }
   assert.equal(await store.has("k12"), false);
 });
 

@@ -33,6 +33,7 @@ interface LinkLiar {
 function lying(real: RedisLink, ask: RedisLink["ask"]): RedisLink {
   return {
     isCluster: real.isCluster,
+    isReadyFor: (tag) => real.isReadyFor(tag),
     scripts: real.scripts,
     ask,
     check: (waiting) => real.check(waiting),

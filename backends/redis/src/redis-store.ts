@@ -8,6 +8,7 @@
  * S2. Every question is about one slot: the scope's.
  */
 
+import { isBanyanError } from "@banyan/kernel";
 import type { Etag, Waiting } from "@banyan/kernel";
 import { compareKeys, prefixEnd } from "@banyan/state";
 import type {
@@ -22,7 +23,7 @@ import type {
 } from "@banyan/state";
 import type { StoreKeys } from "./layout.ts";
 import type { RedisLink } from "./link.ts";
-import { parseRecord, printHead, printRecord } from "./record.ts";
+import { parseRecord, printHead, printRecord, unreadableError } from "./record.ts";
 import { scriptQuestion } from "./request.ts";
 import type { PlainWrite, RedisReply } from "./request.ts";
 import type { RedisScript } from "./scripts.ts";
@@ -76,8 +77,14 @@ export class RedisStore implements EngineStore {
   }
 
   async get(key: string, waiting?: Waiting): Promise<EngineEntry | undefined> {
-    const text = await this.#read("get", [this.#entry(key)], waiting);
-    return typeof text === "string" ? parseRecord(key, text, this.#isRevised) : undefined;
+    try {
+      return this.#parse(key, await this.#read("get", [this.#entry(key)], waiting));
+    } catch (error) {
+      // The server says that it is no text, not of which entry.
+      if (!isBanyanError(error, "STATE_VALUE_UNREADABLE")) throw error;
+      if (error.details?.["key"] !== undefined) throw error;
+      throw unreadableError({ store: this.keys.label, key }, error);
+    }
   }
 
   async getMany(
@@ -87,10 +94,7 @@ export class RedisStore implements EngineStore {
     if (keys.length === 0) return [];
     const args = keys.map((key) => this.#entry(key));
     const texts = listOf(await this.#read("mget", args, waiting));
-    return keys.map((key, index) => {
-      const text = texts[index];
-      return typeof text === "string" ? parseRecord(key, text, this.#isRevised) : undefined;
-    });
+    return keys.map((key, index) => this.#parse(key, texts[index]));
   }
 
   async has(key: string, waiting?: Waiting): Promise<boolean> {
@@ -153,7 +157,8 @@ export class RedisStore implements EngineStore {
       const reply = await this.#call(this.#scripts.scan, { keys, args, writes: false, waiting });
       const [next, ...found] = listOf(reply).map(String);
       for (let at = 0; at + 1 < found.length; at += 2) {
-        page.push(parseRecord(found[at] ?? "", found[at + 1] ?? "", this.#isRevised));
+        const [key = "", text = ""] = found.slice(at, at + 2);
+        page.push(parseRecord(text, { store: this.keys.label, key, isRevised: this.#isRevised }));
       }
       // Not empty: a long row of entries that are over was in the way.
       from = next ?? "";
@@ -218,6 +223,11 @@ export class RedisStore implements EngineStore {
   ): Promise<RedisReply> {
     const question = scriptQuestion(script, { ...call, tag: this.keys.tag });
     return this.#keeper.link().ask(question, call.waiting);
+  }
+
+  #parse(key: string, text: RedisReply | undefined): EngineEntry | undefined {
+    if (typeof text !== "string") return undefined;
+    return parseRecord(text, { store: this.keys.label, key, isRevised: this.#isRevised });
   }
 
   #entry(key: string): string {

@@ -12,7 +12,7 @@
 
 import type { BanyanError } from "@banyan/kernel";
 import { DeadlineTimer } from "./deadline-timer.ts";
-import { redisErrors } from "./errors.ts";
+import { fullError, redisErrors } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
 import type { ResolvedRedisOptions } from "./options.ts";
 import { canJoin } from "./request.ts";
@@ -76,13 +76,9 @@ export class RequestLanes {
 
   /** Lets it wait, or fails it where too many do (Q2). */
   add(request: Request): void {
-    const { place, options } = this.#parts;
-    const { requestsWaitingMax } = options;
+    const { requestsWaitingMax } = this.#parts.options;
     if (this.#waiting.length + this.#flying.length >= requestsWaitingMax) {
-      const text =
-        `${requestsWaitingMax} requests wait for Redis at ${place} (requestsWaitingMax); one ` +
-        `more was not sent.`;
-      request.fail(redisErrors.REDIS_QUEUE_FULL(text, { retryAfterMs: 100 }));
+      request.fail(fullError(requestsWaitingMax));
       return;
     }
     this.#waiting.push(request);

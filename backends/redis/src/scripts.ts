@@ -197,7 +197,8 @@ end
 return deleted
 `;
 
-// KEYS: index, expiring. ARGV: from, to, limit. The keys of entries come from the index.
+// KEYS: index, expiring. ARGV: from, to, limit. The keys of entries come from the index. What is no
+// text where an entry should be is an empty one: nobody can read it.
 const scanBody = `
 local from, limit = ARGV[1], tonumber(ARGV[3])
 local base = string.sub(KEYS[1], 1, -2) .. 'e:'
@@ -206,7 +207,8 @@ repeat
   local wanted = limit - found
   local members = call('ZRANGEBYLEX', KEYS[1], from, ARGV[2], 'LIMIT', 0, wanted)
   for _, member in ipairs(members) do
-    local text = call('GET', base .. member)
+    local text = redis.pcall('GET', base .. member)
+    if type(text) == 'table' then text = '' end
     if text then
       found = found + 1
       page[#page + 1] = member

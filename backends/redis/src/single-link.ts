@@ -58,6 +58,10 @@ class SingleLink implements RedisLink {
     return this.connection.isReady;
   }
 
+  isReadyFor(): boolean {
+    return this.isReady;
+  }
+
   get failure() {
     return this.connection.failure;
   }

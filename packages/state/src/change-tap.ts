@@ -20,6 +20,14 @@ export interface ChangeTapOptions {
   readonly changed: (change: StoreChange) => void;
 }
 
+const realEngines = new WeakMap<StateEngine, StateEngine>();
+
+/** The engine under its taps; one without is itself. */
+export function untapped(engine: StateEngine): StateEngine {
+  const real = realEngines.get(engine);
+  return real === undefined ? engine : untapped(real);
+}
+
 /** The same engine, with taps on its stores. */
 export function tapChanges(engine: StateEngine, options: ChangeTapOptions): StateEngine {
   const real = new WeakMap<EngineStore, TappedStore>();
@@ -43,8 +51,9 @@ export function tapChanges(engine: StateEngine, options: ChangeTapOptions): Stat
     close: () => engine.close(),
     [Symbol.asyncDispose]: () => engine.close(),
   };
+  realEngines.set(tapped, engine);
   if (engine.transact === undefined) return tapped;
-  return {
+  const transacting: StateEngine = {
     ...tapped,
     async transact({ checks, changes, riders }, waiting) {
       const outcome = await engine.transact?.(
@@ -62,6 +71,8 @@ export function tapChanges(engine: StateEngine, options: ChangeTapOptions): Stat
       return outcome;
     },
   };
+  realEngines.set(transacting, engine);
+  return transacting;
 }
 
 interface TappedStore extends StoreName {

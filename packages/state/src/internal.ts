@@ -8,7 +8,7 @@ export type {
   TransactorStores,
 } from "./transaction.ts";
 export type { StageRider } from "./open-transaction.ts";
-export { tapChanges } from "./change-tap.ts";
+export { tapChanges, untapped } from "./change-tap.ts";
 export type { ChangeTapOptions, StoreChange } from "./change-tap.ts";
 export { openServiceScopes, scopeNameOf } from "./scopes.ts";
 export type { ScopedDeclaration, ServiceScopes, ServiceScopesOptions } from "./scopes.ts";
