@@ -20,6 +20,19 @@ export { inTime } from "./table/in-time.ts";
 export { createTableEngine, tableCapabilities } from "./table/table-engine.ts";
 export { assertName, resolveTableOptions, tableConfigurable } from "./table/table-options.ts";
 export type { ResolvedTableOptions, TableOptions } from "./table/table-options.ts";
+export {
+  invalidServerOption,
+  readTlsFiles,
+  resolveServerPlace,
+  serverConfigurable,
+} from "./table/server-options.ts";
+export type {
+  ServerKind,
+  ServerOptions,
+  ServerPlace,
+  TlsFiles,
+  TlsTexts,
+} from "./table/server-options.ts";
 export { isFailure, TableFailure } from "./table/table-database.ts";
 export type {
   StandingRow,
