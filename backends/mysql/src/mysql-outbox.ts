@@ -1,6 +1,10 @@
 /**
- * The table of the outbox, by the connections that read. A claim is two flights of one transaction:
- * the rows that are free, locked and nobody waited for; then their new holder's name.
+ * The table of the outbox, by the connections that read.
+ *
+ * A claim looks first and locks nothing: InnoDB locks every row that a locking read walks over, and
+ * whoever skips locked rows then skips its own oldest one and takes those behind it. What was found
+ * is locked by its key: one's own rows are waited for, so that none is left behind; those of others
+ * that are free are not, for somebody else is taking them. Then they get their new holder's name.
  */
 
 import type { OutboxRow, OutboxStatus } from "@banyan/state";
@@ -14,18 +18,25 @@ export type AskConnection = <T>(
 ) => Promise<T>;
 
 export function createMysqlOutbox({ outbox }: TableNames, ask: AskConnection): TableOutboxRows {
-  const free = `START TRANSACTION; SELECT CAST(id AS CHAR), \`load\` FROM ${outbox}
-    WHERE aside IS NULL AND (held_by = ? OR held_until <= ?)
-    ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`;
+  const candidates = `SELECT CAST(id AS CHAR), held_by = ? FROM ${outbox}
+    WHERE aside IS NULL AND (held_by = ? OR held_until <= ?) ORDER BY id LIMIT ?`;
+  const own = `SELECT CAST(id AS CHAR), \`load\` FROM ${outbox}
+    WHERE id IN (?) AND aside IS NULL AND held_by = ? ORDER BY id FOR UPDATE`;
+  const free = `SELECT CAST(id AS CHAR), \`load\` FROM ${outbox}
+    WHERE id IN (?) AND aside IS NULL AND held_until <= ? ORDER BY id FOR UPDATE SKIP LOCKED`;
   const hold = `UPDATE ${outbox} SET held_by = ?, held_until = ? WHERE id IN (?); COMMIT`;
   return {
     claim: ({ by, now, heldUntil, limit }) =>
       ask((connection) =>
         wholly(connection, async () => {
-          const results: unknown = await connection.query(free, [by, now, limit]);
-          // Two statements answer with two results, the second one with its rows.
-          const [, rows] = results as readonly [unknown, readonly Columns[]];
-          const claimed = rows.map(rowOf);
+          const found = await connection.rows(candidates, [by, by, now, limit]);
+          if (found.length === 0) return [];
+          const values = [idsOf(found, 1), by, idsOf(found, 0), now];
+          const locking = `START TRANSACTION; ${own}; ${free}`;
+          const results: unknown = await connection.query(locking, values);
+          // Three statements answer with three results, the last two with their rows.
+          const [, ...rows] = results as readonly [unknown, readonly Columns[], readonly Columns[]];
+          const claimed = rows.flat().map(rowOf).sort(byAge);
           if (claimed.length === 0) await connection.query("COMMIT");
           else await connection.query(hold, [by, heldUntil, claimed.map(({ id }) => id)]);
           return claimed;
@@ -63,6 +74,16 @@ async function wholly<T>(connection: MysqlConnection, work: () => Promise<T>): P
     await connection.query("ROLLBACK").catch(() => connection.destroy());
     throw error;
   }
+}
+
+/** Of the candidates that are one's own (1), or of others (0). A list is never empty: 0 is none. */
+function idsOf(candidates: readonly Columns[], isOwn: 0 | 1): readonly bigint[] {
+  const ids = candidates.filter((columns) => Number(columns[1]) === isOwn);
+  return ids.length === 0 ? [0n] : ids.map(([id]) => BigInt(String(id)));
+}
+
+function byAge(a: OutboxRow, b: OutboxRow): number {
+  return BigInt(a.id) < BigInt(b.id) ? -1 : 1;
 }
 
 function rowOf(columns: Columns): OutboxRow {

@@ -77,7 +77,7 @@ test("where a foreign value is in the way, nothing of a write is done", { skip }
       store.setMany([["new", 7]]),
     ];
     for (const end of await Promise.all(asked.map(endOf))) {
-      assert.equal(end, "STATE_ENGINE_UNAVAILABLE", of);
+      assert.equal(end, "STATE_VALUE_UNREADABLE", of);
     }
     assert.equal(String(await server.ask("MGET", "banyan:{faults}:store:e:k0")), before);
     await server.ask("DEL", foreign);

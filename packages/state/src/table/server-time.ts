@@ -1,20 +1,41 @@
 /**
  * The time that entries live and die by: the server's, so that nodes whose clocks differ agree.
  *
- * What it owns: one measurement, how far the server's wall clock is from this process's monotonic
- * one. Between measurements it goes on by the monotonic clock, so a step of the node's own wall
- * clock moves nothing. What may interrupt it: nothing.
+ * What it owns: the best reading of how far the server's wall clock is from this process's
+ * monotonic one. Between readings it goes on by the monotonic clock, so a step of the node's own
+ * wall clock moves nothing. What may interrupt it: nothing.
+ *
+ * V1. A reading is good to half its round trip, and the longer ago, the less: clocks drift.
+ * V2. A worse reading replaces a better one only where the two cannot both be true: then the server
+ *     has another clock, or is another server.
+ * V3. Where the best one is poor, nothing is judged to be over before it is for sure (`nowMs`), and
+ *     nothing is given less time than it was promised (`endMs`).
  *
  * With `time: "node"` it is the engine's clock and nothing is measured: for tests that own time.
  */
 
 import type { Clock } from "@banyan/kernel";
 
+/** How much two clocks part in a millisecond, at most: 200 parts in a million. */
+const DRIFT = 2e-4;
+/** Good enough: nobody asks again, and judgements need no care. */
+const GOOD_MS = 25;
+/** Questions of one measurement, while their answers are slow. */
+const TRIES = 3;
+
+interface Reading {
+  /** Server's wall clock minus the monotonic one of here. */
+  readonly offsetMs: number;
+  /** How wrong that may be at `takenMs`. */
+  readonly errorMs: number;
+  /** Monotonic. */
+  readonly takenMs: number;
+}
+
 export class ServerTime {
   readonly #clock: Clock;
   readonly #ask: (() => Promise<number>) | undefined;
-  /** Server's wall clock minus the monotonic one of here. */
-  #offsetMs: number | undefined = undefined;
+  #best: Reading | undefined = undefined;
 
   /** Without `ask` the time is the clock's. */
   constructor(clock: Clock, ask?: () => Promise<number>) {
@@ -22,17 +43,51 @@ export class ServerTime {
     this.#ask = ask;
   }
 
+  /** What is over by this time is over for sure (V3). */
   nowMs(): number {
-    if (this.#offsetMs === undefined) return this.#clock.nowMs();
-    return Math.floor(this.#clock.monotonicMs() + this.#offsetMs);
+    return Math.floor(this.#estimateMs() - this.#slackMs());
   }
 
-  /** Good to half a round trip; rejects as the question does, and keeps what it had. */
+  /** When what is to live so long from now may end at the earliest (V3). */
+  endMs(lifeMs: number): number {
+    return Math.floor(this.#estimateMs() + this.#slackMs()) + lifeMs;
+  }
+
+  /** Rejects as the question does, and keeps what it had. */
   async measure(): Promise<void> {
     if (this.#ask === undefined) return;
-    const askedMs = this.#clock.monotonicMs();
-    const serverMs = await this.#ask();
-    const answeredMs = this.#clock.monotonicMs();
-    this.#offsetMs = serverMs - (askedMs + answeredMs) / 2;
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const askedMs = this.#clock.monotonicMs();
+      const serverMs = await this.#ask();
+      const takenMs = this.#clock.monotonicMs();
+      const errorMs = (takenMs - askedMs) / 2;
+      this.#take({ offsetMs: serverMs - (askedMs + takenMs) / 2, errorMs, takenMs });
+      if (errorMs <= GOOD_MS) return;
+    }
+  }
+
+  #take(reading: Reading): void {
+    const known = this.#best;
+    if (known !== undefined) {
+      const knownErrorMs = this.#errorMs(known);
+      const apartMs = Math.abs(reading.offsetMs - known.offsetMs);
+      const canBothBe = apartMs <= knownErrorMs + reading.errorMs + 1; // whole milliseconds
+      if (canBothBe && reading.errorMs >= knownErrorMs) return;
+    }
+    this.#best = reading;
+  }
+
+  #errorMs({ errorMs, takenMs }: Reading): number {
+    return errorMs + (this.#clock.monotonicMs() - takenMs) * DRIFT;
+  }
+
+  #estimateMs(): number {
+    if (this.#best === undefined) return this.#clock.nowMs();
+    return this.#clock.monotonicMs() + this.#best.offsetMs;
+  }
+
+  #slackMs(): number {
+    const errorMs = this.#best === undefined ? 0 : this.#errorMs(this.#best);
+    return errorMs > GOOD_MS ? Math.ceil(errorMs) : 0;
   }
 }

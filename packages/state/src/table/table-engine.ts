@@ -161,6 +161,10 @@ class TableEngine implements StateEngine {
       database: this.#database,
       reads: this.#reads,
       nowMs: () => this.#nowMs(),
+      endMs: (lifeMs) => {
+        if (this.#closing !== undefined) throw closedError(this.name);
+        return this.#time.endMs(lifeMs);
+      },
       nextEtag: this.#nextEtag,
       write: (op, waiting) => this.#lane.write(op, waiting),
       ask: (read, waiting) => this.#ask(read, waiting),

@@ -38,8 +38,10 @@ export interface TableKeeper {
   readonly engine: string;
   readonly database: TableDatabase;
   readonly reads: ReadBatches;
-  /** @throws CLOSED */
+  /** What is over by then is over. @throws CLOSED */
   nowMs(): number;
+  /** When what is to live so long may end. @throws CLOSED */
+  endMs(lifeMs: number): number;
   nextEtag(): Etag;
   write(op: TableOp, waiting?: Waiting): Promise<TableOutcome>;
   /** A read, its failure by the names of the house. @throws CLOSED */
@@ -161,7 +163,7 @@ export class TableStore implements EngineStore {
     this.#assertFits(key, text);
     const etag = write.etag ?? this.#keeper.nextEtag();
     // Whole milliseconds are what the column takes.
-    const expiresAt = typeof expiry === "number" ? Math.ceil(now + expiry) : null;
+    const expiresAt = typeof expiry === "number" ? Math.ceil(this.#keeper.endMs(expiry)) : null;
     const stored = expiry === "keep" ? "keep" : expiresAt;
     const change: TableChange = {
       kind: "set",

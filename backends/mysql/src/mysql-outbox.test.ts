@@ -1,0 +1,49 @@
+/** Nodes that share an outbox: each relays what it committed, in the order in which it did. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "@banyan/kernel";
+import { findReasonToSkip, mariadbPrograms, openMariadb } from "@banyan/testbed";
+import { openMysqlState } from "./mysql-engine.ts";
+
+const skip = await findReasonToSkip(mariadbPrograms);
+const leaseMs = 60_000;
+const lastsMs = 4000;
+
+test("what nodes commit side by side leaves each of them in its order", { skip }, async () => {
+  await using server = await openMariadb();
+  const untilMs = systemClock.monotonicMs() + lastsMs;
+  const relay = async (by: string): Promise<{ relayed: number; misplaced: number }> => {
+    await using engine = await openMysqlState({ url: server.url });
+    const { outbox } = engine;
+    assert(outbox !== undefined && engine.transact !== undefined);
+    const { transact } = engine;
+    let committed = 0;
+    const committing = async (): Promise<void> => {
+      while (systemClock.monotonicMs() < untilMs) {
+        committed += 1;
+        const riders = [outbox.ride([String(committed)], { by, leaseMs })];
+        await transact.call(engine, { checks: [], changes: [], riders });
+      }
+    };
+    const commits = committing();
+    const loads: string[] = [];
+    while (systemClock.monotonicMs() < untilMs || loads.length < committed) {
+      const rows = await outbox.claim({ by, leaseMs, limit: 100 });
+      loads.push(...rows.map(({ load }) => load));
+      if (rows.length > 0) await outbox.remove(rows.map(({ id }) => id));
+    }
+    await commits;
+    const misplaced = loads.filter((load, at) => Number(load) !== at + 1).length;
+    return { relayed: loads.length, misplaced };
+  };
+  const nodes = await Promise.all(["a", "b", "c", "d"].map(relay));
+  assert.deepEqual(
+    nodes.map(({ misplaced }) => misplaced),
+    [0, 0, 0, 0],
+  );
+  assert(
+    nodes.every(({ relayed }) => relayed > 50),
+    JSON.stringify(nodes),
+  );
+});
