@@ -245,7 +245,9 @@ test("tolerant mode accepts exactly what ajv accepts", () => {
       const validate = ajvOf(document);
       for (const value of values) {
         const valid = reference(root, value, "tolerant") !== FAIL;
-        assert.equal(valid, validate(value), JSON.stringify(value));
+        // For ajv an object without a prototype equals no other; JSON has no such difference.
+        const plainValue: unknown = JSON.parse(JSON.stringify(value));
+        assert.equal(valid, validate(plainValue), JSON.stringify(value));
         if (valid) accepted += 1;
         else refused += 1;
       }
