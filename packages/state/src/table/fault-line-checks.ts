@@ -1,7 +1,7 @@
 /** A line that is cut, loses answers, or holds back what it was given. */
 
 import assert from "node:assert/strict";
-import { isBanyanError } from "@banyan/kernel";
+import { isBanyanError, systemClock } from "@banyan/kernel";
 import type { Store } from "@banyan/kernel";
 import fc from "fast-check";
 import { endingOf } from "./fault-bench.ts";
@@ -90,7 +90,29 @@ export const lineChecks: readonly FaultCheck[] = [
       }
     },
   },
+  {
+    name: "a node whose question for the time was held back judges nothing over that is not",
+    async run(bench) {
+      const slow = { commandTimeoutMs: 5000, sweepIntervalMs: 100, name: "held-time" };
+      await using held = await bench.openByProxy(slow);
+      await using direct = await bench.open({ name: "held-time" });
+      for (let round = 0; round < 3; round += 1) {
+        const key = `alive${round}`;
+        bench.proxy.stall(); // the sweep asks for the time, and half of this is its error
+        await systemClock.sleep(1500);
+        await direct.store.set(key, 1, { ttlMs: 600 });
+        const aliveMs = systemClock.monotonicMs() + 500;
+        bench.proxy.resume();
+        while (systemClock.monotonicMs() < aliveMs) {
+          const found = await Promise.all([held.store.get(key), direct.store.get(key)]);
+          const isEarly = systemClock.monotonicMs() < aliveMs;
+          if (isEarly) assert.deepEqual(found, [1, 1], `round ${round}`);
+        }
+      }
+    },
+  },
 ];
+
 function unavailable(error: unknown): boolean {
   return isBanyanError(error, "STATE_ENGINE_UNAVAILABLE");
 }

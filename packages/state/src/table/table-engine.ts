@@ -70,6 +70,12 @@ export async function createTableEngine(
   const ask = options.time === "server" ? () => database.nowMs() : undefined;
   const time = new ServerTime(options.clock, ask);
   await time.measure();
+  if (time.isPoor) {
+    options.log.warn("the server's time is known poorly, so what is over lives longer", {
+      at: database.place,
+      errorMs: Math.ceil(time.errorMs),
+    });
+  }
   return new TableEngine(database, options, time);
 }
 
@@ -106,6 +112,7 @@ class TableEngine implements StateEngine {
       medium: this.medium,
       database,
       nowMs: () => this.#nowMs(),
+      endMs: (lifeMs) => this.#endMs(lifeMs),
       ask: (question, waiting) => this.#ask(question, waiting),
     });
     this.#cancelSweep = this.#sweepIn(options.sweepIntervalMs);
@@ -161,10 +168,7 @@ class TableEngine implements StateEngine {
       database: this.#database,
       reads: this.#reads,
       nowMs: () => this.#nowMs(),
-      endMs: (lifeMs) => {
-        if (this.#closing !== undefined) throw closedError(this.name);
-        return this.#time.endMs(lifeMs);
-      },
+      endMs: (lifeMs) => this.#endMs(lifeMs),
       nextEtag: this.#nextEtag,
       write: (op, waiting) => this.#lane.write(op, waiting),
       ask: (read, waiting) => this.#ask(read, waiting),
@@ -178,7 +182,7 @@ class TableEngine implements StateEngine {
     waiting: Waiting | undefined,
   ): Promise<TableOutcome> {
     const now = this.#nowMs();
-    const letters = this.#lettersOf(riders, now);
+    const letters = this.#lettersOf(riders);
     const insisted = checks.map(({ store, key, etag }) => {
       return { store: this.#ownStore(store).id, key, etag };
     });
@@ -208,11 +212,11 @@ class TableEngine implements StateEngine {
   }
 
   /** @throws STATE_RIDER_FOREIGN */
-  #lettersOf(riders: readonly CommitRider[], now: number): readonly TableLetter[] {
+  #lettersOf(riders: readonly CommitRider[]): readonly TableLetter[] {
     if (riders.length === 0) return [];
     const left = outboxLoadsOf(riders, { engine: this.name, medium: this.medium });
     return left.flatMap(({ loads, hold: { by, leaseMs } }) =>
-      loads.map((load) => ({ load, by, heldUntil: Math.ceil(now + leaseMs) })),
+      loads.map((load) => ({ load, by, heldUntil: Math.ceil(this.#endMs(leaseMs)) })),
     );
   }
 
@@ -230,6 +234,11 @@ class TableEngine implements StateEngine {
   #nowMs(): number {
     if (this.#closing !== undefined) throw closedError(this.name);
     return this.#time.nowMs();
+  }
+
+  #endMs(lifeMs: number): number {
+    if (this.#closing !== undefined) throw closedError(this.name);
+    return this.#time.endMs(lifeMs);
   }
 
   #sweepIn(delayMs: number): CancelTimer {

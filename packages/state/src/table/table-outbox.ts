@@ -16,8 +16,10 @@ export interface OutboxKeeper {
   readonly engine: string;
   readonly medium: object;
   readonly database: TableDatabase;
-  /** @throws CLOSED */
+  /** What is over by then is over for sure. @throws CLOSED */
   nowMs(): number;
+  /** Not before what lives so long is over. @throws CLOSED */
+  endMs(lifeMs: number): number;
   /** A question to the server, its failure by the names of the house. @throws CLOSED */
   ask<T>(question: () => Promise<T>, waiting: Waiting | undefined): Promise<T>;
 }
@@ -38,9 +40,9 @@ export class TableOutbox implements EngineOutbox {
     { by, leaseMs, limit }: OutboxHold & { readonly limit: number },
     options?: Waiting,
   ): Promise<readonly OutboxRow[]> {
-    const { database, nowMs } = this.#keeper;
-    const now = nowMs();
-    const claim = { by, now, heldUntil: Math.ceil(now + leaseMs), limit };
+    const { database } = this.#keeper;
+    const heldUntil = Math.ceil(this.#keeper.endMs(leaseMs));
+    const claim = { by, now: this.#keeper.nowMs(), heldUntil, limit };
     return this.#keeper.ask(() => database.outbox.claim(claim), options);
   }
 
