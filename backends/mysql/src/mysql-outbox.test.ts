@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "@banyan/kernel";
 import { findReasonToSkip, mariadbPrograms, openMariadb } from "@banyan/testbed";
+import { createConnection } from "mysql2/promise";
 import { openMysqlState } from "./mysql-engine.ts";
 
 const skip = await findReasonToSkip(mariadbPrograms);
@@ -46,4 +47,33 @@ test("what nodes commit side by side leaves each of them in its order", { skip }
     nodes.every(({ relayed }) => relayed > 50),
     JSON.stringify(nodes),
   );
+});
+
+test("a node that claims and removes its own waits for no row of another", { skip }, async () => {
+  await using server = await openMariadb();
+  await using engine = await openMysqlState({ url: server.url });
+  const { outbox } = engine;
+  assert(outbox !== undefined && engine.transact !== undefined);
+  const loads = Array.from({ length: 60 }, (_, n) => String(n));
+  for (const [by, left] of [["b", ["other"]] as const, ["a", loads] as const]) {
+    const riders = [outbox.ride(left, { by, leaseMs })];
+    await engine.transact({ checks: [], changes: [], riders });
+  }
+  const [held] = await outbox.claim({ by: "b", leaseMs, limit: 1 });
+  const other = await createConnection(server.url);
+  try {
+    await other.query("START TRANSACTION");
+    await other.query("SELECT id FROM banyan_outbox WHERE id = ? FOR UPDATE", [held?.id]);
+    // Where the ids are most of the table, a statement that only names them walks all of it.
+    const claimed = await outbox.claim({ by: "a", leaseMs, limit: 100 });
+    assert.deepEqual(
+      claimed.map(({ load }) => load),
+      loads,
+    );
+    await outbox.remove(claimed.map(({ id }) => id));
+    await outbox.release("a");
+  } finally {
+    other.destroy();
+  }
+  assert.deepEqual(await outbox.status(), { waiting: 1, aside: 0 });
 });

@@ -5,6 +5,10 @@
  * whoever skips locked rows then skips its own oldest one and takes those behind it. What was found
  * is locked by its key: one's own rows are waited for, so that none is left behind; those of others
  * that are free are not, for somebody else is taking them. Then they get their new holder's name.
+ *
+ * Where a list of ids is most of a table, InnoDB walks all of it instead of looking the ids up, and
+ * waits for the rows of others, up to a deadlock. So an index is forced, and as a removal does not
+ * heed that, it names one row in a statement.
  */
 
 import type { OutboxRow, OutboxStatus } from "@banyan/state";
@@ -20,11 +24,13 @@ export type AskConnection = <T>(
 export function createMysqlOutbox({ outbox }: TableNames, ask: AskConnection): TableOutboxRows {
   const candidates = `SELECT CAST(id AS CHAR), held_by = ? FROM ${outbox}
     WHERE aside IS NULL AND (held_by = ? OR held_until <= ?) ORDER BY id LIMIT ?`;
-  const own = `SELECT CAST(id AS CHAR), \`load\` FROM ${outbox}
+  const own = `SELECT CAST(id AS CHAR), \`load\` FROM ${outbox} FORCE INDEX (PRIMARY)
     WHERE id IN (?) AND aside IS NULL AND held_by = ? ORDER BY id FOR UPDATE`;
-  const free = `SELECT CAST(id AS CHAR), \`load\` FROM ${outbox}
+  const free = `SELECT CAST(id AS CHAR), \`load\` FROM ${outbox} FORCE INDEX (PRIMARY)
     WHERE id IN (?) AND aside IS NULL AND held_until <= ? ORDER BY id FOR UPDATE SKIP LOCKED`;
-  const hold = `UPDATE ${outbox} SET held_by = ?, held_until = ? WHERE id IN (?); COMMIT`;
+  const hold = `UPDATE ${outbox} FORCE INDEX (PRIMARY) SET held_by = ?, held_until = ?
+    WHERE id IN (?); COMMIT`;
+  const removeOne = `DELETE FROM ${outbox} WHERE id = ?;`;
   return {
     claim: ({ by, now, heldUntil, limit }) =>
       ask((connection) =>
@@ -43,8 +49,9 @@ export function createMysqlOutbox({ outbox }: TableNames, ask: AskConnection): T
         }),
       ),
     async remove(ids) {
+      const removeAll = `START TRANSACTION; ${removeOne.repeat(ids.length)} COMMIT`;
       await ask((connection) =>
-        connection.query(`DELETE FROM ${outbox} WHERE id IN (?)`, [[...ids]]),
+        wholly(connection, () => connection.query(removeAll, ids.map(BigInt))),
       );
     },
     async release(by) {
