@@ -1,0 +1,524 @@
+/**
+ * One live subscription of this process: it takes messages from its queues, as many at once as it
+ * has handlers, and settles each when its handler has ended.
+ *
+ * What it owns: its channels, what was delivered on them and is not settled, its member.
+ * What may interrupt it: a handler's end, a lease, the connection, the server (a queue was deleted),
+ * the close.
+ *
+ * S1. A message is acknowledged only when its handler ended well, or when what becomes of it (its
+ *     wait, its dead letter) is confirmed by the server.
+ * S2. After its channel ended a message is the server's again: what its handler still does changes
+ *     nothing, and it will be delivered once more.
+ * S3. No handler starts after `close` was called.
+ */
+
+import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import { backoffMs, isBanyanError } from "@banyan/kernel";
+import type { Clock, Log, Random } from "@banyan/kernel";
+import { kernelErrors } from "@banyan/kernel/internal";
+import type { CloseOptions, DeadLetter, DeliveryHandler, Subscription } from "@banyan/messaging";
+import {
+  drainDefaultMs,
+  Fifo,
+  isFinal,
+  leaseExpired,
+  leaseLost,
+  ownBackoff,
+  QueueLog,
+  QueueMember,
+} from "@banyan/messaging/internal";
+import type {
+  Burial,
+  BusWheel,
+  HeldDelivery,
+  HeldOwner,
+  MemberQueue,
+  ResolvedSubscribeSpec,
+} from "@banyan/messaging/internal";
+import { BrokerDelivery } from "./broker-delivery.ts";
+import type { GroupView } from "./group-view.ts";
+import { letterContent, letterProperties } from "./letters.ts";
+import { waitMin } from "./names.ts";
+import type { Names } from "./names.ts";
+import type { Outbound, Parcel } from "./outbound.ts";
+import type { Waits } from "./waits.ts";
+import { contentOf, propertiesOf, readMessage } from "./wire.ts";
+
+/** So many processes may die of a message. */
+const lostMax = 10;
+
+/** What is on its way to wait, or to the dead letters, when a subscription is closed has this long. */
+const transferMaxMs = 2000;
+
+/** A queue that was deleted by hand is made again after this. */
+const restorePauseMs = 200;
+
+/** What a subscription needs of its bus. */
+export interface SubscriptionHost {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly wheel: BusWheel;
+  readonly names: Names;
+  readonly outbound: Outbound;
+  readonly waits: Waits;
+  readonly counters: { handled: number; retried: number; deadLettered: number };
+  /** Declares the queues of a subscription and says what to consume. */
+  prepare(subscription: BrokerSubscription, connection: ChannelModel): Promise<readonly Source[]>;
+  letterOf(subscription: BrokerSubscription, held: HeldDelivery, burial: Burial): DeadLetter;
+  /** The queue of its dead letters is not there: makes it. */
+  declareLetters(subscription: BrokerSubscription): Promise<void>;
+  /** A message is through: there may be room in its group. */
+  finished(view: GroupView): void;
+  left(subscription: BrokerSubscription, unhandled: number): void;
+  connection(): ChannelModel | undefined;
+}
+
+/** A consumer of one queue. */
+interface Intake {
+  readonly channel: Channel;
+  readonly tag: string;
+}
+
+/** A queue to take from. */
+export interface Source {
+  readonly queue: string;
+  readonly prefetch: number;
+}
+
+export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner {
+  readonly spec: ResolvedSubscribeSpec;
+  /** Of this subscription: tells one broadcast of a name from another. */
+  readonly id: string;
+  readonly #host: SubscriptionHost;
+  readonly #member: QueueMember;
+  readonly #log: QueueLog;
+  readonly #buffer = new Fifo<BrokerDelivery>();
+  readonly #held = new Set<BrokerDelivery>();
+  #view: GroupView;
+  #intakes: Intake[] = [];
+  #transfers = 0;
+  #unhandled = 0;
+  #isClosing = false;
+  #isRestoring = false;
+  #onTransferred: (() => void) | undefined = undefined;
+  #closing: Promise<void> | undefined = undefined;
+
+  constructor(
+    host: SubscriptionHost,
+    init: {
+      readonly spec: ResolvedSubscribeSpec;
+      readonly handler: DeliveryHandler;
+      readonly view: GroupView;
+      readonly id: string;
+    },
+  ) {
+    const { spec, handler } = init;
+    this.#host = host;
+    this.spec = spec;
+    this.id = init.id;
+    this.#view = init.view;
+    this.#log = new QueueLog(host.log, spec.name);
+    this.#member = new QueueMember(this, { spec, handler, clock: host.clock });
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  get topic(): string {
+    return this.spec.topic;
+  }
+
+  get delivery(): ResolvedSubscribeSpec["delivery"] {
+    return this.spec.delivery;
+  }
+
+  get view(): GroupView {
+    return this.#view;
+  }
+
+  set view(view: GroupView) {
+    this.#view = view;
+  }
+
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** Takes messages from its queues, on this connection. @throws what the server refuses */
+  async open(connection: ChannelModel): Promise<void> {
+    const sources = await this.#host.prepare(this, connection);
+    for (const source of sources) {
+      if (this.#isClosing) return;
+      const channel = await connection.createChannel();
+      channel.on("error", (error) => {
+        this.#host.log.error("RabbitMQ ended the channel of a subscription", {
+          subscription: this.name,
+          error,
+        });
+      });
+      channel.on("close", () => this.#channelClosed(channel));
+      await channel.prefetch(source.prefetch);
+      const tag = `${this.id}.${source.queue}`.slice(0, 255);
+      this.#intakes.push({ channel, tag });
+      const take = (delivered: ConsumeMessage | null): void => {
+        if (delivered === null) void channel.close().catch(ignore);
+        else this.#arrived(delivered, channel, source.queue);
+      };
+      await channel.consume(source.queue, take, { consumerTag: tag });
+    }
+  }
+
+  /** There is a connection again. */
+  openAgain(): void {
+    if (this.#intakes.length === 0) this.#restore(0);
+  }
+
+  /** Its connection is gone. */
+  down(): void {
+    this.#intakes = [];
+  }
+
+  close(options: CloseOptions = {}): Promise<void> {
+    const { drainMs = drainDefaultMs } = options;
+    this.#isClosing = true;
+    this.#closing ??= this.#close(drainMs);
+    if (drainMs <= 0) void this.#member.close({ drainMs });
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  // What the member asks of its queue.
+
+  lend(held: HeldDelivery, leaseMs: number): void {
+    held.deadlineMs = this.#host.clock.monotonicMs() + leaseMs;
+    this.#host.wheel.add(held);
+  }
+
+  async recordStart(): Promise<void> {
+    // The server counts deliveries; nothing is recorded here.
+  }
+
+  ended(): void {
+    // As above.
+  }
+
+  notStarted(): void {
+    // As above.
+  }
+
+  acknowledged(held: HeldDelivery): void {
+    this.#stopped(held);
+    const own = ours(held);
+    if (own.acknowledge()) {
+      this.#count("handled");
+      this.#through(own);
+    } else this.#forget(own);
+    this.#next();
+  }
+
+  failed(held: HeldDelivery, error: unknown): void {
+    this.#stopped(held);
+    const own = ours(held);
+    own.failures += 1;
+    if (own.isSettled) this.#forget(own);
+    else if (isFinal(error)) this.#bury(own, { reason: "final-error", error });
+    else if (own.failures > this.spec.retriesMax) {
+      this.#bury(own, { reason: "retries-exhausted", error });
+    } else this.#retryLater(own, error);
+    this.#next();
+  }
+
+  unreadable(held: HeldDelivery, error: unknown): void {
+    this.#stopped(held);
+    const own = ours(held);
+    if (own.isSettled) this.#forget(own);
+    else this.#bury(own, { reason: "unreadable", error });
+    this.#next();
+  }
+
+  givenBack(given: readonly HeldDelivery[]): void {
+    for (const held of given.toSorted((a, b) => a.seq - b.seq)) {
+      this.#stopped(held);
+      this.#unhandled += 1;
+      this.#giveBack(ours(held));
+    }
+  }
+
+  left(): void {
+    for (const held of this.#held) {
+      if (held.place !== "burying" && held.place !== "retrying") this.#giveBack(held);
+    }
+  }
+
+  /** A wait on the wheel is over: its lease, or what is left of its pause. */
+  due(held: HeldDelivery): void {
+    if (held.place !== "running") {
+      if (!this.#isClosing) this.#ready(ours(held));
+      return;
+    }
+    const error = leaseExpired(this.spec);
+    held.worker?.expire(error);
+    this.failed(held, error);
+  }
+
+  #arrived(delivered: ConsumeMessage, channel: Channel, queue: string): void {
+    const isKeyed = delivered.fields.exchange === this.#host.names.keyed;
+    const arrived = readMessage(delivered, isKeyed);
+    const held = new BrokerDelivery(arrived, { delivered, channel, queue, owner: this });
+    const { passage, message, returns, damage } = arrived;
+    this.#held.add(held);
+    this.#view.taken += 1;
+    this.#view.newestMs = message.timestampMs;
+    if (this.#isClosing) {
+      this.#giveBack(held);
+    } else if (passage.life !== undefined && passage.life !== this.#view.group.life) {
+      // It waited for a group of this name that has been removed since.
+      held.acknowledge();
+      this.#forget(held);
+    } else if (damage !== undefined) {
+      this.#bury(held, { reason: "unreadable", error: damage });
+    } else if (returns >= lostMax) {
+      this.#bury(held, { reason: "lease-lost", error: leaseLost(message.id, returns) });
+    } else this.#waitOrReady(held);
+  }
+
+  #waitOrReady(held: BrokerDelivery): void {
+    const { clock, wheel } = this.#host;
+    const { dueMs, isRetry } = held.passage;
+    const waitMs = dueMs - clock.nowMs();
+    if (waitMs <= 0) {
+      this.#ready(held);
+      return;
+    }
+    // The wall clock may have jumped: no retry waits longer than a backoff.
+    const boundMs = isRetry ? Math.min(waitMs, this.spec.backoff.maxMs ?? 30_000) : waitMs;
+    if (boundMs < waitMin) {
+      held.deadlineMs = clock.monotonicMs() + boundMs;
+      held.place = "delayed"; // in this process, not on its way
+      wheel.add(held);
+      return;
+    }
+    const isCounted = held.passage.life !== undefined;
+    this.#sendToWait(held, { dueMs: clock.nowMs() + boundMs, isRetry, isCounted });
+  }
+
+  #ready(held: BrokerDelivery): void {
+    held.place = "ready";
+    this.#buffer.push(held);
+    this.#next();
+  }
+
+  #next(): void {
+    while (!this.#isClosing && this.#buffer.size > 0 && this.#member.isFree) {
+      const held = this.#buffer.shift();
+      if (held === undefined) return;
+      held.place = "running";
+      this.#view.running += 1;
+      this.#member.take(held);
+    }
+  }
+
+  #stopped(held: HeldDelivery): void {
+    if (held.slot !== -1) this.#host.wheel.remove(held);
+    this.#view.running -= 1;
+    held.place = "ready";
+  }
+
+  #retryLater(held: BrokerDelivery, error: unknown): void {
+    const { clock, random } = this.#host;
+    const { backoff } = this.spec;
+    const maxMs = backoff.maxMs ?? 30_000;
+    const asked = isBanyanError(error) ? Math.min(error.retryAfterMs ?? 0, maxMs) : 0;
+    const ownMs = backoffMs(held.failures, random, backoff);
+    const waitMs = asked > ownMs ? asked : ownMs; // an error may ask for NaN
+    this.#count("retried");
+    this.#log.warn("a message was not handled and will be delivered again", held, error);
+    this.#sendToWait(held, { dueMs: clock.nowMs() + waitMs, isRetry: true, isCounted: false });
+  }
+
+  /** Publishes it again, to come back later; acknowledges it when that is safe (S1). */
+  #sendToWait(
+    held: BrokerDelivery,
+    { dueMs, isRetry, isCounted }: { dueMs: number; isRetry: boolean; isCounted: boolean },
+  ): void {
+    const { waits } = this.#host;
+    const { message, attempt, failures, passage, queue } = held;
+    const { life } = this.#view.group;
+    const next = { ...passage, attempt, failures, dueMs, isRetry, life };
+    held.place = "retrying";
+    this.#transfers += 1;
+    if (!isCounted) waits.count(this.#view, isRetry, dueMs);
+    void waits.send({
+      queue,
+      content: contentOf(message),
+      properties: propertiesOf(message, next),
+      dueMs,
+      onEnd: (error) => {
+        this.#transferred();
+        if (error === undefined) held.acknowledge();
+        else if (!this.#isClosing) {
+          this.#log.warn("a message could not be sent to wait; it is delivered again", held, error);
+          this.#later(() => this.#giveBack(held));
+          return;
+        }
+        this.#forget(held);
+      },
+    });
+  }
+
+  #bury(held: BrokerDelivery, burial: Burial): void {
+    const letter = this.#host.letterOf(this, held, burial);
+    this.#log.error("a message is given up and becomes a dead letter", held, burial.error);
+    held.place = "burying";
+    this.#transfers += 1;
+    this.#sendLetter(held, letter, 1);
+  }
+
+  #sendLetter(held: BrokerDelivery, letter: DeadLetter, tries: number): void {
+    const { outbound, names } = this.#host;
+    outbound.send({
+      exchange: "",
+      routingKey: names.dead(letter.subscription),
+      content: letterContent(letter),
+      properties: letterProperties(letter),
+      deadlineMs: Infinity,
+      onEnd: (error, parcel) => this.#letterSent({ held, letter, tries }, error, parcel),
+    });
+  }
+
+  #letterSent(
+    sent: { held: BrokerDelivery; letter: DeadLetter; tries: number },
+    error: Error | undefined,
+    { isReturned }: Parcel,
+  ): void {
+    const { held, letter, tries } = sent;
+    if (error === undefined && !isReturned) {
+      this.#transferred();
+      if (held.acknowledge()) {
+        this.#count("deadLettered");
+        this.#through(held);
+      } else this.#forget(held);
+      return;
+    }
+    if (this.#isClosing && error !== undefined) {
+      this.#transferred();
+      this.#forget(held);
+      return;
+    }
+    const again = (): void => this.#sendLetter(held, letter, tries + 1);
+    this.#host.declareLetters(this).then(again, (why: unknown) => {
+      this.#log.error("a dead letter was not kept and is tried again", held, why);
+      this.#later(again, tries);
+    });
+  }
+
+  #later(action: () => void, tries = 1): void {
+    const { clock, random } = this.#host;
+    clock.setTimer(backoffMs(tries, random, ownBackoff), action);
+  }
+
+  #transferred(): void {
+    this.#transfers -= 1;
+    if (this.#transfers === 0) this.#onTransferred?.();
+  }
+
+  /** It leaves its group. */
+  #through(held: BrokerDelivery): void {
+    this.#forget(held);
+    this.#host.finished(this.#view);
+  }
+
+  #forget(held: BrokerDelivery): void {
+    if (!this.#held.delete(held)) return;
+    this.#view.taken -= 1;
+  }
+
+  #giveBack(held: BrokerDelivery): void {
+    if (held.slot !== -1) this.#host.wheel.remove(held);
+    held.giveBack();
+    this.#forget(held);
+  }
+
+  #count(what: "handled" | "retried" | "deadLettered"): void {
+    this.#view[what] += 1;
+    this.#host.counters[what] += 1;
+  }
+
+  /** What it delivered is the server's again (S2); handlers go on, unheard. */
+  #channelClosed(channel: Channel): void {
+    this.#intakes = this.#intakes.filter((intake) => intake.channel !== channel);
+    this.#buffer.removeAll((held) => held.channel === channel);
+    for (const held of this.#held) {
+      if (held.channel !== channel) continue;
+      held.isSettled = true;
+      if (held.place === "running") continue;
+      if (held.slot !== -1) this.#host.wheel.remove(held);
+      this.#forget(held);
+    }
+    if (!this.#isClosing) this.#restore();
+  }
+
+  /** The channel ended, but perhaps not the connection. */
+  #restore(pauseMs = restorePauseMs): void {
+    if (this.#isRestoring || this.#host.connection() === undefined) return;
+    this.#isRestoring = true;
+    this.#host.clock.setTimer(pauseMs, () => {
+      this.#isRestoring = false;
+      const connection = this.#host.connection();
+      if (this.#isClosing || connection === undefined) return;
+      for (const { channel } of this.#intakes.splice(0)) void channel.close().catch(ignore);
+      this.open(connection).catch((error: unknown) => {
+        this.#host.log.error("a subscription could not be opened again and is tried again", {
+          subscription: this.name,
+          error,
+        });
+        this.#restore();
+      });
+    });
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    // Not waited for: what still comes is given back.
+    for (const { channel, tag } of this.#intakes) void cancel(channel, tag);
+    for (const held of this.#held) {
+      if (held.place === "ready" || held.place === "delayed") this.#giveBack(held);
+    }
+    this.#buffer.clear();
+    await this.#member.close({ drainMs });
+    if (this.#transfers > 0) await this.#allTransferred();
+    const intakes = this.#intakes.splice(0);
+    await Promise.all(intakes.map(({ channel }) => channel.close().catch(ignore)));
+    this.#host.left(this, this.#unhandled);
+  }
+
+  async #allTransferred(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const done = (): void => resolve(undefined);
+    const cancel = this.#host.clock.setTimer(transferMaxMs, done, { keepAlive: true });
+    this.#onTransferred = done;
+    await promise;
+    cancel();
+  }
+}
+
+/** The member only ever has what this queue gave it. */
+function ours(held: HeldDelivery): BrokerDelivery {
+  if (held instanceof BrokerDelivery) return held;
+  throw kernelErrors.INTERNAL("A subscription was handed a message that is not its own.");
+}
+
+async function cancel(channel: Channel, tag: string): Promise<void> {
+  try {
+    await channel.cancel(tag);
+  } catch {
+    // The channel has ended: nothing comes on it any more.
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,80 @@
+/** What can go wrong with a RabbitMQ, by name, so that an operator knows what to do at night. */
+
+import { defineErrors } from "@banyan/kernel";
+import type { BanyanError } from "@banyan/kernel";
+
+export const rabbitmqErrors = defineErrors({
+  RABBITMQ_UNREACHABLE: {
+    kind: "unavailable",
+    summary:
+      "No connection to RabbitMQ; the bus keeps trying and keeps what is published meanwhile. Check address, network and server.",
+  },
+  RABBITMQ_REFUSED: {
+    kind: "failed_precondition",
+    summary:
+      "RabbitMQ refused user, password or virtual host, or the user may not do what the bus needs.",
+  },
+  RABBITMQ_CERTIFICATE_REFUSED: {
+    kind: "failed_precondition",
+    summary:
+      "TLS failed: the certificate of the server does not fit `tls.ca` or the name, or it refused ours.",
+  },
+  RABBITMQ_BLOCKED: {
+    kind: "unavailable",
+    summary:
+      "RabbitMQ is short of memory or disk and takes nothing from publishers until an operator helps.",
+  },
+  RABBITMQ_UNFIT: {
+    kind: "failed_precondition",
+    summary:
+      "The server cannot do what the bus needs, or a queue of that name was declared otherwise by somebody else.",
+  },
+});
+
+const certificateCodes =
+  /CERT|SIGNATURE|SELF_SIGNED|ISSUER|ALTNAME|ERR_SSL|ERR_TLS|UNABLE_TO_VERIFY|EPROTO/;
+
+/** Why there is no connection. */
+export function connectFailure(error: unknown, place: string): BanyanError {
+  const said = textOf(error);
+  const code = codeOf(error);
+  const details = { place };
+  if (certificateCodes.test(String(code))) {
+    return rabbitmqErrors.RABBITMQ_CERTIFICATE_REFUSED(
+      `TLS with RabbitMQ at ${place} failed: ${String(code)}.`,
+      { details, cause: error },
+    );
+  }
+  if (code === 403 || /ACCESS.REFUSED|ACCESS_REFUSED/i.test(said)) {
+    return rabbitmqErrors.RABBITMQ_REFUSED(
+      `RabbitMQ at ${place} refused the user or the password.`,
+      { details, cause: error },
+    );
+  }
+  if (code === 530 || /NOT.ALLOWED/i.test(said)) {
+    return rabbitmqErrors.RABBITMQ_REFUSED(
+      `RabbitMQ at ${place} does not let the user into the virtual host, or has none of that name.`,
+      { details, cause: error },
+    );
+  }
+  return rabbitmqErrors.RABBITMQ_UNREACHABLE(
+    `RabbitMQ at ${place} is not there: ${typeof code === "string" ? code : said}.`,
+    { details, cause: error },
+  );
+}
+
+/** True where trying again mends nothing. */
+export function isFinalFailure(error: BanyanError): boolean {
+  return error.code !== "RABBITMQ_UNREACHABLE" && error.code !== "RABBITMQ_BLOCKED";
+}
+
+/** AMQP's reply code, or Node's word. */
+export function codeOf(error: unknown): string | number | undefined {
+  if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
+  const { code } = error;
+  return typeof code === "string" || typeof code === "number" ? code : undefined;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

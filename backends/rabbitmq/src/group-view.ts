@@ -1,0 +1,103 @@
+/**
+ * A group as this process sees it: how much it holds, as far as that is known, and what waits.
+ *
+ * What is in its queues is known from looks at them; between two looks, what this process published
+ * and finished is added and taken off. What other processes do shows with the next look.
+ */
+
+import type { Clock } from "@banyan/kernel";
+import type { WheelEntry } from "@banyan/kernel/internal";
+import type { Group } from "./registry.ts";
+
+/** Looks again when its own publishes are this old, though there seems to be room. */
+const staleMs = 5000;
+
+/** A message that this process sent to wait. */
+export class Waiter implements WheelEntry {
+  readonly view: GroupView;
+  readonly isRetry: boolean;
+  deadlineMs: number;
+  slot = -1;
+  next: WheelEntry | undefined = undefined;
+  previous: WheelEntry | undefined = undefined;
+
+  constructor(view: GroupView, isRetry: boolean, deadlineMs: number) {
+    this.view = view;
+    this.isRetry = isRetry;
+    this.deadlineMs = deadlineMs;
+  }
+}
+
+export class GroupView {
+  group: Group;
+  /** Delivered to this process and not acknowledged. */
+  taken = 0;
+  /** In its handlers. */
+  running = 0;
+  retrying = 0;
+  delayed = 0;
+  handled = 0;
+  retried = 0;
+  deadLettered = 0;
+  /** Publication of what was delivered last, wall clock. */
+  newestMs = 0;
+  /** What waits here, so that it can be forgotten with the group. */
+  readonly waiters = new Set<Waiter>();
+  #held = 0;
+  /** What the look before saw: a message between queue and handler shows in neither place. */
+  #previous = Infinity;
+  #lookedAtMs = -Infinity;
+  /** Published since a look began. */
+  #sent = 0;
+  #isLooking = false;
+
+  constructor(group: Group) {
+    this.group = group;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  get hasRoom(): boolean {
+    return this.#held < this.group.bufferMax;
+  }
+
+  get isLooking(): boolean {
+    return this.#isLooking;
+  }
+
+  isStale(clock: Clock): boolean {
+    return this.#sent > 0 && clock.monotonicMs() - this.#lookedAtMs > staleMs;
+  }
+
+  published(): void {
+    this.#held += 1;
+    this.#sent += 1;
+  }
+
+  /** Acknowledged for good, or given up. */
+  finished(): void {
+    if (this.#held > 0) this.#held -= 1;
+  }
+
+  beginLook(): number {
+    this.#isLooking = true;
+    this.#sent = 0;
+    return this.#held;
+  }
+
+  /** @param ready messages in its queues that nobody has yet */
+  endLook(ready: number, clock: Clock): void {
+    this.#isLooking = false;
+    this.#lookedAtMs = clock.monotonicMs();
+    const seen = ready + this.taken + this.waiters.size + this.#sent;
+    // Lower only if two looks agree: what is between queue and handler is in neither.
+    this.#held = Math.max(seen, Math.min(this.#previous, this.#held));
+    this.#previous = seen;
+  }
+
+  failLook(): void {
+    this.#isLooking = false;
+  }
+}

@@ -1,0 +1,11 @@
+/** The door of the RabbitMQ backend. */
+
+export { openRabbitmqBus, rabbitmqCapabilities } from "./rabbitmq-bus.ts";
+export { resolveRabbitmqOptions } from "./options.ts";
+export type {
+  QueueType,
+  RabbitmqOptions,
+  RabbitmqTls,
+  ResolvedRabbitmqOptions,
+} from "./options.ts";
+export { rabbitmqErrors } from "./errors.ts";

@@ -1,0 +1,261 @@
+/**
+ * Dead letters on RabbitMQ: a bounded queue for each subscription.
+ *
+ * Reading takes every letter of the queue and gives all back, under a lock that the server keeps for
+ * the connection: two readers would each see a part.
+ */
+
+import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import type {
+  DeadLetter,
+  DeadLetterPage,
+  DeadLetterQuery,
+  DeadLetters,
+  Message,
+} from "@banyan/messaging";
+import { messagingErrors } from "@banyan/messaging";
+import { checkQuery } from "@banyan/messaging/internal";
+import { codeOf } from "./errors.ts";
+import type { Inspector } from "./inspector.ts";
+import type { Names } from "./names.ts";
+import type { ResolvedRabbitmqOptions } from "./options.ts";
+import { withChannel } from "./topology.ts";
+import { contentOf, fresh, letterHeader, propertiesOf, readMessage } from "./wire.ts";
+import type { Passage } from "./wire.ts";
+
+/** What a letter says beside its message; the message is the body and properties as ever. */
+type LetterNote = Omit<DeadLetter, "message">;
+
+export interface LettersPorts {
+  readonly options: ResolvedRabbitmqOptions;
+  readonly names: Names;
+  readonly inspector: Inspector;
+  /** @throws where there is none, or the bus is closed */
+  readonly connection: () => ChannelModel;
+  /** Subscriptions that may have letters. */
+  readonly subscriptions: () => Iterable<string>;
+  /** Gives a letter to its subscription again; false where that is gone or full. */
+  readonly redeliver: (letter: DeadLetter) => Promise<boolean>;
+  readonly assertOpen: () => void;
+}
+
+/** How long a lock is waited for. */
+const lockMaxMs = 10_000;
+const lockPauseMs = 25;
+
+export class BrokerLetters implements DeadLetters {
+  readonly #ports: LettersPorts;
+  /** Subscription → what is done to its letters just now. */
+  readonly #busy = new Map<string, Promise<unknown>>();
+
+  constructor(ports: LettersPorts) {
+    this.#ports = ports;
+  }
+
+  async list(query: DeadLetterQuery = {}): Promise<DeadLetterPage> {
+    this.#ports.assertOpen();
+    const { subscription, after, limit } = checkQuery(query);
+    const names = subscription === undefined ? [...this.#ports.subscriptions()] : [subscription];
+    const found: DeadLetter[] = [];
+    for (const name of names) {
+      await this.#browse(name, (letter) => {
+        if (after === undefined || letter.id > after) found.push(letter);
+        if (found.length > limit * 4) trim(found, limit + 1);
+        return undefined;
+      });
+    }
+    trim(found, limit + 1);
+    if (found.length <= limit) return { letters: found, next: undefined };
+    const letters = found.slice(0, limit);
+    return { letters, next: letters.at(-1)?.id };
+  }
+
+  async get(id: string): Promise<DeadLetter | undefined> {
+    this.#ports.assertOpen();
+    let found: DeadLetter | undefined;
+    for (const name of this.#ports.subscriptions()) {
+      await this.#browse(name, (letter) => {
+        if (letter.id === id) found = letter;
+        return undefined;
+      });
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  redrive(ids: readonly string[]): Promise<number> {
+    return this.#take(ids, (letter) => this.#ports.redeliver(letter));
+  }
+
+  discard(ids: readonly string[]): Promise<number> {
+    return this.#take(ids, async () => true);
+  }
+
+  async #take(
+    ids: readonly string[],
+    dispose: (letter: DeadLetter) => Promise<boolean>,
+  ): Promise<number> {
+    this.#ports.assertOpen();
+    const wanted = new Set(ids);
+    let taken = 0;
+    for (const name of this.#ports.subscriptions()) {
+      if (wanted.size === 0) break;
+      await this.#browse(name, (letter) => {
+        if (!wanted.delete(letter.id)) return undefined;
+        return async () => {
+          const isGone = await dispose(letter);
+          if (isGone) taken += 1;
+          return isGone;
+        };
+      });
+    }
+    return taken;
+  }
+
+  /**
+   * Shows every letter of a subscription; what `look` answers decides afterwards whether it goes.
+   */
+  async #browse(
+    name: string,
+    look: (letter: DeadLetter) => (() => Promise<boolean>) | undefined,
+  ): Promise<void> {
+    const before = this.#busy.get(name) ?? Promise.resolve();
+    const own = before.then(
+      () => this.#browseNow(name, look),
+      () => this.#browseNow(name, look),
+    );
+    this.#busy.set(name, own);
+    try {
+      await own;
+    } finally {
+      if (this.#busy.get(name) === own) this.#busy.delete(name);
+    }
+  }
+
+  async #browseNow(
+    name: string,
+    look: (letter: DeadLetter) => (() => Promise<boolean>) | undefined,
+  ): Promise<void> {
+    const { names, inspector, connection } = this.#ports;
+    const queue = names.dead(name);
+    const depth = await inspector.depth(queue);
+    if (depth === undefined || depth.ready === 0) return;
+    await this.#locked(name, () =>
+      withChannel(connection(), async (channel) => {
+        for (const message of await takeAll(channel, queue)) {
+          const decide = look(letterOf(message, name));
+          if (decide !== undefined && (await decide())) channel.ack(message);
+        }
+      }),
+    );
+  }
+
+  /** One reader at a time, of all nodes: the lock is a queue that belongs to one connection. */
+  async #locked<T>(name: string, use: () => Promise<T>): Promise<T> {
+    const { names, connection, options } = this.#ports;
+    const { clock } = options;
+    const giveUpMs = clock.monotonicMs() + lockMaxMs;
+    for (;;) {
+      const channel = await connection().createChannel();
+      channel.on("error", () => undefined); // told by what was asked
+      try {
+        await channel.assertQueue(names.lock(`dead.${name}`), {
+          exclusive: true,
+          durable: false,
+          autoDelete: true,
+        });
+        try {
+          return await use();
+        } finally {
+          await channel.deleteQueue(names.lock(`dead.${name}`)).catch(() => undefined);
+          await channel.close().catch(() => undefined);
+        }
+      } catch (error) {
+        if (codeOf(error) !== 405) throw error;
+        if (clock.monotonicMs() > giveUpMs) throw lockTaken(name);
+        await clock.sleep(lockPauseMs);
+      }
+    }
+  }
+}
+
+/** Everything the queue has; closing the channel gives back what is not acknowledged. */
+async function takeAll(channel: Channel, queue: string): Promise<readonly ConsumeMessage[]> {
+  const { messageCount } = await channel.checkQueue(queue);
+  if (messageCount === 0) return [];
+  const taken: ConsumeMessage[] = [];
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  channel.on("close", () => resolve(undefined));
+  await channel.prefetch(0);
+  const { consumerTag } = await channel.consume(queue, (message) => {
+    if (message !== null) taken.push(message);
+    if (message === null || taken.length >= messageCount) resolve(undefined);
+  });
+  await promise;
+  await channel.cancel(consumerTag);
+  return taken;
+}
+
+/** The properties of a dead letter on its way to its queue. */
+export function letterProperties(letter: DeadLetter) {
+  const { message, ...note } = letter;
+  const properties = propertiesOf(message, { ...fresh, attempt: letter.attempts });
+  return {
+    ...properties,
+    mandatory: true,
+    headers: { ...properties.headers, [letterHeader]: JSON.stringify(note) },
+  };
+}
+
+export function letterContent(letter: DeadLetter): Buffer {
+  return contentOf(letter.message);
+}
+
+/** What a redriven letter is published with: as if it were new. */
+export function redriveProperties(message: Message, nowMs: number) {
+  const passage: Passage = { ...fresh, queuedAtMs: nowMs };
+  return { ...propertiesOf(message, passage), mandatory: true };
+}
+
+function letterOf(delivered: ConsumeMessage, subscription: string): DeadLetter {
+  const { message } = readMessage(delivered, false);
+  const written: unknown = delivered.properties.headers?.[letterHeader];
+  if (typeof written === "string") {
+    // We wrote it; the message is what it always was.
+    const note = JSON.parse(written) as LetterNote;
+    return { ...note, message };
+  }
+  return serverLetter(delivered, { message, subscription });
+}
+
+/** The server itself put it there: a broadcast that fell too far behind. */
+function serverLetter(
+  delivered: ConsumeMessage,
+  { message, subscription }: { readonly message: Message; readonly subscription: string },
+): DeadLetter {
+  return {
+    id: `${message.id}.${delivered.fields.deliveryTag}`,
+    subscription,
+    delivery: "broadcast",
+    message,
+    attempts: 0,
+    reason: "lease-lost",
+    error: {
+      kind: "resource_exhausted",
+      code: "MESSAGING_BUFFER_FULL",
+      message: "The subscription held as many messages as it may; RabbitMQ gave this one up.",
+    },
+    deadAtMs: message.timestampMs,
+  };
+}
+
+function trim(letters: DeadLetter[], count: number): void {
+  letters.sort((a, b) => (a.id < b.id ? -1 : 1));
+  letters.length = Math.min(letters.length, count);
+}
+
+function lockTaken(name: string): Error {
+  return messagingErrors.MESSAGING_UNAVAILABLE(
+    `The dead letters of "${name}" are being read by another node; try again later.`,
+  );
+}

@@ -1,0 +1,164 @@
+/** The names and arguments of everything the bus declares (decision 0058). */
+
+import type { Options } from "amqplib";
+import type { ResolvedRabbitmqOptions } from "./options.ts";
+
+/** Hash values of an ordering key; partitions share them out. */
+export const slotCount = 64;
+
+/** Waits in milliseconds for which there is a queue, longest first. */
+export const waitSteps: readonly number[] = [
+  86_400_000, 3_600_000, 600_000, 60_000, 30_000, 10_000, 5000, 2000, 1000, 500, 200, 100,
+];
+
+/** What is less is waited for in the process. */
+export const waitMin = 100;
+
+/** AMQP allows 255 bytes; ours stand before and behind it. */
+export const nameLengthMax = 180;
+
+/** So often may a queue deliver a message before the server gives it up: never. */
+const deliveryLimit = 1_000_000_000;
+
+export class Names {
+  readonly #prefix: string;
+  readonly #options: ResolvedRabbitmqOptions;
+
+  constructor(options: ResolvedRabbitmqOptions) {
+    this.#prefix = options.namespace;
+    this.#options = options;
+  }
+
+  get events(): string {
+    return `${this.#prefix}.events`;
+  }
+
+  get keyed(): string {
+    return `${this.#prefix}.keyed`;
+  }
+
+  get back(): string {
+    return `${this.#prefix}.return`;
+  }
+
+  /** Takes what comes back to a queue that is gone. */
+  get gone(): string {
+    return `${this.#prefix}.gone`;
+  }
+
+  get registry(): string {
+    return `${this.#prefix}.registry`;
+  }
+
+  group(name: string): string {
+    return `${this.#prefix}.group.${name}`;
+  }
+
+  /** `:` is in no name of a group, so that no group is another's partition. */
+  partition(name: string, index: number): string {
+    return `${this.#prefix}.group.${name}:${index}`;
+  }
+
+  live(name: string, id: string): string {
+    return `${this.#prefix}.live.${name}:${id}`;
+  }
+
+  /** Routing key of all live broadcasts of a name: what a redrive goes to. */
+  lives(name: string): string {
+    return `${this.#prefix}.live.${name}`;
+  }
+
+  dead(name: string): string {
+    return `${this.#prefix}.dead.${name}`;
+  }
+
+  wait(ms: number): string {
+    return `${this.#prefix}.wait.${ms}`;
+  }
+
+  lock(word: string): string {
+    return `${this.#prefix}.lock.${word}`;
+  }
+
+  /** The server itself gives nothing up, and if it ever does the dead letters have it. */
+  groupQueue(name: string, isPartition: boolean): Options.AssertQueue {
+    return {
+      durable: true,
+      arguments: {
+        "x-queue-type": this.#options.queueType,
+        ...(this.#isQuorum ? { "x-delivery-limit": deliveryLimit } : {}),
+        ...(isPartition ? { "x-single-active-consumer": true } : {}),
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": this.dead(name),
+      },
+    };
+  }
+
+  /** Its owner is the connection. What does not fit any more is a dead letter. */
+  liveQueue(name: string, bufferMax: number): Options.AssertQueue {
+    return {
+      exclusive: true,
+      durable: false,
+      autoDelete: true,
+      arguments: {
+        "x-max-length": bufferMax,
+        "x-overflow": "drop-head",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": this.dead(name),
+      },
+    };
+  }
+
+  get deadQueue(): Options.AssertQueue {
+    return {
+      durable: true,
+      arguments: {
+        "x-queue-type": this.#options.queueType,
+        ...(this.#isQuorum ? { "x-delivery-limit": deliveryLimit } : {}),
+        "x-max-length": this.#options.deadLettersMax,
+        "x-overflow": "drop-head",
+      },
+    };
+  }
+
+  /** Nothing is lost on its way back: at least once, where the server knows how. */
+  waitQueue(ms: number): Options.AssertQueue {
+    return {
+      durable: true,
+      arguments: {
+        "x-queue-type": this.#options.queueType,
+        "x-message-ttl": ms,
+        "x-dead-letter-exchange": this.back,
+        ...(this.#isQuorum
+          ? { "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish" }
+          : {}),
+      },
+    };
+  }
+
+  get #isQuorum(): boolean {
+    return this.#options.queueType === "quorum";
+  }
+}
+
+/** FNV-1a over the UTF-8 of the key. It is on the wire: it never changes. */
+export function slotOf(orderingKey: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(orderingKey, "utf8")) {
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  }
+  return hash % slotCount;
+}
+
+/** Routing keys that bring a topic, or a pattern, from the exchange of keyed messages. */
+export function keyedPatterns(topic: string, slots: readonly number[] | "all"): readonly string[] {
+  if (slots === "all") return [`*.${topic}`];
+  return slots.map((slot) => `${slot}.${topic}`);
+}
+
+/** The slots of one partition of so many. */
+export function slotsOf(partition: number, partitions: number): readonly number[] {
+  return Array.from({ length: slotCount }, (_, slot) => slot).filter(
+    (slot) => slot % partitions === partition,
+  );
+}

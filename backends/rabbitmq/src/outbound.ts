@@ -1,0 +1,401 @@
+/**
+ * Everything on its way to the server: one row, in the order of the publishes, until it is
+ * confirmed.
+ *
+ * What it owns: the row of what waits, what was sent and is not confirmed, one confirm channel.
+ * What may interrupt it: the connection, an alarm of the server, a deadline, a signal, `close`.
+ *
+ * O1. A parcel ends once: confirmed, refused, withdrawn unsent, or unknown after it was sent.
+ * O2. What was sent and not confirmed when the channel ended goes to the front of the row again, in
+ *     its order, and is sent again under its id.
+ * O3. The row takes nothing more at 80 % of its limits, or when its oldest is too old; what it took
+ *     it keeps until it ends.
+ * O4. At most `windowMax` parcels are on their way: what is behind them can still be withdrawn.
+ */
+
+import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import { backoffMs } from "@banyan/kernel";
+import type { CancelTimer, Clock, Log, Random } from "@banyan/kernel";
+import { kernelErrors, TimingWheel } from "@banyan/kernel/internal";
+import type { WheelEntry } from "@banyan/kernel/internal";
+import { messagingErrors } from "@banyan/messaging";
+import { Fifo } from "@banyan/messaging/internal";
+import { rabbitmqErrors } from "./errors.ts";
+
+/** Sent and not confirmed: enough to fill any line, few enough to send again. */
+const windowMax = 2048;
+const windowBytesMax = 16 * 1024 * 1024;
+
+/** From here on nothing more is taken. */
+const fullAt = 0.8;
+
+/** A channel that could not be opened, and a publish that the server refused, are tried again. */
+const pauses = { initialMs: 50, maxMs: 2000 } as const;
+
+/** Where a message goes. */
+export interface Address {
+  readonly exchange: string;
+  readonly routingKey: string;
+}
+
+export interface ParcelInit extends Address {
+  readonly content: Buffer;
+  readonly properties: Options.Publish;
+  /** Monotonic; `Infinity`: it waits as long as it takes. */
+  readonly deadlineMs: number;
+  /** Told once. */
+  readonly onEnd: (error: Error | undefined, parcel: Parcel) => void;
+}
+
+/** One message on its way; it carries its own place on the wheel. */
+export class Parcel implements WheelEntry {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly content: Buffer;
+  readonly properties: Options.Publish;
+  readonly onEnd: ParcelInit["onEnd"];
+  readonly sinceMs: number;
+  deadlineMs: number;
+  /** No queue wanted it: the server has confirmed that it threw it away. */
+  isReturned = false;
+  /** It was handed to a connection at least once. */
+  wasSent = false;
+  isEnded = false;
+  /** Ended well: the server has it safe. */
+  isConfirmed = false;
+  sentAtMs = 0;
+  slot = -1;
+  next: WheelEntry | undefined = undefined;
+  previous: WheelEntry | undefined = undefined;
+
+  constructor(init: ParcelInit, nowMs: number) {
+    this.exchange = init.exchange;
+    this.routingKey = init.routingKey;
+    this.content = init.content;
+    this.properties = init.properties;
+    this.deadlineMs = init.deadlineMs;
+    this.onEnd = init.onEnd;
+    this.sinceMs = nowMs;
+  }
+}
+
+export interface OutboundPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly countMax: number;
+  readonly bytesMax: number;
+  readonly ageMaxMs: number;
+  /** Declares what publishing takes, on each new connection. */
+  readonly prepare: (channel: ConfirmChannel) => Promise<void>;
+  /** Why there is no connection. */
+  readonly failure: () => Error;
+  /** Milliseconds between sending and its confirm. */
+  readonly confirmed?: ((ms: number) => void) | undefined;
+}
+
+export class Outbound {
+  readonly #ports: OutboundPorts;
+  readonly #waiting = new Fifo<Parcel>();
+  readonly #sent = new Set<Parcel>();
+  readonly #wheel: TimingWheel<Parcel>;
+  #connection: ChannelModel | undefined = undefined;
+  #channel: ConfirmChannel | undefined = undefined;
+  #blocked: string | undefined = undefined;
+  #live = 0;
+  #bytes = 0;
+  #sentBytes = 0;
+  #isFull = false;
+  #isClosed = false;
+  #tries = 0;
+  #cancelPause: CancelTimer | undefined = undefined;
+  #onIdle: (() => void) | undefined = undefined;
+
+  constructor(ports: OutboundPorts) {
+    this.#ports = ports;
+    this.#wheel = new TimingWheel<Parcel>(ports.clock, (parcel) => this.#late(parcel));
+  }
+
+  /** Parcels that have not ended. */
+  get size(): number {
+    return this.#live;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get unconfirmed(): number {
+    return this.#sent.size;
+  }
+
+  get blocked(): string | undefined {
+    return this.#blocked;
+  }
+
+  get isUp(): boolean {
+    return this.#channel !== undefined;
+  }
+
+  /** Age of the oldest, in milliseconds. */
+  get oldestMs(): number {
+    const nowMs = this.#ports.clock.monotonicMs();
+    const [sent] = this.#sent;
+    const waiting = this.#firstWaiting();
+    const sinceMs = Math.min(sent?.sinceMs ?? nowMs, waiting?.sinceMs ?? nowMs);
+    return nowMs - sinceMs;
+  }
+
+  /** Why it takes nothing more; `undefined`: it does. */
+  get refusal(): Error | undefined {
+    const { countMax, bytesMax, ageMaxMs } = this.#ports;
+    const share = Math.max(this.#live / countMax, this.#bytes / bytesMax);
+    const full = this.#isFull ? fullAt * 0.9 : fullAt;
+    const isOld = this.#channel === undefined && this.#live > 0 && this.oldestMs > ageMaxMs;
+    const wasFull = this.#isFull;
+    this.#isFull = share >= full || isOld;
+    if (this.#isFull !== wasFull) this.#tellFull(isOld);
+    if (!this.#isFull) return undefined;
+    return messagingErrors.MESSAGING_BUFFER_FULL(
+      isOld
+        ? `The oldest of ${this.#live} messages has waited for RabbitMQ for more than ${ageMaxMs} ` +
+            "ms; nothing more is taken until they are sent. Look at the server."
+        : `${this.#live} messages (${this.#bytes} bytes) wait for RabbitMQ, which is 80 % of what ` +
+            "may; nothing more is taken until some are sent. Publish slower, or look at the server.",
+      { details: { subscription: "", waiting: this.#live, accepted: 0 } },
+    );
+  }
+
+  /** Takes a parcel in; the caller has seen `refusal`, or it must not be refused. */
+  send(init: ParcelInit): Parcel {
+    const parcel = new Parcel(init, this.#ports.clock.monotonicMs());
+    this.#live += 1;
+    this.#bytes += init.content.length;
+    if (init.deadlineMs !== Infinity) this.#wheel.add(parcel);
+    if (this.#canSend && this.#waiting.size === 0) this.#sendNow(parcel);
+    else this.#waiting.push(parcel);
+    return parcel;
+  }
+
+  /** Takes one back that was not sent. False: too late, or ended. */
+  withdraw(parcel: Parcel, error: Error): boolean {
+    if (parcel.isEnded || parcel.wasSent) return false;
+    this.#end(parcel, error);
+    return true;
+  }
+
+  up(connection: ChannelModel): void {
+    this.#connection = connection;
+    this.#tries = 0;
+    void this.#openChannel(connection);
+  }
+
+  down(): void {
+    this.#connection = undefined;
+    this.#blocked = undefined;
+    this.#cancelPause?.();
+    this.#lost();
+  }
+
+  block(reason: string | undefined): void {
+    this.#blocked = reason;
+    if (reason !== undefined) {
+      this.#ports.log.error("RabbitMQ takes no messages", { reason });
+      return;
+    }
+    this.#ports.log.info("RabbitMQ takes messages again");
+    this.#pump();
+  }
+
+  /** Resolves when everything has ended, at the latest then. */
+  async idle(patienceMs: number): Promise<void> {
+    if (this.#live === 0 || patienceMs <= 0) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const done = (): void => resolve(undefined);
+    const cancel = this.#ports.clock.setTimer(patienceMs, done, { keepAlive: true });
+    this.#onIdle = done;
+    await promise;
+    this.#onIdle = undefined;
+    cancel();
+  }
+
+  /** Ends what has not ended; answers how much that was. */
+  close(): number {
+    this.#isClosed = true;
+    this.#cancelPause?.();
+    const left = this.#live;
+    for (const parcel of this.#sent) this.#end(parcel, outcomeUnknown(parcel));
+    for (let parcel = this.#waiting.shift(); parcel; parcel = this.#waiting.shift()) {
+      if (parcel.isEnded) continue;
+      const closed = kernelErrors.CLOSED("The bus was closed before RabbitMQ took the message.");
+      this.#end(parcel, parcel.wasSent ? outcomeUnknown(parcel) : closed);
+    }
+    return left;
+  }
+
+  get #canSend(): boolean {
+    return (
+      this.#channel !== undefined &&
+      this.#blocked === undefined &&
+      this.#sent.size < windowMax &&
+      this.#sentBytes < windowBytesMax
+    );
+  }
+
+  #firstWaiting(): Parcel | undefined {
+    for (let first = this.#waiting.peek(); first !== undefined; first = this.#waiting.peek()) {
+      if (!first.isEnded) return first;
+      this.#waiting.shift();
+    }
+    return undefined;
+  }
+
+  async #openChannel(connection: ChannelModel): Promise<void> {
+    try {
+      const channel = await connection.createConfirmChannel();
+      channel.on("error", (error) => {
+        this.#ports.log.error("RabbitMQ ended the channel of publishes", { error });
+      });
+      await this.#ports.prepare(channel);
+      if (this.#connection !== connection || this.#isClosed) return;
+      channel.on("return", ({ properties }) => this.#returned(properties.messageId));
+      channel.on("close", () => this.#channelClosed(channel, connection));
+      this.#channel = channel;
+      this.#tries = 0;
+      this.#pump();
+    } catch (error) {
+      if (this.#connection !== connection || this.#isClosed) return;
+      this.#ports.log.error("what publishing takes could not be declared", { error });
+      this.#openLater(connection);
+    }
+  }
+
+  #channelClosed(channel: ConfirmChannel, connection: ChannelModel): void {
+    if (this.#channel !== channel) return;
+    this.#lost();
+    if (this.#connection === connection && !this.#isClosed) this.#openLater(connection);
+  }
+
+  #openLater(connection: ChannelModel): void {
+    this.#tries += 1;
+    const { clock, random } = this.#ports;
+    const pauseMs = backoffMs(this.#tries, random, pauses);
+    this.#cancelPause = clock.setTimer(pauseMs, () => {
+      if (this.#connection === connection) void this.#openChannel(connection);
+    });
+  }
+
+  /** The channel is gone: what it had not confirmed waits again, first. */
+  #lost(): void {
+    this.#channel = undefined;
+    const sent = [...this.#sent];
+    this.#sent.clear();
+    this.#sentBytes = 0;
+    for (const parcel of sent.toReversed()) this.#waiting.unshift(parcel);
+  }
+
+  #pump(): void {
+    while (this.#canSend) {
+      const parcel = this.#firstWaiting();
+      if (parcel === undefined) return;
+      this.#waiting.shift();
+      this.#sendNow(parcel);
+    }
+  }
+
+  #sendNow(parcel: Parcel): void {
+    const channel = this.#channel;
+    if (channel === undefined) return;
+    const { exchange, routingKey, content, properties } = parcel;
+    parcel.wasSent = true;
+    parcel.isReturned = false;
+    parcel.sentAtMs = this.#ports.clock.monotonicMs();
+    this.#sent.add(parcel);
+    this.#sentBytes += content.length;
+    try {
+      channel.publish(exchange, routingKey, content, properties, (error: unknown) => {
+        if (this.#channel === channel) this.#answered(parcel, error);
+      });
+    } catch (error) {
+      // It closes just now; its end brings the parcel back into the row.
+      this.#ports.log.debug("a channel ended while it was written to", { error });
+    }
+  }
+
+  #answered(parcel: Parcel, error: unknown): void {
+    if (!this.#sent.delete(parcel)) return;
+    this.#sentBytes -= parcel.content.length;
+    if (error === null || error === undefined) {
+      this.#ports.confirmed?.(this.#ports.clock.monotonicMs() - parcel.sentAtMs);
+      this.#end(parcel, undefined);
+    } else {
+      // Refused: the queue's leader is away, or a queue of the way is full. It is tried again.
+      this.#retryRefused(parcel);
+    }
+    this.#pump();
+  }
+
+  #retryRefused(parcel: Parcel): void {
+    const { clock } = this.#ports;
+    clock.setTimer(pauses.initialMs, () => {
+      if (parcel.isEnded || this.#isClosed) return;
+      this.#waiting.unshift(parcel);
+      this.#pump();
+    });
+  }
+
+  #returned(id: unknown): void {
+    for (const parcel of this.#sent) {
+      if (parcel.properties.messageId !== id || parcel.isReturned) continue;
+      parcel.isReturned = true;
+      return;
+    }
+  }
+
+  /** Its time is over. */
+  #late(parcel: Parcel): void {
+    if (this.#sent.delete(parcel)) this.#sentBytes -= parcel.content.length;
+    if (parcel.wasSent) {
+      this.#end(parcel, outcomeUnknown(parcel));
+      this.#pump();
+    } else this.#end(parcel, this.#unavailable());
+  }
+
+  #unavailable(): Error {
+    const cause =
+      this.#blocked === undefined
+        ? this.#ports.failure()
+        : rabbitmqErrors.RABBITMQ_BLOCKED(`RabbitMQ takes no messages: ${this.#blocked}.`);
+    return messagingErrors.MESSAGING_UNAVAILABLE(
+      `RabbitMQ did not take the message in time, and it was withdrawn: ${cause.message}`,
+      { cause, details: { accepted: 0 } },
+    );
+  }
+
+  #end(parcel: Parcel, error: Error | undefined): void {
+    if (parcel.isEnded) return;
+    parcel.isEnded = true;
+    parcel.isConfirmed = error === undefined;
+    this.#live -= 1;
+    this.#bytes -= parcel.content.length;
+    if (parcel.slot !== -1) this.#wheel.remove(parcel);
+    parcel.onEnd(error, parcel);
+    if (this.#live === 0) this.#onIdle?.();
+  }
+
+  #tellFull(isOld: boolean): void {
+    const { log } = this.#ports;
+    const fields = { messages: this.#live, bytes: this.#bytes, oldestMs: this.oldestMs };
+    if (!this.#isFull) log.info("messages for RabbitMQ are taken again", fields);
+    else if (isOld) log.error("messages wait for RabbitMQ too long; no more are taken", fields);
+    else log.error("too many messages wait for RabbitMQ; no more are taken", fields);
+  }
+}
+
+function outcomeUnknown({ properties }: Parcel): Error {
+  return messagingErrors.MESSAGING_OUTCOME_UNKNOWN(
+    `Message ${String(properties.messageId)} was sent to RabbitMQ, which has not confirmed it in ` +
+      "time; it may have been taken.",
+    { details: { accepted: 0 } },
+  );
+}

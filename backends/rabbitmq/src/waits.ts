@@ -1,0 +1,109 @@
+/**
+ * Waiting in the broker: queues of fixed delay, from which a message goes back to its own queue.
+ *
+ * What it owns: which of those queues are declared on the channel of this connection, and how many
+ * messages this process has sent to wait, by group.
+ */
+
+import type { Channel, ChannelModel, Options } from "amqplib";
+import type { Clock } from "@banyan/kernel";
+import { TimingWheel } from "@banyan/kernel/internal";
+import { Waiter } from "./group-view.ts";
+import type { GroupView } from "./group-view.ts";
+import { waitMin, waitSteps } from "./names.ts";
+import type { Names } from "./names.ts";
+import type { Address, Outbound } from "./outbound.ts";
+import { declareWait, withChannel } from "./topology.ts";
+
+export interface WaitsPorts {
+  readonly clock: Clock;
+  readonly names: Names;
+  readonly outbound: Outbound;
+  /** The connection that declares. @throws where there is none */
+  readonly connection: () => ChannelModel;
+}
+
+export interface WaitingMessage {
+  /** The queue it comes back to. */
+  readonly queue: string;
+  readonly content: Buffer;
+  readonly properties: Options.Publish;
+  /** Wall clock. */
+  readonly dueMs: number;
+  readonly onEnd: (error: Error | undefined) => void;
+}
+
+export class Waits {
+  readonly #ports: WaitsPorts;
+  readonly #declared = new Map<number, Promise<void>>();
+  readonly #wheel: TimingWheel<Waiter>;
+
+  constructor(ports: WaitsPorts) {
+    this.#ports = ports;
+    this.#wheel = new TimingWheel<Waiter>(ports.clock, (waiter) => forget(waiter));
+  }
+
+  down(): void {
+    this.#declared.clear();
+  }
+
+  /** Sends it to wait for its time, or as far as one step brings it. */
+  async send({ queue, content, properties, dueMs, onEnd }: WaitingMessage): Promise<void> {
+    const { clock, outbound } = this.#ports;
+    try {
+      const address = await this.#addressFor(dueMs - clock.nowMs(), queue);
+      outbound.send({ ...address, content, properties, deadlineMs: Infinity, onEnd });
+    } catch (error) {
+      onEnd(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Counts a message among those that wait, until its time. */
+  count(view: GroupView, isRetry: boolean, dueMs: number): void {
+    const { clock } = this.#ports;
+    const waitMs = dueMs - clock.nowMs();
+    if (waitMs <= 0) return;
+    const waiter = new Waiter(view, isRetry, clock.monotonicMs() + waitMs);
+    view.waiters.add(waiter);
+    if (isRetry) view.retrying += 1;
+    else view.delayed += 1;
+    this.#wheel.add(waiter);
+  }
+
+  /** The group is gone, and with it what waits for it; how much that was. */
+  forgetAll(view: GroupView): number {
+    const { size } = view.waiters;
+    for (const waiter of view.waiters) {
+      this.#wheel.remove(waiter);
+      forget(waiter);
+    }
+    return size;
+  }
+
+  async #addressFor(waitMs: number, queue: string): Promise<Address> {
+    const { names } = this.#ports;
+    const step = waitMs < waitMin ? undefined : waitSteps.find((each) => each <= waitMs);
+    if (step === undefined) return { exchange: names.back, routingKey: queue };
+    await this.#declare(step);
+    return { exchange: names.wait(step), routingKey: queue };
+  }
+
+  #declare(step: number): Promise<void> {
+    const known = this.#declared.get(step);
+    if (known !== undefined) return known;
+    const { names, connection } = this.#ports;
+    const declaring = Promise.try(() =>
+      withChannel(connection(), (channel: Channel) => declareWait(channel, names, step)),
+    );
+    this.#declared.set(step, declaring);
+    declaring.catch(() => this.#declared.delete(step));
+    return declaring;
+  }
+}
+
+function forget(waiter: Waiter): void {
+  const { view, isRetry } = waiter;
+  if (!view.waiters.delete(waiter)) return;
+  if (isRetry) view.retrying -= 1;
+  else view.delayed -= 1;
+}
