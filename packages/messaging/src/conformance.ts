@@ -73,7 +73,7 @@ export function lawFor({ capabilities, restarts }: BusSubject): readonly BusChec
 
 /** Runs one check on a bus of its own, and closes that whatever came of it. */
 export async function runCheck(subject: BusSubject, check: BusCheck): Promise<void> {
-  const law = new LawRun(await subject.open(), subject.capabilities);
+  const law = new LawRun(await subject.open(), subject.capabilities, subject);
   const isDurable = law.bus.durability === "durable";
   assert(!isDurable || subject.restarts === true, "a durable bus must be held to `restarts: true`");
   try {

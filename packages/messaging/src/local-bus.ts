@@ -105,6 +105,7 @@ class LocalBus implements Bus, QueueHost {
     retried: 0,
     deadLettered: 0,
     expired: 0,
+    enqueueFailed: 0,
   };
   readonly #ids: IdSource;
   readonly #intake: Intake;
