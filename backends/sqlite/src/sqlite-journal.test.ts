@@ -24,7 +24,12 @@ function messageOf(n: number, fields: Partial<Message> = {}): Message {
 }
 
 function appendOf(group: number, seq: number, fields: Partial<Message> = {}): JournalAppend {
-  return { message: messageOf(seq, fields), deliverAtMs: undefined, groups: [{ group, seq }] };
+  return {
+    message: messageOf(seq, fields),
+    deliverAtMs: undefined,
+    expiresAtMs: undefined,
+    groups: [{ group, seq }],
+  };
 }
 
 function letterOf(id: string, message: Message, fields: Partial<DeadLetter> = {}): DeadLetter {
@@ -80,7 +85,14 @@ test("a message is kept with everything it has", () =>
       headers: { source: "account", principal: "account:1", "x-more": "täglich" },
       orderingKey: "kündigung 1",
     });
-    const appends = [{ message: full, deliverAtMs: undefined, groups: [{ group, seq: 7 }] }];
+    const appends = [
+      {
+        message: full,
+        deliverAtMs: undefined,
+        expiresAtMs: undefined,
+        groups: [{ group, seq: 7 }],
+      },
+    ];
     await journal.append([...appends, appendOf(group, 8, { body: null })]);
     const again = await reopen();
     assert.deepEqual(await again.read(group, 0, 10), [

@@ -117,7 +117,8 @@ export interface BusPublishOptions {
   readonly timeoutMs?: number | undefined;
   /**
    * Refuses with MESSAGING_UNROUTED a message whose topic nobody subscribes to; a group without
-   * members is somebody. Of a batch those before it are accepted, and none behind it. Default false.
+   * members is somebody. Of a batch those before it are accepted, and none behind it. With mode
+   * `enqueue` a networked bus may hear of it too late: a failure like others then. Default false.
    */
   readonly mandatory?: boolean | undefined;
   /**

@@ -3,7 +3,7 @@
 export { createEventReader } from "./event-reader.ts";
 export type { EventReader } from "./event-reader.ts";
 export { describeFailure, isFinal } from "./failure.ts";
-export { checkMessage } from "./message-check.ts";
+export { checkMessage, isOver } from "./message-check.ts";
 export type { MessageChecks } from "./message-check.ts";
 export type {
   BusJournal,
@@ -17,6 +17,7 @@ export { LocalDelivery } from "./queue-member.ts";
 export { localBusCapabilities, openLocalBus } from "./local-bus.ts";
 export type { LocalBusPorts } from "./local-bus.ts";
 export {
+  isEnqueue,
   isTopic,
   isWildcard,
   journalDefaults,

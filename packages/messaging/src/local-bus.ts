@@ -264,6 +264,11 @@ class LocalBus implements Bus, QueueHost {
     return this.#letters.keep(letter, from);
   }
 
+  expired(queue: DeliveryQueue, count: number): void {
+    this.counters.expired += count;
+    this.changed(queue);
+  }
+
   changed(queue: DeliveryQueue): void {
     this.#intake.serve(queue);
     this.#onProgress?.();

@@ -283,7 +283,7 @@ const retained: BusCheck = {
     await law.soon(subscription.close());
     await law.soon(law.bus.publish(law.messages(3)));
     await law.restart();
-    for (let step = 0; step < 100; step += 1) {
+    for (let step = 0; step < law.steps; step += 1) {
       if ((await law.soon(law.bus.status())).expired === 3) break;
       await law.advance(50);
     }
