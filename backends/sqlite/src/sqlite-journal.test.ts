@@ -89,20 +89,28 @@ test("a message is kept with everything it has", () =>
       {
         message: full,
         deliverAtMs: undefined,
-        expiresAtMs: undefined,
+        expiresAtMs: 1_735_689_600_000.5,
         groups: [{ group, seq: 7 }],
       },
     ];
     await journal.append([...appends, appendOf(group, 8, { body: null })]);
     const again = await reopen();
     assert.deepEqual(await again.read(group, 0, 10), [
-      { seq: 7, message: full, attempt: 0, failures: 0, retryAtMs: undefined },
+      {
+        seq: 7,
+        message: full,
+        attempt: 0,
+        failures: 0,
+        retryAtMs: undefined,
+        expiresAtMs: 1_735_689_600_000.5,
+      },
       {
         seq: 8,
         message: messageOf(8, { body: null, orderingKey: undefined }),
         attempt: 0,
         failures: 0,
         retryAtMs: undefined,
+        expiresAtMs: undefined,
       },
     ]);
     assert.equal(again.nextSeq, 9);
