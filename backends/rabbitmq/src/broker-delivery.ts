@@ -1,57 +1,66 @@
 /** A message that RabbitMQ delivered to this process and that is not acknowledged yet. */
 
-import type { Channel, ConsumeMessage } from "amqplib";
+import type { ConsumeMessage } from "amqplib";
 import { HeldDelivery } from "@banyan/messaging/internal";
 import type { HeldOwner } from "@banyan/messaging/internal";
+import type { QueueIntake } from "./queue-intake.ts";
 import type { Arrived, Passage } from "./wire.ts";
 
 export class BrokerDelivery extends HeldDelivery {
   readonly delivered: ConsumeMessage;
-  /** A tag means something on its own channel only. */
-  readonly channel: Channel;
+  /** Where it came from: a tag means something on its own channel only. */
+  readonly intake: QueueIntake;
   readonly passage: Passage;
-  /** The queue it came from, and comes back to. */
-  readonly queue: string;
+  /** Wall clock before which it is not handled. */
+  readonly dueMs: number;
+  readonly isRetry: boolean;
   /** Acknowledged, or given back: the server knows. */
   isSettled = false;
 
   constructor(
     { message, passage, returns }: Arrived,
-    { delivered, channel, queue, owner }: BrokerDeliveryInit,
+    { delivered, intake, owner }: BrokerDeliveryInit,
   ) {
     super(message, owner, delivered.fields.deliveryTag);
     this.delivered = delivered;
-    this.channel = channel;
+    this.intake = intake;
     this.passage = passage;
-    this.queue = queue;
-    this.attempt = passage.attempt + returns;
-    this.failures = passage.failures;
+    const note = intake.notes?.find(message.id);
+    // A partition is delivered ahead of its handlers: the server's count says nothing of attempts.
+    const counted = intake.notes === undefined ? passage.attempt + returns : passage.attempt;
+    this.attempt = Math.max(note?.attempt ?? 0, counted);
+    this.failures = Math.max(note?.failures ?? 0, passage.failures);
+    this.dueMs = note?.dueMs ?? passage.dueMs;
+    this.isRetry = note !== undefined || passage.isRetry;
+  }
+
+  /** The queue it came from, and comes back to. */
+  get queue(): string {
+    return this.intake.source.queue;
+  }
+
+  /** Of an ordered group: it waits for its next try where it is. */
+  get isOrdered(): boolean {
+    return this.intake.notes !== undefined;
   }
 
   /** False: its channel is gone, and it will be delivered again. */
   acknowledge(): boolean {
-    return this.#settle(() => this.channel.ack(this.delivered));
-  }
-
-  giveBack(): boolean {
-    return this.#settle(() => this.channel.nack(this.delivered, false, true));
-  }
-
-  #settle(tell: () => void): boolean {
     if (this.isSettled) return false;
     this.isSettled = true;
-    try {
-      tell();
-      return true;
-    } catch {
-      return false; // the channel has ended: the server gives the message to somebody again
-    }
+    this.intake.acks.acknowledge(this.delivered);
+    return true;
+  }
+
+  giveBack(): void {
+    if (this.isSettled) return;
+    this.isSettled = true;
+    this.intake.acks.giveBack(this.delivered);
   }
 }
 
 export interface BrokerDeliveryInit {
   readonly delivered: ConsumeMessage;
-  readonly channel: Channel;
-  readonly queue: string;
+  readonly intake: QueueIntake;
   readonly owner: HeldOwner;
 }

@@ -13,7 +13,7 @@
  * S3. No handler starts after `close` was called.
  */
 
-import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import type { ChannelModel, ConsumeMessage } from "amqplib";
 import { backoffMs, isBanyanError } from "@banyan/kernel";
 import type { Clock, Log, Random } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
@@ -22,6 +22,8 @@ import {
   drainDefaultMs,
   Fifo,
   isFinal,
+  isOver,
+  KeyLanes,
   leaseExpired,
   leaseLost,
   ownBackoff,
@@ -42,11 +44,16 @@ import { letterContent, letterProperties } from "./letters.ts";
 import { waitMin } from "./names.ts";
 import type { Names } from "./names.ts";
 import type { Outbound, Parcel } from "./outbound.ts";
+import { QueueIntake } from "./queue-intake.ts";
+import type { Source } from "./queue-intake.ts";
 import type { Waits } from "./waits.ts";
 import { contentOf, propertiesOf, readMessage } from "./wire.ts";
 
 /** So many processes may die of a message. */
 const lostMax = 10;
+
+/** The same where messages are delivered ahead: most of them were in no handler. */
+const lostAheadMax = 100;
 
 /** What is on its way to wait, or to the dead letters, when a subscription is closed has this long. */
 const transferMaxMs = 2000;
@@ -63,28 +70,18 @@ export interface SubscriptionHost {
   readonly names: Names;
   readonly outbound: Outbound;
   readonly waits: Waits;
-  readonly counters: { handled: number; retried: number; deadLettered: number };
+  readonly counters: { handled: number; retried: number; deadLettered: number; expired: number };
   /** Declares the queues of a subscription and says what to consume. */
   prepare(subscription: BrokerSubscription, connection: ChannelModel): Promise<readonly Source[]>;
   letterOf(subscription: BrokerSubscription, held: HeldDelivery, burial: Burial): DeadLetter;
   /** The queue of its dead letters is not there: makes it. */
   declareLetters(subscription: BrokerSubscription): Promise<void>;
+  /** Of the members of an ordered group it is the one that the partition is to go to. */
+  ownsPartition(subscription: BrokerSubscription, index: number): boolean;
   /** A message is through: there may be room in its group. */
   finished(view: GroupView): void;
   left(subscription: BrokerSubscription, unhandled: number): void;
   connection(): ChannelModel | undefined;
-}
-
-/** A consumer of one queue. */
-interface Intake {
-  readonly channel: Channel;
-  readonly tag: string;
-}
-
-/** A queue to take from. */
-export interface Source {
-  readonly queue: string;
-  readonly prefetch: number;
 }
 
 export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner {
@@ -97,7 +94,8 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   readonly #buffer = new Fifo<BrokerDelivery>();
   readonly #held = new Set<BrokerDelivery>();
   #view: GroupView;
-  #intakes: Intake[] = [];
+  readonly #lanes: KeyLanes | undefined;
+  #intakes: QueueIntake[] = [];
   #transfers = 0;
   #unhandled = 0;
   #isClosing = false;
@@ -120,6 +118,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.id = init.id;
     this.#view = init.view;
     this.#log = new QueueLog(host.log, spec.name);
+    this.#lanes = spec.ordered ? new KeyLanes() : undefined;
     this.#member = new QueueMember(this, { spec, handler, clock: host.clock });
   }
 
@@ -152,22 +151,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     const sources = await this.#host.prepare(this, connection);
     for (const source of sources) {
       if (this.#isClosing) return;
-      const channel = await connection.createChannel();
-      channel.on("error", (error) => {
-        this.#host.log.error("RabbitMQ ended the channel of a subscription", {
-          subscription: this.name,
-          error,
-        });
-      });
-      channel.on("close", () => this.#channelClosed(channel));
-      await channel.prefetch(source.prefetch);
-      const tag = `${this.id}.${source.queue}`.slice(0, 255);
-      this.#intakes.push({ channel, tag });
-      const take = (delivered: ConsumeMessage | null): void => {
-        if (delivered === null) void channel.close().catch(ignore);
-        else this.#arrived(delivered, channel, source.queue);
-      };
-      await channel.consume(source.queue, take, { consumerTag: tag });
+      await this.#openIntake(connection, source);
     }
   }
 
@@ -191,6 +175,19 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** The members of an ordered group have changed: partitions are shared out anew. */
+  membersChanged(): void {
+    for (const intake of this.#intakes) {
+      const { partition } = intake.source;
+      if (partition === undefined || intake.isYielding || this.#isClosing) continue;
+      if (this.#host.ownsPartition(this, partition.index)) continue;
+      // Behind the others again: its owner comes before this one then.
+      intake.isYielding = true;
+      void intake.stop();
+      this.#yieldWhenIdle(intake);
+    }
   }
 
   // What the member asks of its queue.
@@ -246,13 +243,15 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     for (const held of given.toSorted((a, b) => a.seq - b.seq)) {
       this.#stopped(held);
       this.#unhandled += 1;
-      this.#giveBack(ours(held));
+      const own = ours(held);
+      if (!own.isOrdered) this.#giveBack(own);
     }
   }
 
   left(): void {
     for (const held of this.#held) {
-      if (held.place !== "burying" && held.place !== "retrying") this.#giveBack(held);
+      if (held.isOrdered || held.place === "burying" || held.place === "retrying") continue;
+      this.#giveBack(held);
     }
   }
 
@@ -267,30 +266,48 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.failed(held, error);
   }
 
-  #arrived(delivered: ConsumeMessage, channel: Channel, queue: string): void {
+  async #openIntake(connection: ChannelModel, source: Source): Promise<void> {
+    const { outbound, log } = this.#host;
+    const intake = await QueueIntake.open(connection, source, {
+      outbound,
+      tag: `${this.id}.${source.queue}`.slice(0, 255),
+      onMessage: (delivered, from) => this.#arrived(delivered, from),
+      onClosed: (from) => this.#intakeClosed(from),
+      onError: (error) => {
+        log.error("RabbitMQ ended the channel of a subscription", {
+          subscription: this.name,
+          error,
+        });
+      },
+    });
+    this.#intakes.push(intake);
+  }
+
+  #arrived(delivered: ConsumeMessage, intake: QueueIntake): void {
     const isKeyed = delivered.fields.exchange === this.#host.names.keyed;
     const arrived = readMessage(delivered, isKeyed);
-    const held = new BrokerDelivery(arrived, { delivered, channel, queue, owner: this });
+    const held = new BrokerDelivery(arrived, { delivered, intake, owner: this });
     const { passage, message, returns, damage } = arrived;
     this.#held.add(held);
     this.#view.taken += 1;
     this.#view.newestMs = message.timestampMs;
-    if (this.#isClosing) {
-      this.#giveBack(held);
+    if (this.#isClosing || intake.isYielding) {
+      // Where there is an order, it goes back with its channel and keeps its place.
+      if (!held.isOrdered) this.#giveBack(held);
     } else if (passage.life !== undefined && passage.life !== this.#view.group.life) {
       // It waited for a group of this name that has been removed since.
       held.acknowledge();
       this.#forget(held);
     } else if (damage !== undefined) {
       this.#bury(held, { reason: "unreadable", error: damage });
-    } else if (returns >= lostMax) {
+    } else if (returns >= (held.isOrdered ? lostAheadMax : lostMax)) {
       this.#bury(held, { reason: "lease-lost", error: leaseLost(message.id, returns) });
     } else this.#waitOrReady(held);
   }
 
   #waitOrReady(held: BrokerDelivery): void {
-    const { clock, wheel } = this.#host;
-    const { dueMs, isRetry } = held.passage;
+    const { clock } = this.#host;
+    const { dueMs, isRetry } = held;
     const waitMs = dueMs - clock.nowMs();
     if (waitMs <= 0) {
       this.#ready(held);
@@ -298,14 +315,25 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     }
     // The wall clock may have jumped: no retry waits longer than a backoff.
     const boundMs = isRetry ? Math.min(waitMs, this.spec.backoff.maxMs ?? 30_000) : waitMs;
+    if (isRetry && held.isOrdered) {
+      // It holds its key until then.
+      if (this.#lanes?.enter(held) !== false) this.#nap(held, boundMs);
+      return;
+    }
     if (boundMs < waitMin) {
-      held.deadlineMs = clock.monotonicMs() + boundMs;
-      held.place = "delayed"; // in this process, not on its way
-      wheel.add(held);
+      this.#nap(held, boundMs);
       return;
     }
     const isCounted = held.passage.life !== undefined;
     this.#sendToWait(held, { dueMs: clock.nowMs() + boundMs, isRetry, isCounted });
+  }
+
+  /** Waits in this process. */
+  #nap(held: BrokerDelivery, waitMs: number): void {
+    const { clock, wheel } = this.#host;
+    held.deadlineMs = clock.monotonicMs() + waitMs;
+    held.place = "delayed";
+    wheel.add(held);
   }
 
   #ready(held: BrokerDelivery): void {
@@ -318,6 +346,11 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     while (!this.#isClosing && this.#buffer.size > 0 && this.#member.isFree) {
       const held = this.#buffer.shift();
       if (held === undefined) return;
+      if (held.isOrdered && this.#lanes?.enter(held) === false) continue;
+      if (isOver(held.message, this.#host.clock)) {
+        this.#drop(held);
+        continue;
+      }
       held.place = "running";
       this.#view.running += 1;
       this.#member.take(held);
@@ -330,6 +363,17 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     held.place = "ready";
   }
 
+  /** Its time to be handled is over. */
+  #drop(held: BrokerDelivery): void {
+    if (!held.acknowledge()) {
+      this.#forget(held);
+      return;
+    }
+    this.#host.counters.expired += 1;
+    this.#log.expired(1);
+    this.#through(held);
+  }
+
   #retryLater(held: BrokerDelivery, error: unknown): void {
     const { clock, random } = this.#host;
     const { backoff } = this.spec;
@@ -339,6 +383,14 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     const waitMs = asked > ownMs ? asked : ownMs; // an error may ask for NaN
     this.#count("retried");
     this.#log.warn("a message was not handled and will be delivered again", held, error);
+    if (held.isOrdered) {
+      const { attempt, failures } = held;
+      const dueMs = clock.nowMs() + waitMs;
+      held.intake.notes?.write(held.message.id, { attempt, failures, dueMs });
+      this.#host.waits.count(this.#view, true, dueMs);
+      this.#nap(held, waitMs);
+      return;
+    }
     this.#sendToWait(held, { dueMs: clock.nowMs() + waitMs, isRetry: true, isCounted: false });
   }
 
@@ -404,6 +456,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
         this.#count("deadLettered");
         this.#through(held);
       } else this.#forget(held);
+      this.#next();
       return;
     }
     if (this.#isClosing && error !== undefined) {
@@ -430,6 +483,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
 
   /** It leaves its group. */
   #through(held: BrokerDelivery): void {
+    held.intake.notes?.settle(held.message.id);
     this.#forget(held);
     this.#host.finished(this.#view);
   }
@@ -437,6 +491,20 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   #forget(held: BrokerDelivery): void {
     if (!this.#held.delete(held)) return;
     this.#view.taken -= 1;
+    // Its key is free for the next one.
+    const next = this.#lanes?.leave(held);
+    if (held.intake.isYielding) this.#yieldWhenIdle(held.intake);
+    else if (next instanceof BrokerDelivery) this.#unlock(next);
+  }
+
+  /** It holds its key now; it may have a wait of its own to finish. */
+  #unlock(held: BrokerDelivery): void {
+    const waitMs = held.isRetry ? held.dueMs - this.#host.clock.nowMs() : 0;
+    if (waitMs > 0) this.#nap(held, Math.min(waitMs, this.spec.backoff.maxMs ?? 30_000));
+    else {
+      held.place = "ready";
+      this.#buffer.unshift(held);
+    }
   }
 
   #giveBack(held: BrokerDelivery): void {
@@ -451,17 +519,34 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   }
 
   /** What it delivered is the server's again (S2); handlers go on, unheard. */
-  #channelClosed(channel: Channel): void {
-    this.#intakes = this.#intakes.filter((intake) => intake.channel !== channel);
-    this.#buffer.removeAll((held) => held.channel === channel);
+  #intakeClosed(intake: QueueIntake): void {
+    this.#intakes = this.#intakes.filter((each) => each !== intake);
+    this.#buffer.removeAll((held) => held.intake === intake);
+    this.#lanes?.takeWaiting((held) => ours(held).intake === intake);
     for (const held of this.#held) {
-      if (held.channel !== channel) continue;
+      if (held.intake !== intake) continue;
       held.isSettled = true;
+      // One that runs keeps its key until it ends: its message comes again behind it.
       if (held.place === "running") continue;
       if (held.slot !== -1) this.#host.wheel.remove(held);
       this.#forget(held);
     }
-    if (!this.#isClosing) this.#restore();
+    if (intake.isYielding) this.#reopen(intake.source);
+    else if (!this.#isClosing) this.#restore();
+  }
+
+  /** Gives a partition up as soon as nothing of it runs: order needs that nobody else begins. */
+  #yieldWhenIdle(intake: QueueIntake): void {
+    for (const held of this.#held) {
+      if (held.intake === intake && (held.place === "running" || held.place === "burying")) return;
+    }
+    void intake.close();
+  }
+
+  #reopen(source: Source): void {
+    const connection = this.#host.connection();
+    if (this.#isClosing || connection === undefined) return;
+    this.#openIntake(connection, source).catch(() => this.#restore());
   }
 
   /** The channel ended, but perhaps not the connection. */
@@ -472,7 +557,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
       this.#isRestoring = false;
       const connection = this.#host.connection();
       if (this.#isClosing || connection === undefined) return;
-      for (const { channel } of this.#intakes.splice(0)) void channel.close().catch(ignore);
+      for (const intake of this.#intakes.splice(0)) void intake.close();
       this.open(connection).catch((error: unknown) => {
         this.#host.log.error("a subscription could not be opened again and is tried again", {
           subscription: this.name,
@@ -485,15 +570,19 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
 
   async #close(drainMs: number): Promise<void> {
     // Not waited for: what still comes is given back.
-    for (const { channel, tag } of this.#intakes) void cancel(channel, tag);
+    for (const intake of this.#intakes) void intake.stop();
+    // Where there is an order it all goes back with its channel, which keeps it.
     for (const held of this.#held) {
-      if (held.place === "ready" || held.place === "delayed") this.#giveBack(held);
+      if (held.isOrdered && held.slot !== -1 && held.place !== "running") {
+        this.#host.wheel.remove(held);
+      } else if (!held.isOrdered && (held.place === "ready" || held.place === "delayed")) {
+        this.#giveBack(held);
+      }
     }
     this.#buffer.clear();
     await this.#member.close({ drainMs });
     if (this.#transfers > 0) await this.#allTransferred();
-    const intakes = this.#intakes.splice(0);
-    await Promise.all(intakes.map(({ channel }) => channel.close().catch(ignore)));
+    await Promise.all(this.#intakes.splice(0).map((intake) => intake.close()));
     this.#host.left(this, this.#unhandled);
   }
 
@@ -512,13 +601,3 @@ function ours(held: HeldDelivery): BrokerDelivery {
   if (held instanceof BrokerDelivery) return held;
   throw kernelErrors.INTERNAL("A subscription was handed a message that is not its own.");
 }
-
-async function cancel(channel: Channel, tag: string): Promise<void> {
-  try {
-    await channel.cancel(tag);
-  } catch {
-    // The channel has ended: nothing comes on it any more.
-  }
-}
-
-function ignore(): void {}

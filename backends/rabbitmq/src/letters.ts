@@ -15,10 +15,10 @@ import type {
 } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
 import { checkQuery } from "@banyan/messaging/internal";
-import { codeOf } from "./errors.ts";
 import type { Inspector } from "./inspector.ts";
 import type { Names } from "./names.ts";
 import type { ResolvedRabbitmqOptions } from "./options.ts";
+import { withLock } from "./server-lock.ts";
 import { withChannel } from "./topology.ts";
 import { contentOf, fresh, letterHeader, propertiesOf, readMessage } from "./wire.ts";
 import type { Passage } from "./wire.ts";
@@ -42,6 +42,9 @@ export interface LettersPorts {
 /** How long a lock is waited for. */
 const lockMaxMs = 10_000;
 const lockPauseMs = 25;
+
+/** How long letters may take on their way back into their queue. */
+const backMaxMs = 2000;
 
 export class BrokerLetters implements DeadLetters {
   readonly #ports: LettersPorts;
@@ -140,14 +143,31 @@ export class BrokerLetters implements DeadLetters {
     const queue = names.dead(name);
     const depth = await inspector.depth(queue);
     if (depth === undefined || depth.ready === 0) return;
-    await this.#locked(name, () =>
-      withChannel(connection(), async (channel) => {
-        for (const message of await takeAll(channel, queue)) {
+    await this.#locked(name, async () => {
+      const left = await withChannel(connection(), async (channel) => {
+        const all = await takeAll(channel, queue);
+        let gone = 0;
+        for (const message of all) {
           const decide = look(letterOf(message, name));
-          if (decide !== undefined && (await decide())) channel.ack(message);
+          if (decide === undefined || !(await decide())) continue;
+          channel.ack(message);
+          gone += 1;
         }
-      }),
-    );
+        return all.length - gone;
+      });
+      await this.#areBack(queue, left);
+    });
+  }
+
+  /** What the channel gave back is there a moment later: the next reader must not come before. */
+  async #areBack(queue: string, count: number): Promise<void> {
+    const { inspector, options } = this.#ports;
+    const untilMs = options.clock.monotonicMs() + backMaxMs;
+    while (options.clock.monotonicMs() < untilMs) {
+      const depth = await inspector.depth(queue);
+      if (depth === undefined || depth.ready >= count) return;
+      await options.clock.sleep(2);
+    }
   }
 
   /** One reader at a time, of all nodes: the lock is a queue that belongs to one connection. */
@@ -156,25 +176,10 @@ export class BrokerLetters implements DeadLetters {
     const { clock } = options;
     const giveUpMs = clock.monotonicMs() + lockMaxMs;
     for (;;) {
-      const channel = await connection().createChannel();
-      channel.on("error", () => undefined); // told by what was asked
-      try {
-        await channel.assertQueue(names.lock(`dead.${name}`), {
-          exclusive: true,
-          durable: false,
-          autoDelete: true,
-        });
-        try {
-          return await use();
-        } finally {
-          await channel.deleteQueue(names.lock(`dead.${name}`)).catch(() => undefined);
-          await channel.close().catch(() => undefined);
-        }
-      } catch (error) {
-        if (codeOf(error) !== 405) throw error;
-        if (clock.monotonicMs() > giveUpMs) throw lockTaken(name);
-        await clock.sleep(lockPauseMs);
-      }
+      const done = await withLock(connection(), names.lock(`dead.${name}`), use);
+      if (done !== "taken") return done.value;
+      if (clock.monotonicMs() > giveUpMs) throw lockTaken(name);
+      await clock.sleep(lockPauseMs);
     }
   }
 }
@@ -218,7 +223,11 @@ export function redriveProperties(message: Message, nowMs: number) {
 }
 
 function letterOf(delivered: ConsumeMessage, subscription: string): DeadLetter {
-  const { message } = readMessage(delivered, false);
+  const { id, topic, timestampMs, body, headers, orderingKey } = readMessage(
+    delivered,
+    false,
+  ).message;
+  const message: Message = { id, topic, timestampMs, body, headers, orderingKey };
   const written: unknown = delivered.properties.headers?.[letterHeader];
   if (typeof written === "string") {
     // We wrote it; the message is what it always was.

@@ -50,6 +50,11 @@ export class Names {
     return `${this.#prefix}.registry`;
   }
 
+  /** Where members of ordered groups tell of themselves. */
+  get members(): string {
+    return `${this.#prefix}.members`;
+  }
+
   group(name: string): string {
     return `${this.#prefix}.group.${name}`;
   }
@@ -61,6 +66,11 @@ export class Names {
 
   live(name: string, id: string): string {
     return `${this.#prefix}.live.${name}:${id}`;
+  }
+
+  /** Beside a partition: attempts at messages that wait in it. */
+  notes(name: string, index: number): string {
+    return `${this.#prefix}.group.${name}:${index}:notes`;
   }
 
   /** Routing key of all live broadcasts of a name: what a redrive goes to. */
@@ -87,6 +97,7 @@ export class Names {
       arguments: {
         "x-queue-type": this.#options.queueType,
         ...(this.#isQuorum ? { "x-delivery-limit": deliveryLimit } : {}),
+        ...(this.#isQuorum ? {} : { "x-max-priority": 9 }),
         ...(isPartition ? { "x-single-active-consumer": true } : {}),
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": this.dead(name),

@@ -172,10 +172,7 @@ function read(options: RabbitmqOptions, name: NumberName): number {
   throw invalid(`${name} must be a whole number from ${min} to ${max}`);
 }
 
-type Place = Pick<
-  ResolvedRabbitmqOptions,
-  "places" | "username" | "password" | "vhost" | "tls"
->;
+type Place = Pick<ResolvedRabbitmqOptions, "places" | "username" | "password" | "vhost" | "tls">;
 
 function placeOf(options: RabbitmqOptions): Place {
   const url = URL.parse(options.url ?? "amqp://127.0.0.1");
@@ -252,7 +249,9 @@ export function assertKnown(options: object, known: readonly string[], what: str
     if (known.includes(name)) continue;
     const meant = nearest(name, known);
     const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
-    throw messagingErrors.MESSAGING_OPTIONS_INVALID(`${what} has no option "${name}"${hint || "."}`);
+    throw messagingErrors.MESSAGING_OPTIONS_INVALID(
+      `${what} has no option "${name}"${hint || "."}`,
+    );
   }
 }
 

@@ -18,16 +18,29 @@ export interface PublishingPorts {
   readonly clock: Clock;
   readonly admission: Admission;
   readonly outbound: Outbound;
-  readonly addressOf: (message: OutgoingMessage) => Address;
-  readonly encode: (message: OutgoingMessage) => Pick<Parcel, "content" | "properties">;
+  /** It was accepted; nobody subscribes to it where the parcel was returned. */
   readonly confirmed: (message: OutgoingMessage, parcel: Parcel) => void;
+  /** Of what was only enqueued: nobody else is told. */
+  readonly enqueueFailed: (message: OutgoingMessage, error: Error) => void;
+}
+
+/** A message as it goes out. */
+export interface Envelope extends Address, Pick<Parcel, "content" | "properties"> {
+  readonly message: OutgoingMessage;
+}
+
+export interface PublishingTerms {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly mandatory: boolean;
+  readonly enqueue: boolean;
 }
 
 export class Publishing implements Waiting {
   readonly #ports: PublishingPorts;
-  readonly #messages: readonly OutgoingMessage[];
+  readonly #envelopes: readonly Envelope[];
   readonly #deadlineMs: number;
-  readonly #timeoutMs: number;
+  readonly #terms: PublishingTerms;
   readonly #parcels: Parcel[] = [];
   readonly #done = Promise.withResolvers<void>();
   #next = 0;
@@ -38,16 +51,13 @@ export class Publishing implements Waiting {
   #cancelTimer: (() => void) | undefined = undefined;
   #unlisten: (() => void) | undefined = undefined;
 
-  constructor(
-    messages: readonly OutgoingMessage[],
-    ports: PublishingPorts,
-    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
-  ) {
-    this.#messages = messages;
+  constructor(envelopes: readonly Envelope[], ports: PublishingPorts, terms: PublishingTerms) {
+    const { timeoutMs, signal, enqueue } = terms;
+    this.#envelopes = envelopes;
     this.#ports = ports;
-    this.#timeoutMs = timeoutMs;
-    this.#deadlineMs = ports.clock.monotonicMs() + timeoutMs;
-    if (signal !== undefined) this.#listen(signal);
+    this.#terms = terms;
+    this.#deadlineMs = enqueue ? Infinity : ports.clock.monotonicMs() + timeoutMs;
+    if (signal !== undefined && !enqueue) this.#listen(signal);
   }
 
   get isEnded(): boolean {
@@ -60,7 +70,7 @@ export class Publishing implements Waiting {
   }
 
   get topic(): string | undefined {
-    return this.#isStopped ? undefined : this.#messages[this.#next]?.topic;
+    return this.#isStopped ? undefined : this.#envelopes[this.#next]?.message.topic;
   }
 
   run(): Promise<void> {
@@ -71,8 +81,15 @@ export class Publishing implements Waiting {
   /** Sends as many as there is room for. */
   goOn(): void {
     const { admission } = this.#ports;
+    const { mandatory, enqueue } = this.#terms;
     for (let topic = this.topic; topic !== undefined; topic = this.topic) {
+      // Whether anybody wants it is known when it is confirmed, and none behind it may go before.
+      if (mandatory && !enqueue && this.#open > 0) return;
       if (!admission.take(topic)) {
+        if (enqueue) {
+          this.#late();
+          break;
+        }
         this.#waitAt(topic);
         return;
       }
@@ -82,9 +99,10 @@ export class Publishing implements Waiting {
   }
 
   goOne(): void {
-    const { outbound, addressOf, encode } = this.#ports;
-    const message = this.#messages[this.#next];
-    if (message === undefined) return;
+    const { outbound } = this.#ports;
+    const envelope = this.#envelopes[this.#next];
+    if (envelope === undefined) return;
+    const { message, exchange, routingKey, content, properties } = envelope;
     this.#next += 1;
     const refusal = outbound.refusal;
     if (refusal !== undefined) {
@@ -93,8 +111,10 @@ export class Publishing implements Waiting {
     }
     this.#open += 1;
     const parcel = outbound.send({
-      ...addressOf(message),
-      ...encode(message),
+      exchange,
+      routingKey,
+      content,
+      properties,
       deadlineMs: this.#deadlineMs,
       onEnd: (error, ended) => this.#ended(message, ended, error),
     });
@@ -113,9 +133,11 @@ export class Publishing implements Waiting {
 
   #waitAt(topic: string): void {
     const { admission, clock } = this.#ports;
-    this.#cancelTimer ??= clock.setTimer(this.#timeoutMs, () => this.#late(), { keepAlive: true });
+    this.#cancelTimer ??= clock.setTimer(this.#terms.timeoutMs, () => this.#late(), {
+      keepAlive: true,
+    });
     admission.wait(topic, this);
-    if (this.#timeoutMs <= 0) this.#late();
+    if (this.#terms.timeoutMs <= 0) this.#late();
   }
 
   #late(): void {
@@ -125,7 +147,7 @@ export class Publishing implements Waiting {
     this.stop(
       messagingErrors.MESSAGING_BUFFER_FULL(
         `Subscription "${full?.name ?? topic}" holds ${full?.bufferMax ?? 0} messages, as many as ` +
-          `it may, and made no room within ${this.#timeoutMs} ms; publish slower, raise its ` +
+          `it may, and made no room within ${this.#terms.timeoutMs} ms; publish slower, raise its ` +
           "concurrency, or start a member.",
         { details: { subscription: full?.name ?? topic } },
       ),
@@ -134,24 +156,48 @@ export class Publishing implements Waiting {
 
   #ended(message: OutgoingMessage, parcel: Parcel, error: Error | undefined): void {
     this.#open -= 1;
-    if (error === undefined) this.#ports.confirmed(message, parcel);
-    else {
-      this.#failure ??= error;
+    const failure = error ?? this.#unrouted(message, parcel);
+    if (failure === undefined) this.#ports.confirmed(message, parcel);
+    if (this.#terms.enqueue) {
+      if (failure !== undefined) this.#ports.enqueueFailed(message, failure);
+      return;
+    }
+    if (failure === undefined) {
+      if (this.#terms.mandatory) this.goOn();
+    } else {
+      this.#failure ??= failure;
       this.#isStopped = true;
       // Those behind it, if they are still here, are not to be accepted without it.
-      for (const other of this.#parcels) this.#ports.outbound.withdraw(other, error);
+      for (const other of this.#parcels) this.#ports.outbound.withdraw(other, failure);
     }
     this.#settle();
   }
 
   #settle(): void {
-    while (this.#parcels[this.#accepted]?.isConfirmed === true) this.#accepted += 1;
-    if (this.#open > 0 || (!this.#isStopped && this.#next < this.#messages.length)) return;
+    const { enqueue, mandatory } = this.#terms;
+    if (enqueue) this.#accepted = this.#parcels.length;
+    for (
+      let first = this.#parcels[this.#accepted];
+      first?.isConfirmed === true && !(mandatory && first.isReturned);
+      first = this.#parcels[this.#accepted]
+    ) {
+      this.#accepted += 1;
+    }
+    if ((this.#open > 0 && !enqueue) || (!this.#isStopped && this.#next < this.#envelopes.length))
+      return;
     this.#isStopped = true;
     this.#cancelTimer?.();
     this.#unlisten?.();
     if (this.#failure === undefined) this.#done.resolve();
     else this.#done.reject(refusedAfter(this.#failure, this.#accepted));
+  }
+
+  #unrouted({ id, topic }: OutgoingMessage, { isReturned }: Parcel): Error | undefined {
+    if (!this.#terms.mandatory || !isReturned) return undefined;
+    return messagingErrors.MESSAGING_UNROUTED(
+      `Nobody subscribes to ${topic}, and message ${id} was published as mandatory; nobody has it.`,
+      { details: { topic, accepted: 0 } },
+    );
   }
 
   #listen(signal: AbortSignal): void {

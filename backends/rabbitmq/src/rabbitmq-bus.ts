@@ -26,6 +26,8 @@ import type {
   DeadLetters,
   DeliveryHandler,
   DrainReport,
+  Message,
+  OutboundStatus,
   OutgoingMessage,
   SubscribeSpec,
   Subscription,
@@ -35,6 +37,8 @@ import {
   checkMessage,
   describeFailure,
   drainDefaultMs,
+  isEnqueue,
+  isOver,
   isWildcard,
   orderConflict,
   resolveSubscribeSpec,
@@ -48,30 +52,38 @@ import type {
 } from "@banyan/messaging/internal";
 import { Admission } from "./admission.ts";
 import { BrokerSubscription } from "./broker-subscription.ts";
-import type { Source, SubscriptionHost } from "./broker-subscription.ts";
+import type { SubscriptionHost } from "./broker-subscription.ts";
 import { GroupView } from "./group-view.ts";
 import { Inspector } from "./inspector.ts";
 import type { QueueDepth } from "./inspector.ts";
 import { BrokerLetters, redriveProperties } from "./letters.ts";
 import { Link } from "./link.ts";
+import { Members } from "./members.ts";
 import { nameLengthMax, Names, slotOf } from "./names.ts";
 import { resolveRabbitmqOptions } from "./options.ts";
 import type { RabbitmqOptions, ResolvedRabbitmqOptions } from "./options.ts";
 import { Outbound } from "./outbound.ts";
-import type { Address, Parcel } from "./outbound.ts";
+import type { Parcel } from "./outbound.ts";
+import type { Source } from "./queue-intake.ts";
 import { Publishing, withdrawn } from "./publishing.ts";
-import type { PublishingPorts } from "./publishing.ts";
+import type { Envelope, PublishingPorts } from "./publishing.ts";
 import { Registry } from "./registry.ts";
 import type { Group, GroupSpec } from "./registry.ts";
+import { RetentionSweep } from "./retention.ts";
 import { declareBase, declareGroup, declareLetters, queuesOf, withChannel } from "./topology.ts";
 import { untilConnected } from "./until-connected.ts";
 import { Waits } from "./waits.ts";
 import { contentOf, fresh, propertiesOf } from "./wire.ts";
 
+/** Messages of a partition that its member has at once, so that one key holds up no other. */
+const aheadMin = 128;
+
 /** What every bus on RabbitMQ offers. */
 export const rabbitmqCapabilities: ReadonlySet<BusCapability> = new Set([
   BusCapability.Wildcards,
+  BusCapability.Ordered,
   BusCapability.Delays,
+  BusCapability.Retention,
 ]);
 
 /**
@@ -107,7 +119,7 @@ function liveView(spec: ResolvedSubscribeSpec, id: string): GroupView {
 class RabbitmqBus implements Bus, SubscriptionHost {
   readonly name = "rabbitmq";
   readonly durability = "durable";
-  readonly capabilities = rabbitmqCapabilities;
+  readonly capabilities: ReadonlySet<BusCapability>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -123,6 +135,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     deadLettered: 0,
     deadLettersDropped: 0,
     expired: 0,
+    enqueueFailed: 0,
   };
   readonly #options: ResolvedRabbitmqOptions;
   readonly #ids: IdSource;
@@ -132,6 +145,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   readonly #admission: Admission;
   readonly #inspector: Inspector;
   readonly #letters: BrokerLetters;
+  readonly #members: Members;
+  readonly #sweep: RetentionSweep;
   readonly #subscriptions = new Set<BrokerSubscription>();
   readonly #running = new Set<Publishing>();
   readonly #publishPorts: PublishingPorts;
@@ -145,6 +160,11 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   constructor(options: ResolvedRabbitmqOptions) {
     const { clock, random, log } = options;
     this.#options = options;
+    // Quorum queues of RabbitMQ 3.10 refuse x-max-priority.
+    this.capabilities =
+      options.queueType === "classic"
+        ? new Set([...rabbitmqCapabilities, BusCapability.Priority])
+        : rabbitmqCapabilities;
     this.clock = clock;
     this.random = random;
     this.log = log;
@@ -185,6 +205,18 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       changed: (name, group) => this.#groupChanged(name, group),
     });
     this.#letters = this.#openLetters();
+    this.#members = new Members({ clock, log, names: this.names, outbound: this.outbound });
+    this.#sweep = new RetentionSweep({
+      clock,
+      log,
+      names: this.names,
+      groups: () => this.#registry.groups,
+      depthOf: (group) => this.#depthOf(group),
+      connection: () => this.#consuming.connection,
+      dropped: (_group, count) => {
+        this.counters.expired += count;
+      },
+    });
     this.#publishPorts = this.#portsOfPublishing();
   }
 
@@ -213,11 +245,15 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       this.#assertOpen();
       const { signal, timeoutMs = this.#options.publishTimeoutMs, owned = false } = options;
       if (signal?.aborted === true) throw withdrawn(signal);
-      const checks = { bodySizeMax: this.bodySizeMax, delays: this.clock, owned };
+      const { mandatory = false } = options;
+      const terms = { timeoutMs, signal, mandatory, enqueue: isEnqueue(options) };
+      const priority = this.capabilities.has("priority");
+      const checks = { bodySizeMax: this.bodySizeMax, delays: this.clock, owned, priority };
       const batch = isBatch(messages) ? messages : [messages];
       const checked = batch.map((each) => checkMessage(each, checks));
-      for (const each of checked) propertiesOf(each, fresh); // refused before the first is sent
-      const publishing = new Publishing(checked, this.#publishPorts, { timeoutMs, signal });
+      const envelopes = checked.map((each) => this.#envelopeOf(each));
+      const alive = envelopes.filter(({ message }) => !this.#isOver(message));
+      const publishing = new Publishing(alive, this.#publishPorts, terms);
       this.#running.add(publishing);
       const done = publishing.run();
       const forget = (): void => void this.#running.delete(publishing);
@@ -257,7 +293,10 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       }
       const view = this.#admission.view(name);
       const connection = this.#connection();
-      for (const queue of queuesOf(this.names, group)) {
+      const notes = Array.from({ length: group.partitions }, (_, index) =>
+        this.names.notes(name, index),
+      );
+      for (const queue of [...queuesOf(this.names, group), ...notes]) {
         await withChannel(connection, (channel) => channel.deleteQueue(queue));
       }
       await this.#registry.remove(group);
@@ -273,6 +312,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       .map((subscription) => this.#liveStatus(subscription));
     return {
       ...this.counters,
+      outbound: this.#outboundStatus(),
       publishesWaiting: [...this.#running].filter(({ isWaiting }) => isWaiting).length,
       subscriptions: await Promise.all([...groups, ...lives]),
     };
@@ -321,7 +361,18 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     }
     const group = this.#registry.find(spec.name) ?? subscription.view.group;
     await declareGroup(connection, this.names, group);
-    return [{ queue: this.names.group(spec.name), prefetch }];
+    const partitions = Array.from({ length: group.partitions }, (_, index): Source => {
+      const queue = this.names.partition(spec.name, index);
+      if (!spec.ordered) return { queue, prefetch }; // what an order left behind
+      const notes = this.names.notes(spec.name, index);
+      return { queue, prefetch: Math.max(aheadMin, prefetch * 2), partition: { index, notes } };
+    });
+    return [{ queue: this.names.group(spec.name), prefetch }, ...partitions];
+  }
+
+  ownsPartition({ id, name }: BrokerSubscription, index: number): boolean {
+    const owner = this.#members.ownerOf(name, index);
+    return owner === undefined || owner === id;
   }
 
   letterOf({ spec }: BrokerSubscription, held: HeldDelivery, burial: Burial): DeadLetter {
@@ -348,8 +399,17 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   }
 
   left(subscription: BrokerSubscription, unhandled: number): void {
+    this.#members.leave(subscription);
     this.#subscriptions.delete(subscription);
     this.#unhandled += unhandled;
+  }
+
+  /** It was over when it was published: it goes to nobody. */
+  #isOver(message: OutgoingMessage): boolean {
+    if (!isOver(message, this.clock)) return false;
+    this.counters.published += 1;
+    this.counters.expired += 1;
+    return true;
   }
 
   #portsOfPublishing(): PublishingPorts {
@@ -357,14 +417,13 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       clock: this.clock,
       admission: this.#admission,
       outbound: this.outbound,
-      addressOf: (message) => this.#addressOf(message),
-      encode: (message) => ({
-        content: contentOf(message),
-        properties: { ...propertiesOf(message, fresh), mandatory: true },
-      }),
       confirmed: (_message, { isReturned }: Parcel) => {
         this.counters.published += 1;
         if (isReturned) this.counters.unrouted += 1;
+      },
+      enqueueFailed: ({ id, topic }, error) => {
+        this.counters.enqueueFailed += 1;
+        this.log.error("an enqueued message was not kept", { topic, messageId: id, error });
       },
     };
   }
@@ -381,9 +440,18 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     });
   }
 
-  #addressOf({ topic, orderingKey }: OutgoingMessage): Address {
-    if (orderingKey === undefined) return { exchange: this.names.events, routingKey: topic };
-    return { exchange: this.names.keyed, routingKey: `${slotOf(orderingKey)}.${topic}` };
+  /** @throws MESSAGING_MESSAGE_INVALID for a header that is not the publisher's to set */
+  #envelopeOf(message: OutgoingMessage): Envelope {
+    const { topic, orderingKey } = message;
+    const { keyed, events } = this.names;
+    const isKeyed = orderingKey !== undefined;
+    return {
+      message,
+      exchange: isKeyed ? keyed : events,
+      routingKey: isKeyed ? `${slotOf(orderingKey)}.${topic}` : topic,
+      content: contentOf(message),
+      properties: { ...propertiesOf(message, fresh), mandatory: true },
+    };
   }
 
   /** @throws what cannot be asked of this bus */
@@ -406,7 +474,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     const { capabilities } = this;
     if (isWildcard(spec.topic) && !capabilities.has("wildcards")) throw missing("wildcards");
     if (spec.ordered && !capabilities.has("ordered")) throw missing("ordered");
-    if (spec.retentionMs !== undefined && !capabilities.has("retention")) throw missing("retention");
+    if (spec.retentionMs !== undefined && !capabilities.has("retention"))
+      throw missing("retention");
   }
 
   /**
@@ -440,6 +509,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     try {
       await subscription.open(connection);
       this.#assertTaking();
+      if (subscription.spec.ordered) this.#members.join(subscription);
       return subscription;
     } catch (error) {
       await subscription.close({ drainMs: 0 });
@@ -466,7 +536,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     const isGroup = delivery === "group";
     const view = isGroup ? this.#admission.view(subscription) : undefined;
     if (isGroup && (view === undefined || !view.hasRoom)) return false;
-    const routingKey = isGroup ? this.names.group(subscription) : this.names.lives(subscription);
+    const routingKey =
+      view === undefined ? this.names.lives(subscription) : this.#queueFor(view.group, message);
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     this.outbound.send({
       exchange: isGroup ? "" : this.names.back,
@@ -482,6 +553,25 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     const isGone = await promise;
     if (isGone) view?.published();
     return isGone;
+  }
+
+  /** Of a group: where a message of it belongs. */
+  #queueFor({ name, ordered, partitions }: Group, { orderingKey }: Message): string {
+    if (!ordered || orderingKey === undefined) return this.names.group(name);
+    return this.names.partition(name, slotOf(orderingKey) % partitions);
+  }
+
+  #outboundStatus(): OutboundStatus {
+    const { size, unconfirmed, bytes, oldestMs, blocked, isUp } = this.outbound;
+    return {
+      connected: isUp && blocked === undefined,
+      waiting: size - unconfirmed,
+      unconfirmed,
+      bytes,
+      oldestMs,
+      limit: this.#options.outboundMax,
+      blocked,
+    };
   }
 
   async #groupStatus(group: Group): Promise<SubscriptionStatus> {
@@ -531,6 +621,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
 
   #groupChanged(name: string, group: Group | undefined): void {
     this.#admission.changed(name, group);
+    if (group?.retentionMs !== undefined) this.#sweep.start();
     const view = this.#admission.view(name);
     for (const subscription of this.#subscriptions) {
       if (view !== undefined && subscription.name === name && subscription.delivery === "group") {
@@ -542,6 +633,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   async #up(connection: ChannelModel): Promise<void> {
     try {
       await withChannel(connection, (channel) => declareBase(channel, this.names));
+      await this.#members.up(connection);
       await this.#registry.up(connection);
       await this.#registry.ready;
     } catch (error) {
@@ -591,12 +683,14 @@ class RabbitmqBus implements Bus, SubscriptionHost {
 
   async #close(drainMs: number): Promise<DrainReport> {
     this.#isDraining = true;
+    this.#sweep.close();
     const endsMs = this.clock.monotonicMs() + drainMs;
     await Promise.all([...this.#subscriptions].map((each) => each.close({ drainMs })));
     const closed = kernelErrors.CLOSED("The bus was closed before it had room for the message.");
     for (const publishing of this.#running) publishing.stop(closed);
     await this.outbound.idle(endsMs - this.clock.monotonicMs());
     this.#isClosed = true;
+    this.#members.close();
     const left = this.outbound.close();
     if (left > 0) this.log.error("messages that RabbitMQ has not confirmed are lost", { left });
     await Promise.all([this.#publishing.close(), this.#consuming.close()]);

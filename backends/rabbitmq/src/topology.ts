@@ -18,6 +18,7 @@ export async function declareBase(channel: Channel, names: Names): Promise<void>
   });
   await channel.assertExchange(names.events, "topic", { durable: true });
   await channel.assertExchange(names.keyed, "topic", { durable: true });
+  await channel.assertExchange(names.members, "fanout", { durable: true });
 }
 
 export async function declareWait(channel: Channel, names: Names, ms: number): Promise<void> {
@@ -102,9 +103,12 @@ export async function withChannel<T>(
     return await use(channel);
   } catch (error) {
     if (codeOf(error) === 403) {
-      throw rabbitmqErrors.RABBITMQ_REFUSED("RabbitMQ does not let the user do what the bus needs.", {
-        cause: error,
-      });
+      throw rabbitmqErrors.RABBITMQ_REFUSED(
+        "RabbitMQ does not let the user do what the bus needs.",
+        {
+          cause: error,
+        },
+      );
     }
     throw error;
   } finally {

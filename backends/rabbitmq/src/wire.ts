@@ -4,7 +4,7 @@
  */
 
 import type { MessageProperties, Options } from "amqplib";
-import type { Message, MessageHeaders, OutgoingMessage } from "@banyan/messaging";
+import type { MessageHeaders, OutgoingMessage } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
 
 /** What the bus knows of a message beside the message. */
@@ -37,6 +37,7 @@ const own = {
   topic: "x-banyan-topic",
   key: "x-banyan-ordering-key",
   due: "x-banyan-due",
+  expires: "x-banyan-expires",
   attempt: "x-banyan-attempt",
   failures: "x-banyan-failures",
   retry: "x-banyan-retry",
@@ -67,6 +68,7 @@ export function propertiesOf(message: OutgoingMessage, passage: Passage): Option
   headers[own.timestamp] = message.timestampMs;
   if (message.orderingKey !== undefined) headers[own.key] = message.orderingKey;
   if (message.deliverAtMs !== undefined) headers[own.due] = message.deliverAtMs;
+  if (message.expiresAtMs !== undefined) headers[own.expires] = message.expiresAtMs;
   if (passage !== fresh) write(headers, message, passage);
   return {
     messageId: message.id,
@@ -74,6 +76,7 @@ export function propertiesOf(message: OutgoingMessage, passage: Passage): Option
     contentType: "application/json",
     deliveryMode: 2,
     headers,
+    ...(message.priority === undefined ? {} : { priority: message.priority }),
     ...(correlationId !== undefined && Buffer.byteLength(correlationId) <= 255
       ? { correlationId }
       : {}),
@@ -101,7 +104,8 @@ export function contentOf(message: OutgoingMessage): Buffer {
 
 /** What arrived, as far as it is read without its body. */
 export interface Arrived {
-  readonly message: Message;
+  /** With its expiry and its priority; a time it waited for is in the passage. */
+  readonly message: OutgoingMessage;
   readonly passage: Passage;
   /** Deliveries that were never acknowledged, as the server counts them. */
   readonly returns: number;
@@ -127,18 +131,22 @@ export function readMessage({ content, fields, properties }: Incoming, isKeyed: 
   headers["source"] ??= "unknown";
   const { routingKey } = fields;
   const topic =
-    textAt(given, own.topic) ?? (isKeyed ? routingKey.slice(routingKey.indexOf(".") + 1) : routingKey);
+    textAt(given, own.topic) ??
+    (isKeyed ? routingKey.slice(routingKey.indexOf(".") + 1) : routingKey);
   const seconds: unknown = properties.timestamp;
   const timestampMs =
     numberAt(given, own.timestamp) ?? (typeof seconds === "number" ? seconds * 1000 : 0);
   const body = parse(content);
-  const message: Message = {
+  const priority: unknown = properties.priority;
+  const message: OutgoingMessage = {
     id: typeof properties.messageId === "string" ? properties.messageId : "unknown",
     topic,
     timestampMs,
     body: body.value,
     headers: Object.freeze(headers) as unknown as MessageHeaders, // it has a source
     orderingKey: textAt(given, own.key),
+    expiresAtMs: numberAt(given, own.expires),
+    priority: typeof priority === "number" ? priority : undefined,
   };
   return {
     message,

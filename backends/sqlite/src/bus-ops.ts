@@ -28,6 +28,7 @@ export type Place = readonly [group: number, seq: number];
 export type AppendOp = readonly [
   name: "busAppend",
   dueAt: number | null,
+  expiresAt: number | null,
   ...message: StoredMessage,
   ...places: number[],
 ];
@@ -97,6 +98,7 @@ export type BusOp =
 const message = "message_id, topic, published_at, ordering_key, headers, body";
 const letter = "id, subscription, delivery, attempts, reason, error, dead_at";
 const queued = `group_id, seq, attempt, failures, retry_at, queued_at, ${message}`;
+const delayed = `group_id, seq, due_at, ${message}`;
 const place = "group_id = ? AND seq = ?";
 
 const sql = {
@@ -111,9 +113,11 @@ const sql = {
   clearDelayed: `
     DELETE FROM bus_delayed WHERE rowid IN
       (SELECT rowid FROM bus_delayed WHERE group_id = ? LIMIT ?)`,
-  append: `INSERT INTO bus_queue (${queued}) VALUES (?, ?, 0, 0, NULL, ?, ?, ?, ?, ?, ?, ?)`,
+  append: `
+    INSERT INTO bus_queue (${queued}, expires_at)
+    VALUES (?, ?, 0, 0, NULL, ?, ?, ?, ?, ?, ?, ?, ?)`,
   delay: `
-    INSERT INTO bus_delayed (group_id, seq, due_at, ${message}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    INSERT INTO bus_delayed (${delayed}, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   acknowledge: "DELETE FROM bus_queue WHERE group_id = ? AND seq BETWEEN ? AND ?",
   progress: `UPDATE bus_queue SET attempt = ?, failures = ?, retry_at = ? WHERE ${place}`,
   take: `DELETE FROM bus_queue WHERE ${place}`,
@@ -124,8 +128,8 @@ const sql = {
     SELECT group_id, seq FROM bus_delayed WHERE due_at <= ? ORDER BY due_at, seq, group_id LIMIT ?`,
   // The rows of a group that is gone are dropped, not moved.
   wake: `
-    INSERT INTO bus_queue (${queued})
-    SELECT group_id, ?, 0, 0, NULL, ?, ${message} FROM bus_delayed
+    INSERT INTO bus_queue (${queued}, expires_at)
+    SELECT group_id, ?, 0, 0, NULL, ?, ${message}, expires_at FROM bus_delayed
     WHERE ${place} AND EXISTS (SELECT 1 FROM bus_groups WHERE id = group_id)`,
   takeDelayed: `DELETE FROM bus_delayed WHERE ${place}`,
   expire: `
@@ -181,8 +185,8 @@ export const busOps: OpTable<BusOp> = {
 };
 
 function append(context: OpContext, op: AppendOp): void {
-  const [, dueAt, id, topic, publishedAt, orderingKey, headers, body, ...places] = op;
-  const stored = [id, topic, publishedAt, orderingKey, headers, body] as const;
+  const [, dueAt, expiresAt, id, topic, publishedAt, orderingKey, headers, body, ...places] = op;
+  const stored = [id, topic, publishedAt, orderingKey, headers, body, expiresAt] as const;
   for (let at = 0; at < places.length; at += 2) {
     const [group = 0, seq = 0] = [places[at], places[at + 1]];
     if (dueAt === null) context.run(sql.append, group, seq, publishedAt, ...stored);

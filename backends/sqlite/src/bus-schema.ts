@@ -1,5 +1,5 @@
 /**
- * The bus's part of the file, as one step of `migrations.ts`: never edited once it was released.
+ * The bus's part of the file, as steps of `migrations.ts`: never edited once they were released.
  *
  * A message is one row for each group that it waits in; the acknowledgement deletes the row. So a
  * group costs what it holds, and nothing has to be counted to know when a message may go. What that
@@ -60,3 +60,8 @@ export const busSchema = `
     body TEXT NOT NULL
   ) STRICT;
   CREATE INDEX bus_dead_letters_by_subscription ON bus_dead_letters (subscription, id);`;
+
+/** When a message that waits is not handled any more. A dead letter has no such time. */
+export const busExpirySchema = `
+  ALTER TABLE bus_queue ADD COLUMN expires_at REAL;
+  ALTER TABLE bus_delayed ADD COLUMN expires_at REAL;`;

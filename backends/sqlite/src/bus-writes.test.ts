@@ -19,7 +19,7 @@ function appendOf(group: number, seq: number): JournalAppend {
     headers: { source: "account" },
     orderingKey: undefined,
   };
-  return { message, deliverAtMs: undefined, groups: [{ group, seq }] };
+  return { message, deliverAtMs: undefined, expiresAtMs: undefined, groups: [{ group, seq }] };
 }
 
 /** A journal with ten messages in one group; `other` is another program on its file. */

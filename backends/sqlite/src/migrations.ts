@@ -8,7 +8,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
-import { busSchema } from "./bus-schema.ts";
+import { busExpirySchema, busSchema } from "./bus-schema.ts";
 import { sqliteErrors } from "./errors.ts";
 
 export const migrations: readonly string[] = Object.freeze([
@@ -34,6 +34,7 @@ export const migrations: readonly string[] = Object.freeze([
    ALTER TABLE entries ADD COLUMN updated_at REAL;
    CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;`,
   busSchema,
+  busExpirySchema,
 ]);
 
 /**

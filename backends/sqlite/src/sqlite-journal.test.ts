@@ -24,7 +24,12 @@ function messageOf(n: number, fields: Partial<Message> = {}): Message {
 }
 
 function appendOf(group: number, seq: number, fields: Partial<Message> = {}): JournalAppend {
-  return { message: messageOf(seq, fields), deliverAtMs: undefined, groups: [{ group, seq }] };
+  return {
+    message: messageOf(seq, fields),
+    deliverAtMs: undefined,
+    expiresAtMs: undefined,
+    groups: [{ group, seq }],
+  };
 }
 
 function letterOf(id: string, message: Message, fields: Partial<DeadLetter> = {}): DeadLetter {
@@ -80,17 +85,32 @@ test("a message is kept with everything it has", () =>
       headers: { source: "account", principal: "account:1", "x-more": "täglich" },
       orderingKey: "kündigung 1",
     });
-    const appends = [{ message: full, deliverAtMs: undefined, groups: [{ group, seq: 7 }] }];
+    const appends = [
+      {
+        message: full,
+        deliverAtMs: undefined,
+        expiresAtMs: 1_735_689_600_000.5,
+        groups: [{ group, seq: 7 }],
+      },
+    ];
     await journal.append([...appends, appendOf(group, 8, { body: null })]);
     const again = await reopen();
     assert.deepEqual(await again.read(group, 0, 10), [
-      { seq: 7, message: full, attempt: 0, failures: 0, retryAtMs: undefined },
+      {
+        seq: 7,
+        message: full,
+        attempt: 0,
+        failures: 0,
+        retryAtMs: undefined,
+        expiresAtMs: 1_735_689_600_000.5,
+      },
       {
         seq: 8,
         message: messageOf(8, { body: null, orderingKey: undefined }),
         attempt: 0,
         failures: 0,
         retryAtMs: undefined,
+        expiresAtMs: undefined,
       },
     ]);
     assert.equal(again.nextSeq, 9);

@@ -50,7 +50,7 @@ interface PageSql {
 }
 
 const queuePage = pageSql("bus_queue", {
-  columns: `${messageColumns}, seq, attempt, failures, retry_at`,
+  columns: `${messageColumns}, seq, attempt, failures, retry_at, expires_at`,
   where: "group_id = ? AND seq > ? ORDER BY seq LIMIT ?",
 });
 const letterRow = `${letterColumns}, ${messageColumns}`;
@@ -286,20 +286,22 @@ class SqliteJournal implements BusJournal {
     taken.delete(this.medium);
   }
 
-  #appendOp({ message, deliverAtMs, groups }: JournalAppend): AppendOp {
+  #appendOp({ message, deliverAtMs, expiresAtMs, groups }: JournalAppend): AppendOp {
+    const times = [deliverAtMs ?? null, expiresAtMs ?? null] as const;
     const places = groups.flatMap(({ group, seq }) => [group, seq]);
-    return ["busAppend", deliverAtMs ?? null, ...this.#rows.toRow(message), ...places];
+    return ["busAppend", ...times, ...this.#rows.toRow(message), ...places];
   }
 
   #entryOf(row: SqlRow, group: number): JournalEntry {
     const { message, isDamaged } = this.#rows.fromRow(row);
-    const [seq, attempt, failures, retryAt] = row.slice(6);
+    const [seq, attempt, failures, retryAt, expiresAt] = row.slice(6);
     const entry = {
       seq: Number(seq),
       message,
       attempt: Number(attempt),
       failures: Number(failures),
       retryAtMs: typeof retryAt === "number" ? retryAt : undefined,
+      expiresAtMs: typeof expiresAt === "number" ? expiresAt : undefined,
     };
     if (!isDamaged) return entry;
     const damage = sqliteErrors.SQLITE_FILE_CORRUPT(

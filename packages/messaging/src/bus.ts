@@ -23,6 +23,12 @@
  *   keys of a group once many thousand messages wait behind such retries, and says how many.
  * - **Delays**: a message with `deliverAtMs` counts as held from its publication on, and joins the
  *   end of the queue when the wall clock gets there.
+ * - **Expiry**: a message whose `expiresAtMs` is over is not handled any more. It is looked at when
+ *   its turn comes, first or again, and counts as held until then. A redriven letter has none.
+ * - **Priority**: of what waits in a group the messages of a higher `priority` come first, those of
+ *   one priority in their order. It takes the capability `priority`.
+ * - **Every property stays**: a redelivery, a dead letter and what is redriven of it keep the id,
+ *   the time, the body, the ordering key and all headers of the message.
  * - **No shared objects**: a delivered body belongs to the handler alone.
  */
 
@@ -47,6 +53,8 @@ export const BusCapability = {
   Retention: "retention",
   /** `stage`: a publish that is committed with a transaction of a state engine. */
   Transactions: "transactions",
+  /** `priority`: messages that pass others which wait. */
+  Priority: "priority",
 } as const;
 export type BusCapability = (typeof BusCapability)[keyof typeof BusCapability];
 
@@ -59,6 +67,8 @@ export interface MessageHeaders {
   /** W3C trace context of the publishing call. */
   readonly traceparent?: string | undefined;
   readonly tracestate?: string | undefined;
+  /** What the message belongs to, in the publisher's own words: an order, a request. */
+  readonly correlationId?: string | undefined;
   /** Version of the payload's schema. Default `"1"`. */
   readonly schemaVersion?: string | undefined;
   /** Further headers, by lower-case name. */
@@ -83,13 +93,40 @@ export interface Message {
 export interface OutgoingMessage extends Message {
   /** Capability `delays`: not delivered before this wall-clock time. */
   readonly deliverAtMs?: number | undefined;
+  /**
+   * Not handled from this wall-clock time on, later than `deliverAtMs` and within ten years: it is
+   * dropped when its turn comes, a retry's too, and counts as held until then. One that is over
+   * when it is published is accepted and goes to nobody. Counted in `BusStatus.expired`. Default:
+   * never.
+   */
+  readonly expiresAtMs?: number | undefined;
+  /** Capability `priority`: a whole number, 0 … 9, higher first. Default 0. */
+  readonly priority?: number | undefined;
 }
+
+/**
+ * `safe`: the publish resolves when the messages are as safe as the bus's durability says.
+ * `enqueue`: when the bus has them in its process, not safe yet.
+ */
+export type PublishMode = "safe" | "enqueue";
 
 export interface BusPublishOptions {
   /** Withdraws what is not accepted yet. */
   readonly signal?: AbortSignal | undefined;
   /** How long to wait for room. Default: the bus's `publishTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Refuses with MESSAGING_UNROUTED a message whose topic nobody subscribes to; a group without
+   * members is somebody. Of a batch those before it are accepted, and none behind it. With mode
+   * `enqueue` a networked bus may hear of it too late: a failure like others then. Default false.
+   */
+  readonly mandatory?: boolean | undefined;
+  /**
+   * `enqueue` does not wait, for room neither: a full subscription is MESSAGING_BUFFER_FULL at
+   * once. What fails later is logged as an error with id and topic, and counted in
+   * `BusStatus.enqueueFailed`. Default `safe`.
+   */
+  readonly mode?: PublishMode | undefined;
   /**
    * The messages and their bodies were built for this publish and nobody keeps them: the bus may
    * take them without a copy. Default false.
@@ -254,6 +291,27 @@ export interface SubscriptionStatus {
   readonly deadLettered: number;
 }
 
+/**
+ * What a networked bus has sent, or is about to send, and its server has not confirmed yet: it is
+ * in this process only.
+ */
+export interface OutboundStatus {
+  /** There is a connection that takes messages. */
+  readonly connected: boolean;
+  /** Messages that are not sent yet. */
+  readonly waiting: number;
+  /** Messages that are sent and not confirmed. */
+  readonly unconfirmed: number;
+  /** Size of both, in bytes. */
+  readonly bytes: number;
+  /** Age of the oldest of both, in milliseconds; 0: there is none. */
+  readonly oldestMs: number;
+  /** As many messages as there may be of both. */
+  readonly limit: number;
+  /** Why the server takes nothing now, in its words; `undefined`: it does. */
+  readonly blocked: string | undefined;
+}
+
 /** Counters since the bus was opened, and depths now. */
 export interface BusStatus {
   readonly published: number;
@@ -265,14 +323,24 @@ export interface BusStatus {
   readonly deadLettered: number;
   /** Dead letters pushed out because there were too many. */
   readonly deadLettersDropped: number;
-  /** Messages dropped because a group without members was past its `retentionMs`. */
+  /**
+   * Messages dropped because a group without members was past its `retentionMs`, or past their own
+   * `expiresAtMs`. Of a group each counts; one that was over when it was published counts once.
+   */
   readonly expired: number;
+  /** Messages that a publish with mode `enqueue` had resolved for, and that were not kept. */
+  readonly enqueueFailed: number;
   /** Publishes waiting for room. */
   readonly publishesWaiting: number;
+  /** Of a networked bus: what its server has not confirmed. Local ones leave it out. */
+  readonly outbound?: OutboundStatus | undefined;
   readonly subscriptions: readonly SubscriptionStatus[];
 }
 
-/** What was not handled in time: a durable bus keeps it, an ephemeral one has lost it. */
+/**
+ * What was not handled in time: a durable bus keeps it, an ephemeral one has lost it. Where groups
+ * share their backlog with other processes: what this one had taken of it and gave back.
+ */
 export interface DrainReport {
   readonly unhandled: number;
 }
@@ -288,12 +356,13 @@ export interface Bus extends AsyncDisposable {
   /** Most characters of JSON in a body. Left out: 1 Mi. For whoever checks before it publishes. */
   readonly bodySizeMax?: number | undefined;
   /**
-   * Resolves when the messages are as safe as `durability` says, never before. They are accepted in
+   * Resolves when the messages are as safe as `durability` says, not before (mode `enqueue`: when
+   * the bus has them in its process). They are accepted in
    * the order given; all are checked before the first is accepted. When that fails on the way,
    * `details.accepted` of the error says how many were accepted: the first ones, and none behind
    * them unless it is MESSAGING_OUTCOME_UNKNOWN.
    * @throws MESSAGING_MESSAGE_INVALID, MESSAGING_BODY_TOO_LARGE, MESSAGING_BUFFER_FULL,
-   *   MESSAGING_CAPABILITY_MISSING, MESSAGING_OUTCOME_UNKNOWN, CALL_CANCELLED
+   *   MESSAGING_CAPABILITY_MISSING, MESSAGING_UNROUTED, MESSAGING_OUTCOME_UNKNOWN, CALL_CANCELLED
    */
   publish(
     messages: OutgoingMessage | readonly OutgoingMessage[],

@@ -16,11 +16,14 @@ import { closingLaw } from "./conformance/closing-law.ts";
 import { deadLetterLaw } from "./conformance/dead-letter-law.ts";
 import { delayLaw } from "./conformance/delay-law.ts";
 import { deliveryLaw } from "./conformance/delivery-law.ts";
+import { expiryLaw } from "./conformance/expiry-law.ts";
 import { playHistory, seededHistory } from "./conformance/interleaving.ts";
 import type { BusCheck, BusSubject } from "./conformance/law-check.ts";
 import { LawRun } from "./conformance/law-check.ts";
 import { leaseLaw } from "./conformance/lease-law.ts";
 import { orderedLaw } from "./conformance/ordered-law.ts";
+import { priorityLaw } from "./conformance/priority-law.ts";
+import { publishLaw } from "./conformance/publish-law.ts";
 import { refusalLaw } from "./conformance/refusal-law.ts";
 import { restartLaw } from "./conformance/restart-law.ts";
 import { retentionLaw } from "./conformance/retention-law.ts";
@@ -52,10 +55,13 @@ export const busLaw: readonly BusCheck[] = [
   ...leaseLaw,
   ...deadLetterLaw,
   ...backpressureLaw,
+  ...publishLaw,
+  ...expiryLaw,
   ...closingLaw,
   ...wildcardLaw,
   ...orderedLaw,
   ...delayLaw,
+  ...priorityLaw,
   ...retentionLaw,
   ...stageLaw,
   ...restartLaw,
@@ -73,7 +79,7 @@ export function lawFor({ capabilities, restarts }: BusSubject): readonly BusChec
 
 /** Runs one check on a bus of its own, and closes that whatever came of it. */
 export async function runCheck(subject: BusSubject, check: BusCheck): Promise<void> {
-  const law = new LawRun(await subject.open(), subject.capabilities);
+  const law = new LawRun(await subject.open(), subject.capabilities, subject);
   const isDurable = law.bus.durability === "durable";
   assert(!isDurable || subject.restarts === true, "a durable bus must be held to `restarts: true`");
   try {

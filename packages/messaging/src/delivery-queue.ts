@@ -33,6 +33,8 @@ import { JournalWindow } from "./journal-window.ts";
 import type { WindowInit, WindowQueue } from "./journal-window.ts";
 import type { JournalEntry } from "./journal.ts";
 import { KeyLanes } from "./key-lanes.ts";
+import { MemberRing } from "./member-ring.ts";
+import { isOver } from "./message-check.ts";
 import type { ResolvedSubscribeSpec } from "./options.ts";
 import { leaseExpired, leaseLost, orderConflict } from "./queue-errors.ts";
 import { QueueCounters } from "./queue-counters.ts";
@@ -60,6 +62,8 @@ export interface QueueHost extends BurialHost {
   /** Numbers below it were given out by an earlier run. */
   readonly firstSeq: number;
   letterOf(queue: DeliveryQueue, held: HeldDelivery, burial: Burial): DeadLetter;
+  /** So many were past their `expiresAtMs` when their turn came; they are gone. */
+  expired(queue: DeliveryQueue, count: number): void;
   /** A message left, a member came or left: whoever waits for that may look again. */
   changed(queue: DeliveryQueue): void;
 }
@@ -71,7 +75,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   readonly #buffer = new Fifo<HeldDelivery>();
   readonly #waits: QueueWaits;
   readonly #log: QueueLog;
-  readonly #members: QueueMember[] = [];
+  readonly #members = new MemberRing();
   readonly #burials: Burials;
   readonly #turn: TurnLimit;
   readonly #counters: QueueCounters;
@@ -81,7 +85,6 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   #lanes: KeyLanes | undefined = undefined;
   #held = 0;
   #running = 0;
-  #cursor = 0;
   #isScheduled = false;
   #isDelivering = false;
   #isEnded = false;
@@ -120,7 +123,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   }
 
   get members(): readonly QueueMember[] {
-    return this.#members;
+    return this.#members.all;
   }
 
   get isEnded(): boolean {
@@ -129,7 +132,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
 
   /** Nobody handles it and nothing is on its way out: what is old may be dropped. */
   get isNeglected(): boolean {
-    if (this.#isEnded || this.#members.length > 0) return false;
+    if (this.#isEnded || this.members.length > 0) return false;
     if (this.#burials.underWay > 0 || this.#waits.burying > 0) return false;
     const { window } = this;
     return window === undefined || (window.takesWrites && !window.isReading);
@@ -137,7 +140,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
 
   get wantsMore(): boolean {
     return (
-      this.#members.length > 0 &&
+      this.members.length > 0 &&
       this.#buffer.size < readyMax &&
       this.#waits.tried + (this.#lanes?.waiting ?? 0) < waitingMax
     );
@@ -178,14 +181,14 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
 
   /** @throws MESSAGING_SUBSCRIPTION_CONFLICT where the members do not agree on `ordered` */
   join(spec: ResolvedSubscribeSpec, handler: DeliveryHandler): QueueMember {
-    if (this.#members.length > 0 && spec.ordered !== this.#spec.ordered) {
+    if (this.members.length > 0 && spec.ordered !== this.#spec.ordered) {
       throw orderConflict(spec.name, this.#spec.ordered);
     }
     this.#spec = spec;
     if (spec.ordered) this.#startOrder();
     else this.#endOrder();
     const member = new QueueMember(this, { spec, handler, clock: this.#host.clock });
-    this.#members.push(member);
+    this.#members.add(member);
     // More room than before, perhaps.
     this.#host.changed(this);
     this.#schedule();
@@ -206,7 +209,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   async status(): Promise<SubscriptionStatus> {
     const { name, topic, delivery } = this.#spec;
     const counts = {
-      members: this.#members.length,
+      members: this.members.length,
       buffered: this.#buffer.size + (this.#lanes?.waiting ?? 0) + (this.window?.behind ?? 0),
       running: this.#running,
       retrying: this.#waits.retrying,
@@ -292,8 +295,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   }
 
   left(member: QueueMember): void {
-    const index = this.#members.indexOf(member);
-    if (index !== -1) this.#members.splice(index, 1);
+    this.#members.remove(member);
     this.#host.changed(this);
     this.#schedule();
   }
@@ -341,7 +343,9 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
 
   load(entry: JournalEntry): void {
     Object.freeze(entry.message.headers); // every attempt is given the same
-    const held = new HeldDelivery(entry.message, this, entry.seq);
+    const { message, expiresAtMs } = entry;
+    const kept = expiresAtMs === undefined ? message : { ...message, expiresAtMs };
+    const held = new HeldDelivery(kept, this, entry.seq);
     held.attempt = entry.attempt;
     held.failures = entry.failures;
     if (entry.seq < this.#host.firstSeq) held.lost = Math.max(0, entry.attempt - entry.failures);
@@ -350,8 +354,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
       return;
     }
     if (held.lost >= lostMax) {
-      const error = leaseLost(entry.message.id, held.lost);
-      this.#giveUp(held, { reason: "lease-lost", error });
+      this.#giveUp(held, { reason: "lease-lost", error: leaseLost(message.id, held.lost) });
       return;
     }
     const waitMs = (entry.retryAtMs ?? 0) - this.#host.clock.nowMs();
@@ -455,7 +458,7 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#members.length === 0) return;
+    if (this.#isScheduled || this.members.length === 0) return;
     this.#isScheduled = true;
     queueMicrotask(this.#pump);
   }
@@ -470,31 +473,28 @@ export class DeliveryQueue implements BurialQueue, HeldOwner, MemberQueue, Windo
   readonly #deliverAll = (): void => {
     if (this.#isDelivering || this.#isEnded || this.window?.takesWrites === false) return;
     this.#isDelivering = true;
+    let expired = 0;
     while (this.#buffer.size > 0) {
-      const member = this.#freeMember();
+      const member = this.#members.nextFree();
       if (member === undefined || !this.#turn.take()) break;
       const held = this.#buffer.shift();
       if (held === undefined) break;
       if (this.#lanes !== undefined && !this.#lanes.enter(held)) continue;
+      if (isOver(held.message, this.#host.clock)) {
+        expired += 1;
+        this.window?.acknowledge(held);
+        this.#leave(held);
+        continue;
+      }
       this.#running += 1;
       held.place = "running";
       member.take(held);
     }
     this.#isDelivering = false;
+    if (expired > 0) {
+      this.#log.expired(expired);
+      this.#host.expired(this, expired);
+    }
     if (this.window !== undefined && this.#buffer.size < readyMax / 2) this.window.refill();
   };
-
-  /** Members take turns. */
-  #freeMember(): QueueMember | undefined {
-    const { length } = this.#members;
-    for (let step = 0; step < length; step += 1) {
-      const index = (this.#cursor + step) % length;
-      const member = this.#members[index];
-      if (member?.isFree === true) {
-        this.#cursor = index + 1;
-        return member;
-      }
-    }
-    return undefined;
-  }
 }

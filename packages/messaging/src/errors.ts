@@ -19,6 +19,11 @@ export const messagingErrors = defineErrors({
     summary:
       "A subscription held as many messages as it may until the publish timed out. `details` names it and says how many messages were accepted.",
   },
+  MESSAGING_UNROUTED: {
+    kind: "failed_precondition",
+    summary:
+      "Nobody subscribes to the topic of a message that was published as mandatory, so nobody has it. `details` names the topic and says how many messages before it were accepted.",
+  },
   MESSAGING_CAPABILITY_MISSING: {
     kind: "unimplemented",
     summary:

@@ -14,9 +14,10 @@
  * I5. The journal is handed a batch in parts of bounded length, in order: no single write is so
  *     long that everybody else waits for it. What is told of the batch is told of all its parts
  *     together (`publish-parts.ts`).
+ * I6. What is over when it comes takes no room and waits for nobody.
  */
 
-import type { Clock } from "@banyan/kernel";
+import type { Clock, Log } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
 import type { CommitRider } from "@banyan/state";
 import type { BusPublishOptions, OutgoingMessage } from "./bus.ts";
@@ -24,23 +25,30 @@ import type { DeliveryQueue } from "./delivery-queue.ts";
 import { messagingErrors } from "./errors.ts";
 import type { BusWheel } from "./held-delivery.ts";
 import type { BusJournal } from "./journal.ts";
-import { checkMessage } from "./message-check.ts";
+import { checkMessage, isOver } from "./message-check.ts";
 import type { MessageChecks } from "./message-check.ts";
+import { isEnqueue } from "./options.ts";
 import type { ResolvedLocalBusOptions } from "./options.ts";
 import { appendsOf, Parcel } from "./parcel.ts";
 import { PublishParts, refusedAfter } from "./publish-parts.ts";
-import { WaitingPublish } from "./route.ts";
-import type { Route, Taken, WaitEnding } from "./route.ts";
+import { Route, WaitingPublish } from "./route.ts";
+import type { Taken, WaitEnding } from "./route.ts";
 import { StagedPublish } from "./staged-publish.ts";
 import { TopicIndex } from "./topic-index.ts";
 
 export interface IntakeHost {
   readonly clock: Clock;
+  readonly log: Log;
   readonly wheel: BusWheel;
   readonly journal: BusJournal | undefined;
   readonly medium: object;
   readonly options: ResolvedLocalBusOptions;
-  readonly counters: { published: number; unrouted: number };
+  readonly counters: {
+    published: number;
+    unrouted: number;
+    expired: number;
+    enqueueFailed: number;
+  };
   /** A message that sleeps in the journal until then is safe. */
   slept(untilMs: number): void;
 }
@@ -50,12 +58,24 @@ const PART_MAX = 1024;
 
 const accepted = Promise.resolve();
 
+/** What the publisher asked of the way in. */
+interface Terms {
+  /** What goes to nobody is refused. */
+  readonly mandatory: boolean;
+  /** Nothing is waited for, the journal neither. */
+  readonly enqueue: boolean;
+}
+
+const plainTerms: Terms = Object.freeze({ mandatory: false, enqueue: false });
+
 export class Intake {
   readonly index = new TopicIndex();
   readonly #host: IntakeHost;
   readonly #checks: { readonly owned: MessageChecks; readonly copied: MessageChecks };
   /** Routes by the full queue that their publishes wait for. */
   readonly #blocked = new Map<DeliveryQueue, Set<Route>>();
+  /** Of what is over: to nobody (I6). */
+  readonly #nowhere = new Route("", []);
   #waiting = 0;
   #nextSeq: number;
   #isClosed = false;
@@ -90,20 +110,21 @@ export class Intake {
   ): Promise<void> {
     const { signal } = options;
     if (signal?.aborted === true) throw withdrawn(signal, 0);
+    const terms = termsOf(options);
     const checks = options.owned === true ? this.#checks.owned : this.#checks.copied;
     if (!isBatch(messages)) {
       const known = this.index.known(messages?.topic);
       const message = checkMessage(messages, checks, known !== undefined);
-      const route = known ?? this.index.routeOf(message);
-      if (!route.isFree) {
-        return this.#wait([message], { done: 0, parts: new PublishParts() }, options);
+      const route = this.#routeOf(message, known);
+      if (!route.isFree || (terms.mandatory && this.#isUnrouted(message))) {
+        return this.#stopped([message], { done: 0, parts: new PublishParts() }, options);
       }
-      return this.#take(route, message) ?? accepted;
+      return this.#take(route, message, terms.enqueue) ?? accepted;
     }
     const batch = messages.map((each) => this.#check(each, checks));
     const parts = new PublishParts();
-    const done = this.#takeMany(batch, 0, parts);
-    if (done < batch.length) return this.#wait(batch, { done, parts }, options);
+    const done = this.#takeMany(batch, { done: 0, parts }, terms);
+    if (done < batch.length) return this.#stopped(batch, { done, parts }, options);
     return parts.isSafe ? accepted : parts.settled().then(ignore);
   }
 
@@ -113,7 +134,7 @@ export class Intake {
     const batch = messages.map((each) => this.#check(each, this.#checks.copied));
     const parcels: Parcel[] = [];
     for (const message of batch) {
-      const route = this.index.routeOf(message);
+      const route = this.#routeOf(message);
       if (route.isFree) {
         parcels.push(new Parcel(message, route.queues, -1));
         continue;
@@ -163,10 +184,20 @@ export class Intake {
     return checkMessage(message, checks, this.index.known(message?.topic) !== undefined);
   }
 
-  /** Takes one message; there is room. `undefined`: it is delivered. */
-  #take(route: Route, message: OutgoingMessage): Promise<void> | undefined {
+  #routeOf(message: OutgoingMessage, known?: Route): Route {
+    return isOver(message, this.#host.clock)
+      ? this.#nowhere
+      : (known ?? this.index.routeOf(message));
+  }
+
+  #isUnrouted(message: OutgoingMessage): boolean {
+    return this.index.routeOf(message).queues.length === 0;
+  }
+
+  /** Takes one message; there is room. `undefined`: it is delivered, or only enqueued. */
+  #take(route: Route, message: OutgoingMessage, enqueue: boolean): Promise<void> | undefined {
     if (this.#host.journal !== undefined) {
-      return this.#keep([new Parcel(message, route.queues, this.takeSeqs(1))]);
+      return this.#keep([new Parcel(message, route.queues, this.takeSeqs(1))], enqueue);
     }
     this.#takeNow(route, message);
     return undefined;
@@ -178,39 +209,55 @@ export class Intake {
     const seq = this.#nextSeq;
     this.#nextSeq += 1;
     counters.published += 1;
-    if (queues.length === 0) counters.unrouted += 1;
+    if (queues.length === 0) this.#countNowhere(message);
     for (const queue of queues) {
       queue.reserve();
       queue.arrive(message, seq);
     }
   }
 
-  /** Takes as many as there is room for, in their order; answers how far it got. */
-  #takeMany(batch: readonly OutgoingMessage[], from: number, parts: PublishParts): number {
+  #countNowhere(message: OutgoingMessage): void {
+    const { counters, clock } = this.#host;
+    if (isOver(message, clock)) counters.expired += 1;
+    else counters.unrouted += 1;
+  }
+
+  /**
+   * Takes as many as there is room for, and somebody for where that is asked, in their order;
+   * answers how far it got.
+   */
+  #takeMany(
+    batch: readonly OutgoingMessage[],
+    { done: from, parts }: Taken,
+    { mandatory, enqueue }: Terms,
+  ): number {
     const { journal } = this.#host;
     let parcels: Parcel[] = [];
     let done = from;
     for (; done < batch.length; done += 1) {
       const message = batch[done];
       if (message === undefined) break;
-      const route = this.index.routeOf(message);
-      if (!route.isFree) break;
+      const route = this.#routeOf(message);
+      if (!route.isFree || (mandatory && this.#isUnrouted(message))) break;
       if (journal === undefined) {
         this.#takeNow(route, message);
         continue;
       }
       parcels.push(new Parcel(message, route.queues, this.takeSeqs(1)));
       if (parcels.length < PART_MAX) continue;
-      parts.add(parcels.length, this.#keep(parcels));
+      parts.add(parcels.length, this.#keep(parcels, enqueue));
       parcels = [];
     }
     if (journal === undefined) parts.add(done - from, undefined);
-    else if (parcels.length > 0) parts.add(parcels.length, this.#keep(parcels));
+    else if (parcels.length > 0) parts.add(parcels.length, this.#keep(parcels, enqueue));
     return done;
   }
 
-  /** Hands parcels to the journal as one, and delivers them when they are safe (I3). */
-  #keep(parcels: readonly Parcel[]): Promise<void> | undefined {
+  /**
+   * Hands parcels to the journal as one, and delivers them when they are safe (I3). Of what is only
+   * enqueued nobody is told but the log.
+   */
+  #keep(parcels: readonly Parcel[], enqueue: boolean): Promise<void> | undefined {
     const { journal } = this.#host;
     const appends = appendsOf(parcels);
     if (journal === undefined || appends.length === 0) {
@@ -218,26 +265,54 @@ export class Intake {
       return undefined;
     }
     for (const parcel of parcels) parcel.handOver();
-    return journal.append(appends).then(
+    const kept = journal.append(appends).then(
       () => {
         for (const parcel of parcels) this.#deliver(parcel);
       },
       (error: unknown) => {
         for (const parcel of parcels) parcel.drop();
-        throw refusedAfter(error, 0);
+        if (!enqueue) throw refusedAfter(error, 0);
+        this.#enqueueFailed(parcels, error);
       },
     );
+    return enqueue ? undefined : kept;
+  }
+
+  #enqueueFailed(parcels: readonly Parcel[], error: unknown): void {
+    const { counters, log } = this.#host;
+    counters.enqueueFailed += parcels.length;
+    for (const { message } of parcels) {
+      const { id: messageId, topic } = message;
+      log.error("an enqueued message was not kept", { topic, messageId, error });
+    }
   }
 
   #deliver(parcel: Parcel): void {
     const { counters } = this.#host;
     const { message, queues } = parcel;
     counters.published += 1;
-    if (queues.length === 0) counters.unrouted += 1;
+    if (queues.length === 0) this.#countNowhere(message);
     parcel.deliver();
     if (message.deliverAtMs !== undefined && parcel.append !== undefined) {
       this.#host.slept(message.deliverAtMs);
     }
+  }
+
+  /** The next one goes to nobody, which is an error, or finds no room, which may pass. */
+  #stopped(
+    batch: readonly OutgoingMessage[],
+    taken: Taken,
+    options: BusPublishOptions,
+  ): Promise<void> {
+    const { done, parts } = taken;
+    const next = batch[done];
+    const { mandatory, enqueue } = termsOf(options);
+    if (next === undefined) return accepted;
+    if (mandatory && this.#isUnrouted(next)) {
+      return parts.settled().then((count) => Promise.reject(unroutedError(next)(count)));
+    }
+    if (enqueue) throw bufferFullAt(this.index.routeOf(next), 0)(done);
+    return this.#wait(batch, taken, options);
   }
 
   #wait(
@@ -247,12 +322,14 @@ export class Intake {
   ): Promise<void> {
     const { clock, wheel } = this.#host;
     const { timeoutMs = this.#host.options.publishTimeoutMs, signal } = options;
+    const { mandatory } = termsOf(options);
     return new Promise((resolve) => {
       const onAbort = (): void => {
         if (signal !== undefined) waiting.fail((done) => withdrawn(signal, done));
       };
       const waiting = new WaitingPublish(batch, taken, {
         deadlineMs: clock.monotonicMs() + timeoutMs,
+        mandatory,
         onTimeout: () => waiting.fail(bufferFullAt(waiting.route, timeoutMs)),
         onEnd: (ending) => {
           signal?.removeEventListener("abort", onAbort);
@@ -293,12 +370,19 @@ export class Intake {
       const waiting = route.nextWaiting;
       const message = waiting?.current;
       if (waiting === undefined || message === undefined) return;
+      if (waiting.mandatory && route.queues.length === 0) {
+        // Whoever subscribed is gone since it began to wait.
+        route.shiftWaiting();
+        waiting.route = undefined;
+        waiting.fail(unroutedError(message));
+        continue;
+      }
       const full = route.fullQueue;
       if (full !== undefined) {
         this.#block(full, route);
         return;
       }
-      waiting.parts.add(1, this.#take(route, message));
+      waiting.parts.add(1, this.#take(route, message, false));
       waiting.done += 1;
       if (waiting.current?.topic === route.topic) continue;
       route.shiftWaiting();
@@ -315,8 +399,11 @@ export class Intake {
 
   /** The batch's next message is of another topic, or there is none. */
   #goOn(waiting: WaitingPublish): void {
-    waiting.done = this.#takeMany(waiting.batch, waiting.done, waiting.parts);
-    if (waiting.current === undefined) waiting.succeed();
+    const { batch, mandatory } = waiting;
+    waiting.done = this.#takeMany(batch, waiting, { mandatory, enqueue: false });
+    const { current } = waiting;
+    if (current === undefined) waiting.succeed();
+    else if (mandatory && this.#isUnrouted(current)) waiting.fail(unroutedError(current));
     else this.#waitAt(waiting);
   }
 }
@@ -327,6 +414,13 @@ function ignore(): void {}
 async function endOf({ parts }: WaitingPublish, ending: WaitEnding | undefined): Promise<void> {
   const done = await parts.settled();
   if (ending !== undefined) throw ending(done);
+}
+
+/** @throws REQUEST_INVALID where the mode is none */
+function termsOf(options: BusPublishOptions): Terms {
+  const { mode, mandatory = false } = options;
+  if (mode === undefined && !mandatory) return plainTerms;
+  return { mandatory, enqueue: isEnqueue(options) };
 }
 
 /** `Array.isArray` alone does not narrow a readonly array. */
@@ -341,6 +435,14 @@ function withdrawn(signal: AbortSignal, done: number): Error {
     cause: signal.reason,
     details: { accepted: done },
   });
+}
+
+function unroutedError({ id, topic }: OutgoingMessage): WaitEnding {
+  return (done) =>
+    messagingErrors.MESSAGING_UNROUTED(
+      `Nobody subscribes to ${topic}, and message ${id} was published as mandatory; nobody has it.`,
+      { details: { topic, accepted: done } },
+    );
 }
 
 /** Looks at once who is full: when the error is made, the subscription may have room again. */

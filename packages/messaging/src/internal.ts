@@ -10,7 +10,7 @@ export { Fifo } from "./fifo.ts";
 export { HeldDelivery } from "./held-delivery.ts";
 export type { BusWheel, HeldOwner, Timed } from "./held-delivery.ts";
 export { KeyLanes } from "./key-lanes.ts";
-export { checkMessage } from "./message-check.ts";
+export { checkMessage, isOver } from "./message-check.ts";
 export type { MessageChecks } from "./message-check.ts";
 export type {
   BusJournal,
@@ -27,6 +27,7 @@ export { QueueLog } from "./queue-log.ts";
 export { localBusCapabilities, openLocalBus } from "./local-bus.ts";
 export type { LocalBusPorts } from "./local-bus.ts";
 export {
+  isEnqueue,
   isTopic,
   isWildcard,
   journalDefaults,

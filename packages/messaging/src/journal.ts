@@ -37,6 +37,8 @@ export interface JournalEntry {
   readonly failures: number;
   /** Wall clock of the next attempt; `undefined`: as soon as it is its turn. */
   readonly retryAtMs: number | undefined;
+  /** Wall clock from which it is not handled any more; `undefined`: never. */
+  readonly expiresAtMs: number | undefined;
   /**
    * Set when what was kept cannot be read as a message any more: the bus makes it a dead letter,
    * `unreadable`, without a handler. `message` is what could be read of it.
@@ -49,6 +51,8 @@ export interface JournalAppend {
   readonly message: Message;
   /** Wall clock; with it the message sleeps until `wake`. */
   readonly deliverAtMs: number | undefined;
+  /** Wall clock; kept with the message until it is handled or a dead letter. */
+  readonly expiresAtMs: number | undefined;
   /** Where it goes, and under which number there; a delayed one is given a new one by `wake`. */
   readonly groups: readonly { readonly group: number; readonly seq: number }[];
 }

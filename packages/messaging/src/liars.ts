@@ -5,11 +5,13 @@
 
 import type { Message, OutgoingMessage, Subscription } from "./bus.ts";
 import { keepingLiars } from "./liars/keeping-liars.ts";
+import { publishLiars } from "./liars/publish-liars.ts";
 import type { BusLiar } from "./liars/lying-bus.ts";
 import {
   changed,
   deliveryWith,
   handlerLiar,
+  isCode,
   leavingLiar,
   letterLiar,
   list,
@@ -322,10 +324,6 @@ const endLiars: readonly BusLiar[] = [
   },
 ];
 
-function isCode(error: unknown, code: string): boolean {
-  return typeof error === "object" && error !== null && "code" in error && error.code === code;
-}
-
 export const busLiars: readonly BusLiar[] = [
   ...deliveryLiars,
   ...bodyLiars,
@@ -333,4 +331,5 @@ export const busLiars: readonly BusLiar[] = [
   ...letterLiars,
   ...endLiars,
   ...keepingLiars,
+  ...publishLiars,
 ];

@@ -105,6 +105,7 @@ class LocalBus implements Bus, QueueHost {
     retried: 0,
     deadLettered: 0,
     expired: 0,
+    enqueueFailed: 0,
   };
   readonly #ids: IdSource;
   readonly #intake: Intake;
@@ -261,6 +262,11 @@ class LocalBus implements Bus, QueueHost {
 
   keepLetter(letter: DeadLetter, from: JournalPlace | undefined): Promise<void> | undefined {
     return this.#letters.keep(letter, from);
+  }
+
+  expired(queue: DeliveryQueue, count: number): void {
+    this.counters.expired += count;
+    this.changed(queue);
   }
 
   changed(queue: DeliveryQueue): void {

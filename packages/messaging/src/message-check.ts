@@ -1,5 +1,6 @@
 /** What every bus checks of a message before it accepts it. */
 
+import { systemClock } from "@banyan/kernel";
 import type { Clock } from "@banyan/kernel";
 import type { MessageHeaders, OutgoingMessage } from "./bus.ts";
 import { BusCapability } from "./bus.ts";
@@ -13,6 +14,10 @@ export interface MessageChecks {
   readonly owned: boolean;
   /** The bus offers delays, by this clock. */
   readonly delays?: Clock | undefined;
+  /** The bus offers priorities. Default false. */
+  readonly priority?: boolean | undefined;
+  /** What an `expiresAtMs` is held to. Default: that of the delays, or the system's. */
+  readonly clock?: Clock | undefined;
 }
 
 const idLengthMax = 128;
@@ -65,6 +70,9 @@ export function checkMessage(
   }
   const headers = checkHeaders(message);
   const dueAtMs = deliverAtMs === undefined ? undefined : checkDelay(message, checks.delays);
+  const { expiresAtMs, priority } = message;
+  if (expiresAtMs !== undefined) checkExpiry(message, checks);
+  if (priority !== undefined) checkPriority(message, checks);
   if (checks.owned && headers === message.headers && dueAtMs === deliverAtMs) return message;
   return {
     id,
@@ -74,7 +82,14 @@ export function checkMessage(
     headers,
     orderingKey,
     deliverAtMs: dueAtMs,
+    expiresAtMs,
+    priority,
   };
+}
+
+/** It is not handled any more. */
+export function isOver({ expiresAtMs }: OutgoingMessage, clock: Clock): boolean {
+  return expiresAtMs !== undefined && expiresAtMs <= clock.nowMs();
 }
 
 /** When it is to be delivered; `undefined`: at once. */
@@ -90,6 +105,29 @@ function checkDelay(message: OutgoingMessage, clock: Clock | undefined): number 
   if (waitMs <= 0) return undefined;
   if (waitMs <= delayMaxMs) return deliverAtMs;
   throw invalid(message, "its deliverAtMs must be a time within ten years", "/deliverAtMs");
+}
+
+function checkExpiry(message: OutgoingMessage, { clock, delays }: MessageChecks): void {
+  const { expiresAtMs = Number.NaN, deliverAtMs = -Infinity } = message;
+  const nowMs = (clock ?? delays ?? systemClock).nowMs();
+  if (!Number.isFinite(expiresAtMs) || expiresAtMs - nowMs > delayMaxMs) {
+    throw invalid(message, "its expiresAtMs must be a time within ten years", "/expiresAtMs");
+  }
+  if (expiresAtMs <= deliverAtMs) {
+    throw invalid(message, "its expiresAtMs must be later than its deliverAtMs", "/expiresAtMs");
+  }
+}
+
+function checkPriority(message: OutgoingMessage, checks: MessageChecks): void {
+  const { priority = Number.NaN } = message;
+  if (checks.priority !== true) {
+    throw messagingErrors.MESSAGING_CAPABILITY_MISSING(
+      `Message ${message.id} asks for a priority, which this bus does not offer.`,
+      { details: { capability: BusCapability.Priority } },
+    );
+  }
+  if (Number.isInteger(priority) && priority >= 0 && priority <= 9) return;
+  throw invalid(message, "its priority must be a whole number from 0 to 9", "/priority");
 }
 
 /** A loop: at 36 characters a third of what a pattern costs. */

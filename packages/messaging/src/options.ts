@@ -1,8 +1,8 @@
 /** Options of the local bus, and the bounds every bus holds a subscription to. */
 
 import type { BackoffOptions } from "@banyan/kernel";
-import { nearest } from "@banyan/kernel/internal";
-import type { DeliveryMode, SubscribeSpec } from "./bus.ts";
+import { kernelErrors, nearest } from "@banyan/kernel/internal";
+import type { BusPublishOptions, DeliveryMode, SubscribeSpec } from "./bus.ts";
 import { messagingErrors } from "./errors.ts";
 
 /** What people write. */
@@ -190,6 +190,19 @@ export function resolveSubscribeSpec(
     retentionMs,
     decode: spec.decode,
   });
+}
+
+/**
+ * The publish waits neither for safety nor for room.
+ * @throws REQUEST_INVALID where the mode is none
+ */
+export function isEnqueue({ mode }: BusPublishOptions): boolean {
+  if (mode === undefined || mode === "safe") return false;
+  if (mode === "enqueue") return true;
+  throw kernelErrors.REQUEST_INVALID(
+    `The mode of a publish is "safe" or "enqueue", not ${JSON.stringify(mode)}.`,
+    { details: { issues: [{ pointer: "/mode", expected: '"safe" or "enqueue"' }] } },
+  );
 }
 
 function isIntegerIn(value: unknown, min: number, max: number): value is number {

@@ -10,6 +10,10 @@ const golden = [
   '{"form":1,"message":{"id":"0197a000-0000-7000-8000-000000000002","topic":"orders.placed",' +
     '"timestampMs":1735689600000,"body":{},"headers":{"source":"orders","principal":"account:1"},' +
     '"orderingKey":"k","deliverAtMs":1735689700000}}',
+  // With what 0.1.0 passes over.
+  '{"form":1,"message":{"id":"0197a000-0000-7000-8000-000000000003","topic":"orders.placed",' +
+    '"timestampMs":1735689600000,"body":{},"headers":{"source":"orders"},' +
+    '"expiresAtMs":1735689800000,"priority":7}}',
 ];
 
 test("letters of every released form are read, and the newest is written as it was", () => {
@@ -22,6 +26,7 @@ test("letters of every released form are read, and the newest is written as it w
     headers: { source: "orders", schemaVersion: "1" },
   });
   assert.deepEqual([messages[1]?.orderingKey, messages[1]?.deliverAtMs], ["k", 1_735_689_700_000]);
+  assert.deepEqual([messages[2]?.expiresAtMs, messages[2]?.priority], [1_735_689_800_000, 7]);
   assert.deepEqual(messages.map(formatLetter), golden);
 });
 

@@ -11,10 +11,12 @@ import { messagingErrors } from "./errors.ts";
 const FORM = 1;
 
 export function formatLetter(message: OutgoingMessage): string {
-  const { id, topic, timestampMs, body, headers, orderingKey, deliverAtMs } = message;
+  const { id, topic, timestampMs, body, headers, orderingKey } = message;
+  const { deliverAtMs, expiresAtMs, priority } = message;
+  const when = { deliverAtMs, expiresAtMs, priority };
   return JSON.stringify({
     form: FORM,
-    message: { id, topic, timestampMs, body, headers, orderingKey, deliverAtMs },
+    message: { id, topic, timestampMs, body, headers, orderingKey, ...when },
   });
 }
 

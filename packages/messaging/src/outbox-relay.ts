@@ -115,9 +115,9 @@ export class OutboxRelay {
     const { outbox, bus, by, clock, options } = this.#ports;
     const { bodySizeMax = memoryDefaults.bodySizeMax, capabilities } = bus;
     const delays = capabilities.has(BusCapability.Delays) ? clock : undefined;
-    const loads = messages.map((message) =>
-      formatLetter(checkMessage(message, { bodySizeMax, delays, owned: true })),
-    );
+    const priority = capabilities.has(BusCapability.Priority);
+    const checks = { bodySizeMax, delays, priority, clock, owned: true };
+    const loads = messages.map((message) => formatLetter(checkMessage(message, checks)));
     if (this.#counts.waiting + loads.length > options.waitingMax) throw this.#fullError();
     return outbox.ride(loads, { by, leaseMs: options.leaseMs }, () => {
       this.#onCommitted(loads.length);

@@ -30,7 +30,8 @@ export class Parcel {
       if (window !== undefined) groups.push({ group: window.group, seq });
     }
     if (groups.length === 0) return undefined;
-    return { message, deliverAtMs: message.deliverAtMs, groups };
+    const { deliverAtMs, expiresAtMs } = message;
+    return { message, deliverAtMs, expiresAtMs, groups };
   }
 
   /** It is handed to the journal. */

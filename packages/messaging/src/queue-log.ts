@@ -20,6 +20,13 @@ export class QueueLog {
     this.#log.error(text, this.#fieldsOf(held, error));
   }
 
+  expired(count: number): void {
+    this.#log.info("messages were dropped that nobody handled before their expiresAtMs", {
+      subscription: this.#subscription,
+      dropped: count,
+    });
+  }
+
   readonly recordFailed = (error: unknown): void => {
     this.#failed("an attempt was not recorded", error);
   };

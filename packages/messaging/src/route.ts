@@ -74,6 +74,8 @@ export type WaitEnding = (accepted: number) => Error;
 
 interface WaitingPublishInit {
   readonly deadlineMs: number;
+  /** What goes to nobody is refused. */
+  readonly mandatory: boolean;
   readonly onTimeout: () => void;
   /** Called once; `undefined`: nothing is waited for any more but what becomes of the parts. */
   readonly onEnd: (ending: WaitEnding | undefined) => void;
@@ -106,6 +108,10 @@ export class WaitingPublish implements Timed {
 
   get current(): OutgoingMessage | undefined {
     return this.batch[this.done];
+  }
+
+  get mandatory(): boolean {
+    return this.#init.mandatory;
   }
 
   get isEnded(): boolean {

@@ -1,7 +1,8 @@
 /**
  * Random histories against the one promise that matters: whatever is published, subscribed, failed
  * and closed in whatever order, each group handles each of its messages or has it among its dead
- * letters; and once the bus is closed nothing is handled any more.
+ * letters; and once the bus is closed nothing is handled any more. Where groups share their backlog,
+ * what closing left is handled by the next run.
  *
  * A history is data, so that any generator can make and shrink it.
  */
@@ -84,14 +85,13 @@ class Play {
     this.#isHealed = true;
     for (const word of this.#due.keys()) await this.#join(word);
     await this.#settled();
-    const dead = new Map<string, Set<string>>();
-    for (const word of this.#due.keys()) {
-      const letters = await this.#law.deadLettersOf(this.#law.name(word));
-      dead.set(word, new Set(letters.map(({ message }) => message.id)));
-    }
+    let dead = await this.#dead();
     const report = await this.#law.soon(this.#law.bus.close({ drainMs: 1000 }), "close");
-    assert.deepEqual(report, { unhandled: 0 }, "something was left over");
     const startsAtClose = this.#starts;
+    await this.#law.advance(200);
+    assert.equal(this.#starts, startsAtClose, "a handler started after close");
+    if (this.#law.sharesBacklog) dead = await this.#resume();
+    else assert.deepEqual(report, { unhandled: 0 }, "something was left over");
     for (const [word, due] of this.#due) {
       for (const id of due) {
         const isKept =
@@ -102,8 +102,24 @@ class Play {
         assert(due.has(id), `group ${word} was given message ${id}, which was not for it`);
       }
     }
-    await this.#law.advance(200);
-    assert.equal(this.#starts, startsAtClose, "a handler started after close");
+  }
+
+  /** What closing left where it was is handled by the next run. */
+  async #resume(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+    await this.#law.restart();
+    for (const word of this.#due.keys()) await this.#join(word);
+    await this.#settled();
+    return this.#dead();
+  }
+
+  /** Group → ids among its dead letters. */
+  async #dead(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+    const dead = new Map<string, Set<string>>();
+    for (const word of this.#due.keys()) {
+      const letters = await this.#law.deadLettersOf(this.#law.name(word));
+      dead.set(word, new Set(letters.map(({ message }) => message.id)));
+    }
+    return dead;
   }
 
   async #step(step: Step): Promise<void> {
@@ -171,7 +187,7 @@ class Play {
 
   /** Nothing is buffered, running or waiting for its retry. */
   async #settled(): Promise<void> {
-    for (let step = 0; step < 100; step += 1) {
+    for (let step = 0; step < this.#law.steps; step += 1) {
       const { subscriptions } = await this.#law.bus.status();
       if (subscriptions.every((each) => each.buffered + each.running + each.retrying === 0)) return;
       await this.#law.advance(20);

@@ -34,6 +34,8 @@ export interface BusHarness {
   wallMs?(): number;
   /** Lets that much of the bus's time pass, and everything that is due happen. */
   advance(ms: number): Promise<void>;
+  /** It has two seconds for anything, so many times: real servers are slower. Default 1. */
+  readonly patience?: number | undefined;
 }
 
 /** A bus to hold to the law. */
@@ -46,6 +48,11 @@ export interface BusSubject {
   readonly capabilities: readonly BusCapability[];
   /** Its harnesses have `restart`: a durable bus must. Default false. */
   readonly restarts?: boolean | undefined;
+  /**
+   * What groups hold is shared with other processes: closing gives back what this process had taken
+   * and leaves the rest where it is. Default false: closing handles all of it.
+   */
+  readonly sharesBacklog?: boolean | undefined;
 }
 
 /** One sentence of the law. */
@@ -78,13 +85,20 @@ export interface Seen {
 /** A running check: a bus, names nobody else uses, and patience with an end. */
 export class LawRun {
   readonly capabilities: ReadonlySet<BusCapability>;
+  /** Closing leaves what groups hold where it is; see `BusSubject`. */
+  readonly sharesBacklog: boolean;
   readonly topic: string;
   #harness: BusHarness;
   readonly #prefix: string;
 
-  constructor(harness: BusHarness, capabilities: readonly BusCapability[]) {
+  constructor(
+    harness: BusHarness,
+    capabilities: readonly BusCapability[],
+    { sharesBacklog = false }: Pick<BusSubject, "sharesBacklog"> = {},
+  ) {
     this.#harness = harness;
     this.capabilities = new Set(capabilities);
+    this.sharesBacklog = sharesBacklog;
     // A broker may keep what an earlier run left behind: names are fresh each time.
     this.#prefix = `law-${systemIds.uuid()}`;
     this.topic = this.name("topic");
@@ -172,13 +186,19 @@ export class LawRun {
     return { subscription, seen };
   }
 
-  /** Waits until it holds; a bus has two seconds of its time for anything. */
+  /** Looks so often before it is over with the patience. */
+  get steps(): number {
+    return 100 * (this.#harness.patience ?? 1);
+  }
+
+  /** Waits until it holds; a bus has two seconds of its time for anything, times its patience. */
   async until(what: string, holds: () => boolean): Promise<void> {
-    for (let step = 0; step < 100; step += 1) {
+    const { steps } = this;
+    for (let step = 0; step < steps; step += 1) {
       if (holds()) return;
       await this.advance(step === 0 ? 0 : 20);
     }
-    assert(holds(), `${what}: still not so after two seconds`);
+    assert(holds(), `${what}: still not so after ${steps / 50} seconds`);
   }
 
   /** Time in which whatever must not happen had its chance. */
@@ -192,7 +212,7 @@ export class LawRun {
     return promise;
   }
 
-  /** The promise's end, within the same two seconds. */
+  /** The promise's end, within the same patience. */
   async soon<T>(promise: Promise<T>, what = "the promise"): Promise<T> {
     let isSettled = false;
     const mark = (): void => {
@@ -225,7 +245,8 @@ export class LawRun {
 
   /** Waits for that many dead letters. */
   async dead(subscription: string, count: number): Promise<readonly DeadLetter[]> {
-    for (let step = 0; step < 100; step += 1) {
+    const { steps } = this;
+    for (let step = 0; step < steps; step += 1) {
       const letters = await this.deadLettersOf(subscription);
       if (letters.length >= count) break;
       await this.advance(20);

@@ -48,6 +48,11 @@ export const refusalLaw: readonly BusCheck[] = [
         const details = await law.rejects(refused, missing);
         assert.equal(details["capability"], BusCapability.Delays);
       }
+      if (!law.capabilities.has(BusCapability.Priority)) {
+        const refused = law.bus.publish({ ...law.message(), priority: 5 });
+        const details = await law.rejects(refused, missing);
+        assert.equal(details["capability"], BusCapability.Priority);
+      }
     },
   },
   {
@@ -110,7 +115,7 @@ export const refusalLaw: readonly BusCheck[] = [
         await law.soon(law.bus.publish(law.message(body)));
       await law.until("two hang", () => seen.length === 5);
       const status = await law.soon(law.bus.status());
-      const { subscriptions, ...counters } = status;
+      const { subscriptions, outbound: _outbound, ...counters } = status;
       assert.deepEqual(counters, {
         published: 6,
         unrouted: 1,
@@ -119,6 +124,7 @@ export const refusalLaw: readonly BusCheck[] = [
         deadLettered: 1,
         deadLettersDropped: 0,
         expired: 0,
+        enqueueFailed: 0,
         publishesWaiting: 0,
       });
       const [own] = subscriptions.filter((subscription) => subscription.name === name);

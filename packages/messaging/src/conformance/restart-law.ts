@@ -82,7 +82,8 @@ const common: readonly BusCheck[] = [
       const second = await law.subscribe(spec, fail);
       await law.until("it failed again", () => second.seen.length === 1);
       const waitedMs = law.wallMs() - failedAtMs;
-      assert(waitedMs >= 890, `it came again after ${waitedMs} ms, not 900`);
+      // Its failure was seen up to a step late.
+      assert(waitedMs >= 870, `it came again after ${waitedMs} ms, not 900`);
       await law.until("and again", () => second.seen.length === 2);
       const [letter] = await law.dead(spec.name, 1);
       assert.deepEqual(
@@ -283,7 +284,7 @@ const retained: BusCheck = {
     await law.soon(subscription.close());
     await law.soon(law.bus.publish(law.messages(3)));
     await law.restart();
-    for (let step = 0; step < 100; step += 1) {
+    for (let step = 0; step < law.steps; step += 1) {
       if ((await law.soon(law.bus.status())).expired === 3) break;
       await law.advance(50);
     }

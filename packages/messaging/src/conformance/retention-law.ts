@@ -17,7 +17,7 @@ async function keptThenDropped(law: LawRun, name: string): Promise<void> {
   await law.advance(500);
   assert.equal((await law.soon(law.bus.status())).expired, 0, "dropped too soon");
   assert.equal(await waiting(law, name), 1);
-  for (let step = 0; step < 100; step += 1) {
+  for (let step = 0; step < law.steps; step += 1) {
     if ((await law.soon(law.bus.status())).expired === 1) return;
     await law.advance(50);
   }
@@ -32,7 +32,7 @@ export const retentionLaw: readonly BusCheck[] = checksFor(BusCapability.Retenti
       const { subscription } = await law.subscribe(spec);
       await law.soon(subscription.close());
       await law.soon(law.bus.publish(law.messages(3)));
-      for (let step = 0; step < 100; step += 1) {
+      for (let step = 0; step < law.steps; step += 1) {
         if ((await law.soon(law.bus.status())).expired === 3) break;
         await law.advance(50);
       }
@@ -69,7 +69,7 @@ export const retentionLaw: readonly BusCheck[] = checksFor(BusCapability.Retenti
       await law.soon(subscription.close());
       await law.soon(law.bus.publish({ ...law.message(), deliverAtMs: law.wallMs() + 1500 }));
       await law.advance(1500);
-      for (let step = 0; step < 100; step += 1) {
+      for (let step = 0; step < law.steps; step += 1) {
         if ((await waiting(law, spec.name)) === 1) break;
         await law.advance(20);
       }

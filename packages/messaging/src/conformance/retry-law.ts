@@ -2,9 +2,17 @@
 
 import assert from "node:assert/strict";
 import { kernelErrors } from "@banyan/kernel/internal";
+import { BusCapability } from "../bus.ts";
+import type { Message } from "../bus.ts";
 import { deadLetter } from "../failure.ts";
 import type { BusCheck } from "./law-check.ts";
 import { idsOf, sameIds } from "./law-check.ts";
+
+/** Those that a message has, in objects of ours. */
+function propertiesOf(message: Message): object {
+  const { id, topic, timestampMs, body, headers, orderingKey } = message;
+  return { id, topic, timestampMs, body, headers: { ...headers }, orderingKey };
+}
 
 export const retryLaw: readonly BusCheck[] = [
   {
@@ -23,6 +31,37 @@ export const retryLaw: readonly BusCheck[] = [
         [1, 2, 3],
       );
       assert.deepEqual(new Set(idsOf(seen)), new Set([message.id]));
+    },
+  },
+  {
+    name: "a redelivery keeps every property, and so do a dead letter and its redrive",
+    async run(law) {
+      const name = law.name("kept");
+      const given: Message[] = [];
+      await law.subscribe({ name, retriesMax: 1 }, ({ message }) => {
+        given.push(message);
+        if (given.length < 3) throw new Error("again");
+      });
+      const headers = {
+        source: "law",
+        principal: "account:7",
+        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        tracestate: "law=1",
+        schemaVersion: "3",
+        correlationId: "order 42",
+        "x-tenant": "north",
+      };
+      const orderingKey = law.capabilities.has(BusCapability.Ordered) ? "42" : undefined;
+      const message = { ...law.message({ n: [1] }), headers, orderingKey };
+      await law.soon(law.bus.publish(message));
+      const [letter] = await law.dead(name, 1);
+      assert(letter !== undefined);
+      assert.equal(await law.soon(law.bus.deadLetters.redrive([letter.id])), 1);
+      await law.until("the redriven one is handled", () => given.length >= 3);
+      const whole = propertiesOf(message);
+      for (const each of given) assert.deepEqual(propertiesOf(each), whole, "delivered");
+      assert.deepEqual(propertiesOf(letter.message), whole, "the dead letter");
+      assert.equal(given.length, 3);
     },
   },
   {

@@ -46,6 +46,7 @@ export interface TestDiskOptions {
 interface Row {
   readonly text: string;
   readonly queuedAtMs: number;
+  readonly expiresAtMs: number | undefined;
   progress: JournalProgress;
 }
 
@@ -62,6 +63,7 @@ interface Sleeper {
   readonly text: string;
   readonly group: number;
   readonly deliverAtMs: number;
+  readonly expiresAtMs: number | undefined;
 }
 
 interface Write {
@@ -232,12 +234,14 @@ export class TestJournal implements BusJournal {
 
   /** What a rider's engine runs in its commit. */
   loadOf(appends: readonly JournalAppend[]): () => void {
-    const texts = appends.map((append) => ({ ...append, text: JSON.stringify(append.message) }));
+    const texts = appends.map((append) => ({ ...append, text: textOf(append.message) }));
     return () => {
-      for (const { message, text, deliverAtMs, groups } of texts) {
+      for (const { message, text, deliverAtMs, expiresAtMs, groups } of texts) {
+        const queuedAtMs = message.timestampMs;
         for (const { group, seq } of groups) {
-          if (deliverAtMs !== undefined) this.#disk.sleepers.push({ text, group, deliverAtMs });
-          else this.#put(group, seq, { text, queuedAtMs: message.timestampMs, progress: fresh });
+          if (deliverAtMs === undefined) {
+            this.#put(group, seq, { text, queuedAtMs, expiresAtMs, progress: fresh });
+          } else this.#disk.sleepers.push({ text, group, deliverAtMs, expiresAtMs });
         }
       }
     };
@@ -245,9 +249,9 @@ export class TestJournal implements BusJournal {
 
   read(group: number, after: number, limit: number): readonly JournalEntry[] {
     const entries: JournalEntry[] = [];
-    for (const [seq, { text, progress }] of this.#disk.groups.get(group)?.rows ?? []) {
+    for (const [seq, { text, expiresAtMs, progress }] of this.#disk.groups.get(group)?.rows ?? []) {
       if (seq <= after) continue;
-      entries.push({ seq, message: messageOf(text), ...progress });
+      entries.push({ seq, message: messageOf(text), expiresAtMs, ...progress });
       if (entries.length === limit) break;
     }
     return entries;
@@ -296,9 +300,9 @@ export class TestJournal implements BusJournal {
     return this.#write("wake", () => {
       const due = this.#sleepers().filter(({ deliverAtMs }) => deliverAtMs <= nowMs);
       return due.slice(0, limit).map((sleeper, index) => {
-        const { group, text } = sleeper;
+        const { group, text, expiresAtMs } = sleeper;
         this.#disk.sleepers.splice(this.#disk.sleepers.indexOf(sleeper), 1);
-        this.#put(group, seq + index, { text, queuedAtMs: nowMs, progress: fresh });
+        this.#put(group, seq + index, { text, queuedAtMs: nowMs, expiresAtMs, progress: fresh });
         return { group, seq: seq + index };
       });
     });
@@ -352,7 +356,8 @@ export class TestJournal implements BusJournal {
       this.#disk.letters.delete(id);
       const text = JSON.stringify(letter.message);
       const queuedAtMs = this.#disk.clock.nowMs();
-      this.#put(to.group, to.seq, { text, queuedAtMs, progress: fresh });
+      const row = { text, queuedAtMs, expiresAtMs: undefined, progress: fresh };
+      this.#put(to.group, to.seq, row);
       return true;
     });
   }
@@ -442,6 +447,11 @@ export class TestJournal implements BusJournal {
 /** What a test makes writes fail with. */
 export function testUnavailable(): Error {
   return messagingErrors.MESSAGING_UNAVAILABLE("The test's disk takes nothing now.");
+}
+
+/** Of what a reader is given, and no more. */
+function textOf({ id, topic, timestampMs, body, headers, orderingKey }: Message): string {
+  return JSON.stringify({ id, topic, timestampMs, body, headers, orderingKey });
 }
 
 function messageOf(text: string): Message {

@@ -19,6 +19,21 @@ const topicLiars: readonly BusLiar[] = [
     topic: spec.topic.replaceAll("#", "*"),
   })),
   {
+    name: "lets a star reach one word too far",
+    wrap: (honest) =>
+      lyingBus(honest, {
+        subscribe: (spec, handler) => {
+          const further = spec.topic.replace(/\*$/, "*.*");
+          const isNear = (topic: string): boolean =>
+            matchesTopic(spec.topic, topic) || matchesTopic(further, topic);
+          const topic = further === spec.topic ? spec.topic : spec.topic.replace(/\*$/, "#");
+          return honest.subscribe({ ...spec, topic }, (delivery) =>
+            isNear(delivery.message.topic) ? handler(delivery) : undefined,
+          );
+        },
+      }),
+  },
+  {
     name: "knows of a pattern only the topics that come after it",
     wrap: (honest) => {
       const old = new Set<string>();
@@ -46,6 +61,23 @@ const orderLiars: readonly BusLiar[] = [
   specLiar("keeps order by doing one message at a time", (spec) =>
     spec.ordered === true ? { ...spec, concurrency: 1 } : spec,
   ),
+  {
+    name: "lets the next of a key pass one that waits for its retry",
+    wrap: (honest) =>
+      lyingBus(honest, {
+        subscribe: (spec, handler) =>
+          honest.subscribe(spec, async (delivery) => {
+            const { orderingKey, id } = delivery.message;
+            if (spec.ordered !== true || orderingKey === undefined) return handler(delivery);
+            try {
+              await handler(delivery);
+            } catch {
+              // It goes to the end of its key's line, under the same id.
+              await honest.publish({ ...delivery.message, id });
+            }
+          }),
+      }),
+  },
   {
     name: "takes all keys for one",
     wrap: (honest) => rewriting(honest, (message) => ({ ...message, orderingKey: "one" })),

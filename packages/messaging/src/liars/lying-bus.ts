@@ -122,3 +122,7 @@ export function changed(delivery: Delivery, message: Partial<Message>): Delivery
 
 export const list = (messages: OutgoingMessage | readonly OutgoingMessage[]): OutgoingMessage[] =>
   [messages].flat();
+
+export function isCode(error: unknown, code: string): boolean {
+  return typeof error === "object" && error !== null && "code" in error && error.code === code;
+}

@@ -1,0 +1,159 @@
+/**
+ * Who the members of ordered groups are, so that they share the partitions. Each member tells all
+ * processes of itself when it comes, when it is asked, and every few seconds; one that is not heard
+ * of any more is forgotten.
+ *
+ * What it owns: an exclusive queue on the exchange of these announcements.
+ *
+ * M1. What is believed here decides only who takes which partition; that one member has it at a time
+ *     is the server's promise (single active consumer), so a wrong belief costs balance, not order.
+ */
+
+import type { ChannelModel } from "amqplib";
+import type { CancelTimer, Clock, Log } from "@banyan/kernel";
+import type { Names } from "./names.ts";
+import type { Outbound } from "./outbound.ts";
+
+const heartbeatMs = 4000;
+const forgottenAfterMs = 13_000;
+
+interface Announcement {
+  readonly kind: "here" | "who" | "bye";
+  readonly group: string;
+  readonly member: string;
+}
+
+/** A member of this process. */
+export interface OwnMember {
+  readonly id: string;
+  readonly name: string;
+  /** The members of its group have changed. */
+  membersChanged(): void;
+}
+
+export interface MembersPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly names: Names;
+  readonly outbound: Outbound;
+}
+
+export class Members {
+  readonly #ports: MembersPorts;
+  readonly #own = new Set<OwnMember>();
+  /** Group → member → when it was heard of last, monotonic. */
+  readonly #known = new Map<string, Map<string, number>>();
+  #cancelTimer: CancelTimer | undefined = undefined;
+
+  constructor(ports: MembersPorts) {
+    this.#ports = ports;
+  }
+
+  /** Ids of the members of a group, in an order that all nodes agree on. */
+  of(group: string): readonly string[] {
+    return [...(this.#known.get(group)?.keys() ?? [])].toSorted();
+  }
+
+  /** Whose the partition is to be. */
+  ownerOf(group: string, partition: number): string | undefined {
+    const members = this.of(group);
+    return members[partition % members.length];
+  }
+
+  async up(connection: ChannelModel): Promise<void> {
+    const channel = await connection.createChannel();
+    channel.on("error", (error) => {
+      this.#ports.log.warn("announcements of members are not heard", { error });
+    });
+    const { members } = this.#ports.names;
+    const { queue } = await channel.assertQueue("", { exclusive: true, durable: false });
+    await channel.bindQueue(queue, members, "");
+    await channel.consume(queue, (message) => message && this.#heard(message.content), {
+      noAck: true,
+    });
+    for (const own of this.#own) this.#tell("who", own);
+  }
+
+  join(own: OwnMember): void {
+    this.#own.add(own);
+    this.#note(own.name, own.id);
+    this.#tell("who", own);
+    this.#cancelTimer ??= this.#ports.clock.setTimer(heartbeatMs, this.#beat);
+  }
+
+  leave(own: OwnMember): void {
+    if (!this.#own.delete(own)) return;
+    this.#known.get(own.name)?.delete(own.id);
+    this.#tell("bye", own);
+    this.#changed(own.name);
+  }
+
+  close(): void {
+    this.#cancelTimer?.();
+    this.#own.clear();
+  }
+
+  readonly #beat = (): void => {
+    for (const own of this.#own) this.#tell("here", own);
+    const { clock } = this.#ports;
+    const beforeMs = clock.monotonicMs() - forgottenAfterMs;
+    for (const [group, members] of this.#known) {
+      let isChanged = false;
+      for (const [member, heardMs] of members) {
+        if (heardMs >= beforeMs || this.#isOwn(group, member)) continue;
+        members.delete(member);
+        isChanged = true;
+      }
+      if (isChanged) this.#changed(group);
+    }
+    this.#cancelTimer = this.#own.size > 0 ? clock.setTimer(heartbeatMs, this.#beat) : undefined;
+  };
+
+  #heard(content: Buffer): void {
+    let said: Announcement;
+    try {
+      // Written by a node of this namespace; anything else is passed over.
+      said = JSON.parse(content.toString("utf8")) as Announcement;
+    } catch {
+      return;
+    }
+    const { kind, group, member } = said;
+    const own = [...this.#own].filter(({ name }) => name === group);
+    if (own.length === 0) return;
+    if (kind === "bye") {
+      if (this.#known.get(group)?.delete(member) === true) this.#changed(group);
+      return;
+    }
+    this.#note(group, member);
+    if (kind === "who") for (const each of own) if (each.id !== member) this.#tell("here", each);
+  }
+
+  #note(group: string, member: string): void {
+    const members = this.#known.get(group) ?? new Map<string, number>();
+    this.#known.set(group, members);
+    const isNew = !members.has(member);
+    members.set(member, this.#ports.clock.monotonicMs());
+    if (isNew) this.#changed(group);
+  }
+
+  #changed(group: string): void {
+    for (const own of this.#own) if (own.name === group) own.membersChanged();
+  }
+
+  #isOwn(group: string, member: string): boolean {
+    return [...this.#own].some(({ name, id }) => name === group && id === member);
+  }
+
+  #tell(kind: Announcement["kind"], { id, name }: OwnMember): void {
+    const said: Announcement = { kind, group: name, member: id };
+    const { outbound, names, clock } = this.#ports;
+    outbound.send({
+      exchange: names.members,
+      routingKey: "",
+      content: Buffer.from(JSON.stringify(said), "utf8"),
+      properties: { deliveryMode: 1 },
+      deadlineMs: clock.monotonicMs() + heartbeatMs,
+      onEnd: () => undefined, // M1: it is said again soon
+    });
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * One queue that a subscription takes from: its channel, and for a partition the notes beside it.
+ *
+ * Q1. Deliveries are handed on in the order in which they came. Those that another has had before
+ *     wait until the notes on them are read, and what comes behind waits for them.
+ * Q2. A word for several covers nothing that is still open.
+ */
+
+import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import { AckRow } from "./ack-row.ts";
+import { AttemptNotes } from "./attempt-notes.ts";
+import type { Outbound } from "./outbound.ts";
+
+/** A queue to take from. */
+export interface Source {
+  readonly queue: string;
+  readonly prefetch: number;
+  /** Of an ordered group: which partition it is, and where the notes on it are. */
+  readonly partition?: { readonly index: number; readonly notes: string };
+}
+
+export interface QueueIntakePorts {
+  readonly outbound: Outbound;
+  readonly tag: string;
+  readonly onMessage: (delivered: ConsumeMessage, intake: QueueIntake) => void;
+  readonly onClosed: (intake: QueueIntake) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class QueueIntake {
+  readonly source: Source;
+  readonly channel: Channel;
+  readonly acks: AckRow;
+  readonly notes: AttemptNotes | undefined;
+  readonly #ports: QueueIntakePorts;
+  #waiting: ConsumeMessage[] | undefined = undefined;
+  #areNotesRead = false;
+  /** It is given up: what it holds goes back, then it is opened again behind the others. */
+  isYielding = false;
+
+  /** Opens it; deliveries may come before this resolves. @throws what the server refuses */
+  static async open(
+    connection: ChannelModel,
+    source: Source,
+    ports: QueueIntakePorts,
+  ): Promise<QueueIntake> {
+    const channel = await connection.createChannel();
+    channel.on("error", ports.onError);
+    const intake = new QueueIntake(channel, source, ports);
+    channel.on("close", () => ports.onClosed(intake));
+    await channel.prefetch(source.prefetch);
+    await channel.consume(
+      source.queue,
+      (delivered) => {
+        if (delivered === null) intake.close().catch(ignore);
+        else intake.#take(delivered);
+      },
+      { consumerTag: ports.tag },
+    );
+    return intake;
+  }
+
+  private constructor(channel: Channel, source: Source, ports: QueueIntakePorts) {
+    this.channel = channel;
+    this.source = source;
+    this.#ports = ports;
+    const { partition } = source;
+    this.acks = new AckRow(channel);
+    const { outbound } = ports;
+    this.notes =
+      partition && new AttemptNotes({ channel, queue: partition.notes, outbound, acks: this.acks });
+  }
+
+  /** Nothing new is delivered; not waited for. */
+  async stop(): Promise<void> {
+    try {
+      await this.channel.cancel(this.#ports.tag);
+    } catch {
+      // The channel has ended: nothing comes on it any more.
+    }
+  }
+
+  /**
+   * What is not acknowledged goes back to its queue, in its order. The consumer goes first: a quorum
+   * queue can lose the acknowledgements just before the end of a channel that still consumes.
+   */
+  async close(): Promise<void> {
+    this.acks.flush();
+    await this.stop();
+    this.acks.flush();
+    try {
+      await this.channel.close();
+    } catch {
+      // It has ended.
+    }
+  }
+
+  #take(delivered: ConsumeMessage): void {
+    this.acks.delivered(delivered);
+    if (this.#waiting !== undefined) {
+      this.#waiting.push(delivered);
+      return;
+    }
+    const { notes } = this;
+    if (notes === undefined || this.#areNotesRead || !delivered.fields.redelivered) {
+      this.#ports.onMessage(delivered, this);
+      return;
+    }
+    this.#waiting = [delivered];
+    void notes.load().then(() => {
+      this.#areNotesRead = true;
+      const waiting = this.#waiting ?? [];
+      this.#waiting = undefined;
+      for (const each of waiting) this.#ports.onMessage(each, this);
+    });
+  }
+}
+
+function ignore(): void {}
