@@ -62,8 +62,10 @@ Answer = fun(Bytes) ->
   end
 end,
 Serve = fun(Socket) ->
-  {ok, Bytes} = gen_tcp:recv(Socket, 0),
-  gen_tcp:send(Socket, Answer(Bytes)),
+  case gen_tcp:recv(Socket, 0) of
+    {ok, Bytes} -> gen_tcp:send(Socket, Answer(Bytes));
+    {error, _} -> ok %% whoever asked went away
+  end,
   gen_tcp:close(Socket)
 end,
 Accept = fun Loop(Listener) ->
@@ -73,7 +75,9 @@ Accept = fun Loop(Listener) ->
 end,
 spawn(fun() ->
   file:delete("${controlSocket}"), %% of one that was killed
-  Options = [{ifaddr, {local, "${controlSocket}"}}, binary, {packet, 4}, {active, false}],
+  %% Those that come while it is frozen or busy wait in a line: where it is full, they are refused.
+  Options = [{ifaddr, {local, "${controlSocket}"}}, {backlog, 1024},
+    binary, {packet, 4}, {active, false}],
   {ok, Listener} = gen_tcp:listen(0, Options),
   Accept(Listener)
 end).
