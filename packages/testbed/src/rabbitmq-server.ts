@@ -26,6 +26,8 @@ import { until } from "./until.ts";
 export interface RabbitmqOptions extends ServerOptions {
   /**
    * Settings of `rabbitmq.conf`, such as `{ channel_max: "20" }`. What is not named is as RabbitMQ
+  /** How long a start may take, loading of its data included. Default 60 000 ms. */
+  readonly startTimeoutMs?: number;
    * ships it, but for a disk that may be almost full.
    */
   readonly config?: Readonly<Record<string, string>>;
@@ -55,11 +57,13 @@ const ownSections = /^(?:cluster_formation|listeners|ssl_options)(?:\.|$)/;
 const host = "127.0.0.1";
 
 /**
+/** A start is two seconds of work for two cores; on a machine with much else to do, many more. */
+const startPatienceMs = 60_000;
  * Starts a RabbitMQ and waits until it is ready. Rejects when there is none and none can be
  * installed; the message says what to do.
  */
 export async function openRabbitmq(options: RabbitmqOptions = {}): Promise<RabbitmqServer> {
-  const { config = {}, tls, startTimeoutMs } = options;
+  const { config = {}, tls, startTimeoutMs = startPatienceMs } = options;
   const ofOwnSections = Object.keys(config).filter((name) => ownSections.test(name));
   assertNotOwn(config, [...ownSettings, ...ofOwnSections]);
   const { "rabbitmq-server": program } = await ensurePrograms(rabbitmqPrograms);
@@ -75,7 +79,7 @@ export async function openRabbitmq(options: RabbitmqOptions = {}): Promise<Rabbi
       home,
       port,
       isSecure: tls !== undefined,
-      ...(startTimeoutMs === undefined ? {} : { startTimeoutMs }),
+      startTimeoutMs,
     });
   });
   stack.move(); // whoever asked ends the server, which removes its folder
