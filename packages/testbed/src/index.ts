@@ -56,7 +56,7 @@ export type {
   RabbitmqOptions,
   RabbitmqQueueOptions,
 } from "./rabbitmq-server.ts";
-export type { RabbitmqConnection, RabbitmqQueue } from "./rabbitmq-answer.ts";
+export type { RabbitmqConnection, RabbitmqExchange, RabbitmqQueue } from "./rabbitmq-answer.ts";
 export { rabbitmqPrograms } from "./rabbitmq-home.ts";
 export { openTcpProxy, TcpProxy } from "./tcp-proxy.ts";
 export type { TcpProxyOptions, TcpTarget } from "./tcp-proxy.ts";

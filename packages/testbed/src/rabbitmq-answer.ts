@@ -14,6 +14,16 @@ export interface RabbitmqQueue {
   readonly consumers: number;
 }
 
+/** An exchange of the default virtual host, as it is now; the unnamed one is one too. */
+export interface RabbitmqExchange {
+  readonly name: string;
+  /** `direct`, `fanout`, `topic`, `headers`, or one that a plugin brings. */
+  readonly type: string;
+  readonly isDurable: boolean;
+  /** Those that it was declared with, such as `{ "alternate-exchange": "lost" }`. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
 /** A connection of a client, as it is now. */
 export interface RabbitmqConnection {
   /** `127.0.0.1:49152 -> 127.0.0.1:49153`: the client's side first. */
@@ -31,6 +41,14 @@ export const queuesExpression = `
     #{name := {resource, _, queue, Name}, arguments := Arguments} = Info = maps:from_list(Each),
     Info#{name := Name, arguments := rabbit_misc:amqp_table(Arguments)}
   end || Each <- rabbit_amqqueue:info_all(<<"/">>, Keys)])`;
+
+/** Expressions whose value is the exchanges' JSON. */
+export const exchangesExpression = `
+  Keys = [name, type, durable, arguments],
+  rabbit_json:encode([begin
+    #{name := {resource, _, exchange, Name}, arguments := Arguments} = Info = maps:from_list(Each),
+    Info#{name := Name, arguments := rabbit_misc:amqp_table(Arguments)}
+  end || Each <- rabbit_exchange:info_all(<<"/">>, Keys)])`;
 
 /** Expressions whose value is the connections' JSON. */
 export const connectionsExpression = `
@@ -50,6 +68,16 @@ export function readQueues(json: string): RabbitmqQueue[] {
     ready: countOf(each["messages_ready"]),
     unacknowledged: countOf(each["messages_unacknowledged"]),
     consumers: countOf(each["consumers"]),
+  }));
+}
+
+/** The exchanges, by name. */
+export function readExchanges(json: string): RabbitmqExchange[] {
+  return tablesOf(json).map((each) => ({
+    name: textOf(each["name"]),
+    type: textOf(each["type"]),
+    isDurable: each["durable"] === true,
+    arguments: tableOf(each["arguments"]),
   }));
 }
 

@@ -118,6 +118,32 @@ test("queues are made, emptied and deleted beside its clients", rabbitmqTest, as
   await assert.rejects(rabbitmq.ask("nobody:knows()"), /RabbitMQ answered: undef/);
 });
 
+test("exchanges are seen, and deleted while they are used", rabbitmqTest, async () => {
+  await using rabbitmq = await openRabbitmq();
+  using client = await connectAmqp(rabbitmq.url);
+  await client.declareExchange('an "odd" näme', "topic");
+  const found = (await rabbitmq.exchanges()).filter(({ name }) => !name.startsWith("amq."));
+  const facts = { isDurable: true, arguments: {} };
+  assert.deepEqual(found, [
+    { name: "", type: "direct", ...facts },
+    { name: 'an "odd" näme', type: "topic", ...facts },
+  ]);
+  await rabbitmq.deleteExchange('an "odd" näme');
+  assert.equal((await rabbitmq.exchanges()).length, 7);
+  await assert.rejects(rabbitmq.deleteExchange('an "odd" näme'), /not_found/);
+});
+
+test("those who consume are counted, and told when their queue goes", rabbitmqTest, async () => {
+  await using rabbitmq = await openRabbitmq();
+  await rabbitmq.declareQueue("read");
+  using client = await connectAmqp(rabbitmq.url);
+  await client.consume("read");
+  assert.equal((await rabbitmq.queues())[0]?.consumers, 1);
+  await rabbitmq.deleteQueue("read");
+  await client.expect(60, 30);
+  assert.deepEqual(await rabbitmq.queues(), []);
+});
+
 test("whoever waits for an answer when it is killed is told at once", rabbitmqTest, async () => {
   await using rabbitmq = await openRabbitmq();
   using client = await connectAmqp(rabbitmq.url);

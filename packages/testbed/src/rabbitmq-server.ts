@@ -8,11 +8,13 @@ import type { Child } from "./child.ts";
 import { databasePassword, databaseUser } from "./database-user.ts";
 import {
   connectionsExpression,
+  exchangesExpression,
   queuesExpression,
   readConnections,
+  readExchanges,
   readQueues,
 } from "./rabbitmq-answer.ts";
-import type { RabbitmqConnection, RabbitmqQueue } from "./rabbitmq-answer.ts";
+import type { RabbitmqConnection, RabbitmqExchange, RabbitmqQueue } from "./rabbitmq-answer.ts";
 import { askErlang, controlSocket, erlangBinary } from "./rabbitmq-control.ts";
 import { doorOf, environmentOf, rabbitmqPrograms, readyWord, writeFiles } from "./rabbitmq-home.ts";
 import type { RabbitmqHome } from "./rabbitmq-home.ts";
@@ -24,10 +26,10 @@ import type { ServerTls } from "./test-certificates.ts";
 import { until } from "./until.ts";
 
 export interface RabbitmqOptions extends ServerOptions {
-  /**
-   * Settings of `rabbitmq.conf`, such as `{ channel_max: "20" }`. What is not named is as RabbitMQ
   /** How long a start may take, loading of its data included. Default 60 000 ms. */
   readonly startTimeoutMs?: number;
+  /**
+   * Settings of `rabbitmq.conf`, such as `{ channel_max: "20" }`. What is not named is as RabbitMQ
    * ships it, but for a disk that may be almost full.
    */
   readonly config?: Readonly<Record<string, string>>;
@@ -55,10 +57,10 @@ export type RabbitmqAlarm = "memory" | "disk";
 const ownSettings = ["default_pass", "default_user", "default_vhost", "log.dir", "log.file"];
 const ownSections = /^(?:cluster_formation|listeners|ssl_options)(?:\.|$)/;
 const host = "127.0.0.1";
-
-/**
 /** A start is two seconds of work for two cores; on a machine with much else to do, many more. */
 const startPatienceMs = 60_000;
+
+/**
  * Starts a RabbitMQ and waits until it is ready. Rejects when there is none and none can be
  * installed; the message says what to do.
  */
@@ -157,6 +159,17 @@ export class RabbitmqServer extends ServerProcess {
     return await this.#countOf(name, "rabbit_amqqueue:purge(Q)");
   }
 
+  /** The exchanges, by name, the seven that RabbitMQ itself makes among them. */
+  async exchanges(): Promise<RabbitmqExchange[]> {
+    return readExchanges(await this.ask(exchangesExpression));
+  }
+
+  /** Deletes an exchange with all its bindings, whoever uses it. */
+  async deleteExchange(name: string): Promise<void> {
+    const facts = `${resourceOf(name, "exchange")}, false, <<"testbed">>`;
+    await this.ask(`ok = rabbit_exchange:delete(${facts})`);
+  }
+
   /** The connections of clients, by name. */
   async connections(): Promise<RabbitmqConnection[]> {
     return readConnections(await this.ask(connectionsExpression));
@@ -223,6 +236,6 @@ const setDisk = "rabbit_disk_monitor:set_disk_free_limit";
 /** More than any disk has free. */
 const hugeBytes = "1000000000000000";
 
-function resourceOf(queue: string): string {
-  return `rabbit_misc:r(<<"/">>, queue, ${erlangBinary(queue)})`;
+function resourceOf(name: string, kind: "queue" | "exchange" = "queue"): string {
+  return `rabbit_misc:r(<<"/">>, ${kind}, ${erlangBinary(name)})`;
 }
