@@ -49,6 +49,7 @@ test("what was confirmed is there after a kill", rabbitmqTest, async () => {
   {
     using client = await connectAmqp(url);
     await client.declareDurable("kept");
+    await rabbitmq.syncDeclared();
     client.publish("kept", "Ada Lövelace");
     await client.untilConfirmed();
     assert.deepEqual(await rabbitmq.kill(), { code: null, signal: "SIGKILL" });
@@ -142,6 +143,7 @@ test("those who consume are counted, and told when their queue goes", rabbitmqTe
   await rabbitmq.deleteQueue("read");
   await client.expect(60, 30);
   assert.deepEqual(await rabbitmq.queues(), []);
+  await assert.rejects(client.get("read"), /20\.40: .*NOT_FOUND - no queue 'read'/);
 });
 
 test("whoever waits for an answer when it is killed is told at once", rabbitmqTest, async () => {

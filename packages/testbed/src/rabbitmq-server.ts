@@ -147,6 +147,17 @@ export class RabbitmqServer extends ServerProcess {
     });
     const facts = `${durable}, false, [${table.join(", ")}], none, <<"testbed">>`;
     await this.ask(`{new, _} = rabbit_amqqueue:declare(${resourceOf(name)}, ${facts}), ok`);
+    await this.syncDeclared();
+  }
+
+  /**
+   * Resolves when what was declared so far outlasts a kill. RabbitMQ answers a declaration when its
+   * log has the change, but that it was committed is written up to two seconds later: killed in
+   * between, it presumes that it was not, and a durable queue is gone with its confirmed messages.
+   */
+  async syncDeclared(): Promise<void> {
+    // The process that writes the decisions has written those before when it answers.
+    await this.ask("sys:get_state(mnesia_recover, 10000), ok = disk_log:sync(latest_log)");
   }
 
   /** Deletes a queue with all that is in it, whoever uses it. Answers how many were ready. */
