@@ -8,11 +8,13 @@
  *
  * I1. `exited` resolves exactly once and never rejects.
  * I2. After disposal nothing of the child's process group runs; with `tree`, no descendant either.
+ * I3. One that was let go of keeps this process from ending only while its end is waited for.
  */
 
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { OutputLines } from "./output-lines.ts";
@@ -187,8 +189,24 @@ export class Child implements AsyncDisposable {
     this.signal("SIGCONT", options);
   }
 
+  /**
+   * This process may end while the child runs, which ends the child; otherwise one that nobody
+   * disposes of keeps this process alive for as long as it lives itself.
+   */
+  letGo(): void {
+    this.#process.unref();
+    for (const pipe of this.#process.stdio) if (pipe instanceof Socket) pipe.unref();
+  }
+
+  /** Undoes `letGo`: whoever waits for `exited` sees it, though nothing else is left to do. */
+  hold(): void {
+    this.#process.ref();
+    for (const pipe of this.#process.stdio) if (pipe instanceof Socket) pipe.ref();
+  }
+
   /** Kills it as `kill -9` does and waits until it is gone. */
   async kill(options: SignalOptions = {}): Promise<ChildExit> {
+    this.hold();
     if (options.group === true) await untilGone(this.#signalAll("SIGKILL").descendants);
     else this.signal("SIGKILL");
     return await this.exited;
@@ -223,6 +241,7 @@ export class Child implements AsyncDisposable {
 
   /** Kills the child and whatever of its process group still runs (I2). */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.hold();
     await untilGone(this.#signalAll("SIGKILL").descendants);
     await this.exited;
     this.#forget();

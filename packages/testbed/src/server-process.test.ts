@@ -13,9 +13,11 @@ import { assertNotOwn, ServerProcess, startOnFreePort } from "./server-process.t
 import type { ServerCommand } from "./server-process.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 import type { TemporaryDirectory } from "./temporary-directory.ts";
+import { withTimeout } from "./with-timeout.ts";
 
 const postgresTest = { skip: await findReasonToSkip(postgresPrograms) };
 const crashing = new URL("../fixtures/crashing-server-test.ts", import.meta.url);
+const leaving = new URL("../fixtures/leaving-server-test.ts", import.meta.url);
 
 class EchoServer extends ServerProcess {
   readonly #port: number;
@@ -83,6 +85,15 @@ test(
     }
   },
 );
+
+test("a server that nobody disposes of keeps no test process from its end", async () => {
+  await using tests = spawnNode(leaving);
+  const { match } = await tests.waitForLine(/^left (\S+) (\d+)$/, { timeoutMs: 30_000 });
+  const what = "The end of a test process that left a server";
+  assert.deepEqual(await withTimeout(tests.exited, { what }), { code: 0, signal: null });
+  await untilGone([Number(match[2])]);
+  assert.equal(existsSync(match[1] ?? ""), false);
+});
 
 test("with its tree, those who left its group are frozen and ended with it", async () => {
   const code = `

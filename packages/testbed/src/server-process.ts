@@ -9,6 +9,7 @@
  * S1. When `start` resolves, the server has loaded its data and answers.
  * S2. After `kill` nothing of it runs, not even a process that was writing a file for it.
  * S3. After disposal, or after the end of the test process, neither process nor folder is left.
+ * S4. One that a failed test left running does not keep the test process from its end.
  */
 
 import { spawnProgram } from "./child.ts";
@@ -86,12 +87,14 @@ export abstract class ServerProcess implements AsyncDisposable {
       await child[Symbol.asyncDispose]();
       throw error;
     }
+    child.letGo();
   }
 
   /** Ends it politely: it writes what its configuration says, then goes. */
   async stop(): Promise<ChildExit> {
     const { what, stopSignal = "SIGTERM" } = this.#parts;
     const child = this.#running();
+    child.hold();
     // A frozen process hears no signal but the last one.
     child.resume({ group: true });
     child.signal(stopSignal);
