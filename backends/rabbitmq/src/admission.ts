@@ -24,15 +24,18 @@ export interface Waiting {
   readonly isEnded: boolean;
   /** Topic of its next message; `undefined`: it has none left. */
   readonly topic: string | undefined;
-  /** Its next message has its places. */
-  goOne(): void;
+  /** Its next message has its places, in these groups. */
+  goOne(views: Views): void;
   /** Its next message is for another topic, or it has none left. */
   goOn(): void;
 }
 
+/** The groups in which a message has its place: told when it is confirmed, or is not. */
+export type Views = readonly GroupView[];
+
 interface Topic {
   readonly name: string;
-  views: readonly GroupView[];
+  views: Views;
   readonly waiting: Fifo<Waiting>;
 }
 
@@ -60,11 +63,10 @@ export class Admission {
     return this.#views.get(name);
   }
 
-  /** Takes places for a message. False: it must wait, or others wait before it. */
-  take(topicName: string): boolean {
+  /** Takes places for a message. `undefined`: it must wait, or others wait before it. */
+  take(topicName: string): Views | undefined {
     const topic = this.#topic(topicName);
-    if (topic.waiting.size > 0) return false;
-    return this.#takeAt(topic);
+    return topic.waiting.size > 0 ? undefined : this.#takeAt(topic);
   }
 
   /** The group that has no room, for who gives up. */
@@ -103,24 +105,24 @@ export class Admission {
   }
 
   /** Looks at a group now, whatever is known of it. */
-  async look(view: GroupView): Promise<number> {
+  async look(view: GroupView): Promise<void> {
     view.beginLook();
     try {
       const ready = await this.#ports.look(view.group);
       view.endLook(ready, this.#ports.clock);
+      if (view.needsLook) await this.look(view);
       this.#served(view);
-      return ready;
     } catch (error) {
       view.failLook();
       throw error;
     }
   }
 
-  #takeAt({ views }: Topic): boolean {
+  #takeAt({ views }: Topic): Views | undefined {
     for (const view of views) {
       if (view.hasRoom) continue;
       this.#watch(view);
-      return false;
+      return undefined;
     }
     for (const view of views) {
       view.published();
@@ -128,7 +130,7 @@ export class Admission {
         this.look(view).catch(() => undefined); // there is no connection: it is looked at later
       }
     }
-    return true;
+    return views;
   }
 
   /** Looks again and again while somebody waits for it. */
@@ -167,11 +169,12 @@ export class Admission {
     for (;;) {
       dropEnded(topic.waiting);
       const first = topic.waiting.peek();
-      if (first === undefined || !this.#takeAt(topic)) return;
-      first.goOne();
-      if (first.topic === topic.name) continue;
+      const views = first && this.#takeAt(topic);
+      if (views === undefined) return;
+      first?.goOne(views);
+      if (first?.topic === topic.name) continue;
       topic.waiting.shift();
-      first.goOn();
+      first?.goOn();
     }
   }
 
@@ -188,7 +191,7 @@ export class Admission {
     return topic;
   }
 
-  #viewsOf(topic: string): readonly GroupView[] {
+  #viewsOf(topic: string): Views {
     return [...this.#views.values()].filter(({ group }) => matchesTopic(group.topic, topic));
   }
 

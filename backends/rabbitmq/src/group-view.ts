@@ -45,9 +45,11 @@ export class GroupView {
   readonly waiters = new Set<Waiter>();
   #held = 0;
   /** What the look before saw: a message between queue and handler shows in neither place. */
-  #previous = Infinity;
+  #previous: number | undefined = undefined;
   #lookedAtMs = -Infinity;
-  /** Published since a look began. */
+  /** Published and not confirmed: perhaps in a queue already, perhaps not. */
+  #unconfirmed = 0;
+  /** Published since a look began, and unconfirmed when it did. */
   #sent = 0;
   #isLooking = false;
 
@@ -74,6 +76,17 @@ export class GroupView {
   published(): void {
     this.#held += 1;
     this.#sent += 1;
+    this.#unconfirmed += 1;
+  }
+
+  confirmed(): void {
+    this.#unconfirmed -= 1;
+  }
+
+  /** It did not get there, as far as is known: the next look tells. */
+  refused(): void {
+    this.#unconfirmed -= 1;
+    this.finished();
   }
 
   /** Acknowledged for good, or given up. */
@@ -81,20 +94,28 @@ export class GroupView {
     if (this.#held > 0) this.#held -= 1;
   }
 
-  beginLook(): number {
+  beginLook(): void {
     this.#isLooking = true;
-    this.#sent = 0;
-    return this.#held;
+    this.#sent = this.#unconfirmed;
   }
 
   /** @param ready messages in its queues that nobody has yet */
   endLook(ready: number, clock: Clock): void {
     this.#isLooking = false;
-    this.#lookedAtMs = clock.monotonicMs();
+    if (this.#previous !== undefined) this.#lookedAtMs = clock.monotonicMs();
     const seen = ready + this.taken + this.waiters.size + this.#sent;
-    // Lower only if two looks agree: what is between queue and handler is in neither.
-    this.#held = Math.max(seen, Math.min(this.#previous, this.#held));
+    // A message between queue and handler shows in both places or in neither for a moment: what
+    // was counted here is changed only as far as two looks agree.
+    if (this.#previous !== undefined) {
+      this.#held = Math.max(this.#held, Math.min(seen, this.#previous));
+      this.#held = Math.min(this.#held, Math.max(seen, this.#previous));
+    }
     this.#previous = seen;
+  }
+
+  /** One look alone says nothing. */
+  get needsLook(): boolean {
+    return this.#lookedAtMs === -Infinity;
   }
 
   failLook(): void {

@@ -11,7 +11,7 @@ import { kernelErrors } from "@banyan/kernel/internal";
 import type { OutgoingMessage } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
 import { refusedAfter } from "@banyan/messaging/internal";
-import type { Admission, Waiting } from "./admission.ts";
+import type { Admission, Views, Waiting } from "./admission.ts";
 import type { Address, Outbound, Parcel } from "./outbound.ts";
 
 export interface PublishingPorts {
@@ -85,7 +85,8 @@ export class Publishing implements Waiting {
     for (let topic = this.topic; topic !== undefined; topic = this.topic) {
       // Whether anybody wants it is known when it is confirmed, and none behind it may go before.
       if (mandatory && !enqueue && this.#open > 0) return;
-      if (!admission.take(topic)) {
+      const views = admission.take(topic);
+      if (views === undefined) {
         if (enqueue) {
           this.#late();
           break;
@@ -93,19 +94,23 @@ export class Publishing implements Waiting {
         this.#waitAt(topic);
         return;
       }
-      this.goOne();
+      this.goOne(views);
     }
     this.#settle();
   }
 
-  goOne(): void {
+  goOne(views: Views): void {
     const { outbound } = this.#ports;
     const envelope = this.#envelopes[this.#next];
-    if (envelope === undefined) return;
+    if (envelope === undefined) {
+      for (const view of views) view.refused();
+      return;
+    }
     const { message, exchange, routingKey, content, properties } = envelope;
     this.#next += 1;
     const refusal = outbound.refusal;
     if (refusal !== undefined) {
+      for (const view of views) view.refused();
       this.stop(refusal);
       return;
     }
@@ -116,7 +121,13 @@ export class Publishing implements Waiting {
       content,
       properties,
       deadlineMs: this.#deadlineMs,
-      onEnd: (error, ended) => this.#ended(message, ended, error),
+      onEnd: (error, ended) => {
+        for (const view of views) {
+          if (error === undefined) view.confirmed();
+          else view.refused();
+        }
+        this.#ended(message, ended, error);
+      },
     });
     this.#parcels.push(parcel);
   }

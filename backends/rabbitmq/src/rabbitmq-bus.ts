@@ -551,8 +551,10 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       },
     });
     const isGone = await promise;
-    if (isGone) view?.published();
-    return isGone;
+    if (!isGone || view === undefined) return isGone;
+    view.published();
+    view.confirmed();
+    return true;
   }
 
   /** Of a group: where a message of it belongs. */

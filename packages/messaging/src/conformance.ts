@@ -115,9 +115,15 @@ export async function findBrokenChecks(
   return broken;
 }
 
-/** Registers the law with `node:test`. */
-export function describeBus(subject: BusSubject): void {
-  describe(`the law of a bus, held by the ${subject.name}`, () => {
+/**
+ * Registers the law with `node:test`.
+ * @param concurrency checks at once: real servers spend the time waiting. Default 1.
+ */
+export function describeBus(
+  subject: BusSubject,
+  { concurrency = 1 }: { readonly concurrency?: number } = {},
+): void {
+  describe(`the law of a bus, held by the ${subject.name}`, { concurrency }, () => {
     for (const check of lawFor(subject)) test(check.name, () => runCheck(subject, check));
   });
 }
