@@ -45,7 +45,7 @@ export class GroupView {
   readonly waiters = new Set<Waiter>();
   #held = 0;
   /** What the look before saw: a message between queue and handler shows in neither place. */
-  #previous: number | undefined = undefined;
+  #previous: { readonly least: number; readonly most: number } | undefined = undefined;
   #lookedAtMs = -Infinity;
   /** Published and not confirmed: perhaps in a queue already, perhaps not. */
   #unconfirmed = 0;
@@ -103,14 +103,16 @@ export class GroupView {
   endLook(ready: number, clock: Clock): void {
     this.#isLooking = false;
     if (this.#previous !== undefined) this.#lookedAtMs = clock.monotonicMs();
-    const seen = ready + this.taken + this.waiters.size + this.#sent;
+    const least = ready + this.taken + this.waiters.size;
+    const most = least + this.#sent; // on their way, or there already
+    const before = this.#previous;
     // A message between queue and handler shows in both places or in neither for a moment: what
     // was counted here is changed only as far as two looks agree.
-    if (this.#previous !== undefined) {
-      this.#held = Math.max(this.#held, Math.min(seen, this.#previous));
-      this.#held = Math.min(this.#held, Math.max(seen, this.#previous));
+    if (before !== undefined) {
+      this.#held = Math.max(this.#held, Math.min(least, before.least));
+      this.#held = Math.min(this.#held, Math.max(most, before.most));
     }
-    this.#previous = seen;
+    this.#previous = { least, most };
   }
 
   /** One look alone says nothing. */
