@@ -3,7 +3,7 @@
  * local listeners.
  *
  * I1. A listener is told of what is safe already: after the publish, or after the commit of the
- *     transaction that it was part of. Who only enqueues has asked for less, and so has its listener.
+ *     transaction that it was part of. Of what is only enqueued it is told that early too.
  * I2. What a listener hears was copied when it was published.
  */
 

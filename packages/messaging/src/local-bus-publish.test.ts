@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { isBanyanError } from "@banyan/kernel";
 import { openMemoryBus } from "./memory.ts";
 import { ids, World } from "./journaled-world.test.ts";
 
@@ -16,8 +17,8 @@ function watch(promise: Promise<void>): { readonly ending: () => string | undefi
     () => {
       ending = "resolved";
     },
-    (error: { readonly code?: string }) => {
-      ending = error.code;
+    (error: unknown) => {
+      ending = isBanyanError(error) ? error.code : "unknown";
     },
   );
   return { ending: () => ending };
@@ -75,7 +76,10 @@ describe("a mandatory message", () => {
     const spec = { name: "live", topic: "a.b", delivery: "broadcast", bufferMax: 1 } as const;
     const live = await bus.subscribe(spec, stuck);
     const message = (id: string) => ({
-      ...{ id, topic: "a.b", timestampMs: 0, body: 1 },
+      id,
+      topic: "a.b",
+      timestampMs: 0,
+      body: 1,
       headers: { source: "test" },
     });
     await bus.publish(message("m1"), mandatory);

@@ -66,12 +66,8 @@ const clockworkService = defineService(
         );
         await publish("ticked", { name, count });
         await publish("stopped", { reason: "enough" });
-        const expiresAtMs = 4_102_444_800_000;
-        await publish(
-          "stopped",
-          { reason: "enough" },
-          { mode: "enqueue", mandatory: true, expiresAtMs, correlationId: name },
-        );
+        const asked = { mode: "enqueue", mandatory: true, expiresAtMs: 1 } as const;
+        await publish("stopped", { reason: "enough" }, { ...asked, correlationId: name });
         // @ts-expect-error no such mode
         await publish("stopped", { reason: "enough" }, { mode: "soon" });
         const found = await extensionPoints.names.collect({ prefix: "a" }, call);
@@ -101,8 +97,7 @@ const clockworkService = defineService(
             const spring = await tx.stores.springs.get("main");
             tx.stores.springs.set("main", { tension: (spring?.tension ?? 1) / 2 });
             tx.publish("stopped", { reason }, { delayMs: 5 });
-            tx.publish("stopped", { reason }, { expiresAtMs: 4_102_444_800_000 });
-            tx.publish("stopped", { reason }, { correlationId: reason });
+            tx.publish("stopped", { reason }, { expiresAtMs: 1, correlationId: reason });
             // @ts-expect-error it is published by the commit, which does not enqueue
             tx.publish("stopped", { reason }, { mode: "enqueue" });
             // @ts-expect-error the commit cannot see who subscribes

@@ -1,5 +1,6 @@
 /** Liars about expiries, about what a publish asks for, and about what a redelivery keeps. */
 
+import { isBanyanError } from "@banyan/kernel";
 import type { Bus, BusPublishOptions, OutgoingMessage } from "../bus.ts";
 import { matchesTopic } from "../topic-index.ts";
 import type { BusLiar } from "./lying-bus.ts";
@@ -198,9 +199,10 @@ const enqueueLiars: readonly BusLiar[] = [
       let held: OutgoingMessage[] = [];
       return lyingBus(honest, {
         publish: async (messages, options) => {
-          if (options?.mode === "enqueue" && held.length === 0 && Array.isArray(messages)) {
-            await honest.publish(messages.slice(1), options);
-            held = messages.slice(0, 1);
+          const [first, ...rest] = list(messages);
+          if (options?.mode === "enqueue" && rest.length > 0 && first !== undefined) {
+            await honest.publish(rest, options);
+            held = [first];
             return;
           }
           await honest.publish(messages, options);
@@ -262,8 +264,7 @@ function lettersOf(
 
 /** How many of the batch were accepted. */
 function batchEnd(error: unknown): number {
-  if (typeof error !== "object" || error === null || !("details" in error)) return 0;
-  return Number(Object(error.details).accepted ?? 0);
+  return isBanyanError(error) ? Number(error.details?.["accepted"]) : 0;
 }
 
 export const publishLiars: readonly BusLiar[] = [
