@@ -36,14 +36,20 @@ const buses: Row = {
     },
     {
       kind: "time",
-      title: "Lost on purpose",
-      about: "Expired for want of a member, and dead letters pushed out by newer ones.",
+      title: "Lost as was asked",
+      about:
+        "Expired for want of a member or past their own time; only enqueued, and then not kept; dead " +
+        "letters pushed out by newer ones.",
       width: 8,
       unit: "none",
       queries: [
         {
           expr: `sum by (bus) (banyan_bus_expired_messages_total{${onBus}})`,
           legend: "{{bus}} expired",
+        },
+        {
+          expr: `sum by (bus) (banyan_bus_enqueue_failed_messages_total{${onBus}})`,
+          legend: "{{bus}} enqueued and not kept",
         },
         {
           expr: `sum by (bus) (banyan_bus_dropped_dead_letter_messages_total{${onBus}})`,

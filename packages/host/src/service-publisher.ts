@@ -3,12 +3,12 @@
  * local listeners.
  *
  * I1. A listener is told of what is safe already: after the publish, or after the commit of the
- *     transaction that it was part of.
+ *     transaction that it was part of. Of what is only enqueued it is told that early too.
  * I2. What a listener hears was copied when it was published.
  */
 
 import { createIdSource, t } from "@banyan/kernel";
-import type { AnyContract, PublishOptions, Published } from "@banyan/kernel";
+import type { AnyContract, PublishOptions, Published, StagedPublishOptions } from "@banyan/kernel";
 import {
   Codec,
   currentCallContext,
@@ -27,11 +27,11 @@ import type { NodeParts } from "./node-parts.ts";
 export interface ServicePublisher {
   readonly publish: Publish;
   /** Checks an event now, for a commit later. @throws EVENT_INVALID */
-  readonly prepare: (event: string, payload: unknown, options?: PublishOptions) => ToldEvent;
+  readonly prepare: (event: string, payload: unknown, options?: StagedPublishOptions) => ToldEvent;
 }
 
 type Publish = (event: string, payload: unknown, options?: PublishOptions) => Promise<Published>;
-type Prepare = (event: string, payload: unknown, options?: PublishOptions) => PreparedEvent;
+type Prepare = (event: string, payload: unknown, options?: StagedPublishOptions) => PreparedEvent;
 
 /** An event that a transaction publishes. */
 export interface ToldEvent extends PreparedEvent {

@@ -181,7 +181,8 @@ function registerBusCounts(metrics: Metrics, statuses: Statuses): void {
   const counts = [
     ["published", "published", "Messages the bus accepted."],
     ["unrouted", "unrouted", "Messages accepted for a topic that nobody subscribed to."],
-    ["expired", "expired", "Messages dropped by the retention of a group without members."],
+    ["expired", "expired", "Messages dropped by a group's retention, or past their own time."],
+    ["enqueue_failed", "enqueueFailed", "Messages that were only enqueued, and then not kept."],
     ["dropped_dead_letter", "deadLettersDropped", "Dead letters pushed out by newer ones."],
   ] as const;
   for (const [name, field, help] of counts) {

@@ -209,6 +209,27 @@ describe("A service's transaction", () => {
     await assert.rejects(unknown, { code: "EVENT_INVALID", message: /"placed"/ });
   });
 
+  test("keeps the expiry of an event, and takes neither a mode nor mandatory", async () => {
+    await using world = await openShop();
+    await world.tools.transaction((tx) => {
+      tx.publish("placed", { order: "1" }, { correlationId: "order 1" });
+      tx.publish("placed", { order: "2" }, { expiresAtMs: 1 });
+    });
+    await world.tools.publish("placed", { order: "3" }, { mandatory: true, mode: "enqueue" });
+    await eventually(() => world.heard.length === 2);
+    assert.deepEqual(world.heard, ["1", "3"]);
+    for (const options of [{ mode: "enqueue" }, { mandatory: true }]) {
+      const publishing = world.tools.transaction((tx) => {
+        // Wrong on purpose: what an untyped caller may ask for.
+        tx.publish("placed", { order: "4" }, options as object);
+      });
+      await assert.rejects(publishing, {
+        code: "EVENT_INVALID",
+        message: /published with a transaction, which takes no m/,
+      });
+    }
+  });
+
   test("refuses an ephemeral event by name", async () => {
     await using world = await openShop();
     const publishing = world.tools.transaction((tx) => {

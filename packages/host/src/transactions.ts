@@ -11,7 +11,7 @@
 import type {
   AnyContract,
   Published,
-  PublishOptions,
+  StagedPublishOptions,
   StoreSpec,
   TransactOptions,
   Waiting,
@@ -31,11 +31,7 @@ import type { ToldEvent, ServicePublisher } from "./service-publisher.ts";
 /** A transaction as its function sees it, the types of the contract erased. */
 export interface ErasedTransaction {
   readonly stores: Readonly<Record<string, unknown>>;
-  readonly publish: (
-    event: string,
-    payload: unknown,
-    options?: Omit<PublishOptions, "signal">,
-  ) => Published;
+  readonly publish: (event: string, payload: unknown, options?: StagedPublishOptions) => Published;
 }
 
 /** A run of a transaction: what the service sees of it, and all of it. */

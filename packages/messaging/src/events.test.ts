@@ -113,6 +113,34 @@ describe("a publisher", () => {
     await world.bus.close();
   });
 
+  test("passes on what is asked of the bus, and the correlation id as a header", async () => {
+    const world = await openWorld(scribe, { greetings: () => undefined });
+    const seen = await watch(world, "greeter.greeted");
+    const payload = { name: "Ada", count: 1 };
+    const { publisher, bus } = world;
+    await publisher.publish("greeted", payload, {
+      correlationId: "visit 7",
+      mandatory: true,
+      mode: "enqueue",
+      expiresAtMs: world.clock.nowMs() + 1000,
+    });
+    await publisher.publish("greeted", payload, { expiresAtMs: world.clock.nowMs() });
+    await world.clock.settle();
+    assert.deepEqual(
+      seen.map(({ headers }) => headers),
+      [{ source: "greeter", schemaVersion: "1", correlationId: "visit 7" }],
+    );
+    assert.equal((await bus.status()).expired, 1);
+    const wrong = publisher.publish("greeted", payload, { expiresAtMs: Number.NaN });
+    await assert.rejects(wrong, { code: "MESSAGING_MESSAGE_INVALID" });
+    const alone = openMemoryBus();
+    const unheard = createPublisher(greeter, alone).publish("greeted", payload, {
+      mandatory: true,
+    });
+    await assert.rejects(unheard, { code: "MESSAGING_UNROUTED" });
+    await Promise.all([bus.close(), alone.close()]);
+  });
+
   test("carries the trace and the principal of the call it is used in", async () => {
     const world = await openWorld(scribe, { greetings: () => undefined });
     const seen = await watch(world, "greeter.greeted");

@@ -309,7 +309,7 @@ export class Intake {
     const { mandatory, enqueue } = termsOf(options);
     if (next === undefined) return accepted;
     if (mandatory && this.#isUnrouted(next)) {
-      return parts.settled().then((count) => Promise.reject(unroutedError(next)(count)));
+      return refused(parts, unroutedError(next));
     }
     if (enqueue) throw bufferFullAt(this.index.routeOf(next), 0)(done);
     return this.#wait(batch, taken, options);
@@ -412,8 +412,12 @@ function ignore(): void {}
 
 /** What was taken in before is safe or refused before the whole is told of. */
 async function endOf({ parts }: WaitingPublish, ending: WaitEnding | undefined): Promise<void> {
-  const done = await parts.settled();
-  if (ending !== undefined) throw ending(done);
+  if (ending !== undefined) return refused(parts, ending);
+  await parts.settled();
+}
+
+async function refused(parts: PublishParts, ending: WaitEnding): Promise<never> {
+  throw ending(await parts.settled());
 }
 
 /** @throws REQUEST_INVALID where the mode is none */

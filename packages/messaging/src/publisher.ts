@@ -14,6 +14,7 @@ import type {
   IdSource,
   Published,
   PublishOptions,
+  StagedPublishOptions,
   TraceContext,
 } from "@banyan/kernel";
 import {
@@ -26,7 +27,7 @@ import {
 } from "@banyan/kernel/internal";
 import { formatTraceparent } from "@banyan/telemetry";
 import type { OperationObserver } from "@banyan/telemetry/internal";
-import type { Bus, MessageHeaders, OutgoingMessage } from "./bus.ts";
+import type { Bus, BusPublishOptions, MessageHeaders, OutgoingMessage } from "./bus.ts";
 import { busOf } from "./event-buses.ts";
 import type { EventBuses } from "./event-buses.ts";
 import { delayMaxMs } from "./options.ts";
@@ -51,12 +52,12 @@ export interface Publisher<C extends AnyContract> {
   ): Promise<Published>;
   /**
    * Checks an event and makes its message, for whoever hands it to the bus later: a transaction.
-   * @throws EVENT_INVALID
+   * @throws EVENT_INVALID, also for `mode` and `mandatory`: those are asked of a bus
    */
   prepare<E extends keyof EventsOf<C> & string>(
     event: E,
     payload: EventsOf<C>[E],
-    options?: Omit<PublishOptions, "signal">,
+    options?: StagedPublishOptions,
   ): PreparedEvent;
 }
 
@@ -104,7 +105,7 @@ export function createPublisher<C extends AnyContract>(
     given: PublishOptions & { readonly trace?: TraceContext | undefined },
   ): PreparedEvent => {
     const { topic } = outlet;
-    const { eventId, delayMs = 0 } = given;
+    const { eventId, delayMs = 0, expiresAtMs } = given;
     const body = outlet.codec.parse(payload, "tolerant");
     if (!isFields(body)) throw notFields(topic);
     const id = eventId === undefined ? ids.uuid() : checkedId(eventId, topic);
@@ -115,26 +116,30 @@ export function createPublisher<C extends AnyContract>(
     body["eventId"] = id;
     body["timestamp"] = timestamp;
     const deliverAtMs = delayMs === 0 ? undefined : timestampMs + checkedDelay(delayMs, topic);
-    const headers = headersOf(outlet, given.trace);
+    const headers = headersOf(outlet, given);
     return {
-      message: { id, topic, timestampMs, body, headers, orderingKey, deliverAtMs },
+      message: { id, topic, timestampMs, body, headers, orderingKey, deliverAtMs, expiresAtMs },
       published: { eventId: id, timestamp },
     };
   };
 
   return {
-    prepare: (event, payload, given = {}) => prepare(outletOf(event), payload, given),
+    prepare(event, payload, given = {}) {
+      const outlet = outletOf(event);
+      assertForCommit(outlet.topic, given);
+      return prepare(outlet, payload, given);
+    },
     async publish(event, payload, given = {}) {
       const outlet = outletOf(event);
       if (observer === undefined) {
         const { message, published } = prepare(outlet, payload, given);
-        await outlet.bus.publish(message, { signal: given.signal, owned: true });
+        await outlet.bus.publish(message, busOptionsOf(given));
         return published;
       }
       const watch = observer.begin(outlet.topic);
       try {
         const { message, published } = prepare(outlet, payload, { ...given, trace: watch.trace });
-        await outlet.bus.publish(message, { signal: given.signal, owned: true });
+        await outlet.bus.publish(message, busOptionsOf(given));
         watch.ended();
         return published;
       } catch (error) {
@@ -165,14 +170,37 @@ export function topicOf(contract: AnyContract, event: string): string {
   return `${contract.name}.${event}`;
 }
 
-/** `trace`: of the publish itself, where it is a span of its own. */
-function headersOf({ headers }: Outlet, own: TraceContext | undefined): MessageHeaders {
+function busOptionsOf({ signal, mode, mandatory }: PublishOptions): BusPublishOptions {
+  return { signal, mode, mandatory, owned: true };
+}
+
+/** Without types anything can be asked of a transaction; passed over, it would be missed. */
+function assertForCommit(topic: string, given: PublishOptions): void {
+  for (const option of ["mode", "mandatory"] as const) {
+    if (given[option] === undefined) continue;
+    throw kernelErrors.EVENT_INVALID(
+      `Event ${topic} is published with a transaction, which takes no ${option}: leave it out, or ` +
+        "publish the event outside of the transaction.",
+      { details: { issues: [{ pointer: `/${option}`, expected: "nothing in a transaction" }] } },
+    );
+  }
+}
+
+interface HeaderInit {
+  /** Of the publish itself, where it is a span of its own. */
+  readonly trace?: TraceContext | undefined;
+  readonly correlationId?: string | undefined;
+}
+
+function headersOf({ headers }: Outlet, { trace: own, correlationId }: HeaderInit): MessageHeaders {
   const call = currentCallContext();
-  if (call === undefined) return headers;
+  const named =
+    correlationId === undefined ? headers : Object.freeze({ ...headers, correlationId });
+  if (call === undefined) return named;
   const { principal } = call;
   const trace = own ?? call.trace;
   return Object.freeze({
-    ...headers,
+    ...named,
     principal: principalKey(principal),
     traceparent: formatTraceparent(trace),
     ...(trace.state === undefined ? {} : { tracestate: trace.state }),

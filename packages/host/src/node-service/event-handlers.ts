@@ -3,7 +3,7 @@
 import type { Call, Client, ServiceParts } from "@banyan/kernel";
 import { createIdSource, systemRandom } from "@banyan/kernel";
 import { eventSpecOf, kernelErrors, nearest, toJsonSchema } from "@banyan/kernel/internal";
-import type { Bus } from "@banyan/messaging";
+import type { Bus, OutboundStatus } from "@banyan/messaging";
 import { isTopic, isWildcard } from "@banyan/messaging/internal";
 import { hostErrors } from "../errors.ts";
 import type { nodeContract } from "../node-contract.ts";
@@ -96,8 +96,12 @@ async function groupRows(node: NodeView): Promise<Topics["groups"]> {
   return rows.flat().sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+function outboundRow({ blocked, ...counts }: OutboundStatus): NonNullable<BusRow["outbound"]> {
+  return blocked === undefined ? counts : { ...counts, blocked };
+}
+
 async function busRow(name: string, bus: Bus, { engines }: NodeView): Promise<BusRow> {
-  const { subscriptions: _, ...counters } = await bus.status();
+  const { subscriptions: _, outbound, ...counters } = await bus.status();
   return {
     name,
     durability: bus.durability,
@@ -107,6 +111,7 @@ async function busRow(name: string, bus: Bus, { engines }: NodeView): Promise<Bu
       ...(bus === engines?.ephemeralBus ? ["ephemeral" as const] : []),
     ],
     ...counters,
+    ...(outbound === undefined ? {} : { outbound: outboundRow(outbound) }),
   };
 }
 

@@ -35,6 +35,19 @@ const topicRow = t.Object({
   }),
 });
 
+const outboundRow = t.Object(
+  {
+    connected: t.Boolean({ description: "There is a connection that takes messages." }),
+    waiting: t.Integer({ description: "Not sent yet." }),
+    unconfirmed: t.Integer({ description: "Sent and not confirmed." }),
+    bytes: t.Integer({ description: "Size of both." }),
+    oldestMs: t.Number({ description: "Age of the oldest of both." }),
+    limit: t.Integer({ description: "As many as there may be of both." }),
+    blocked: t.Optional(t.String({ description: "Why the server takes nothing now." })),
+  },
+  { description: "Of a networked bus: what its server has not confirmed." },
+);
+
 const busRow = t.Object({
   name: t.String(),
   durability,
@@ -46,8 +59,10 @@ const busRow = t.Object({
   retried: t.Integer(),
   deadLettered: t.Integer({ description: "Since the node started." }),
   deadLettersDropped: t.Integer({ description: "Pushed out because there were too many." }),
-  expired: t.Integer({ description: "Dropped by a group's retention." }),
+  expired: t.Integer({ description: "Dropped by a group's retention, or past their own time." }),
+  enqueueFailed: t.Integer({ description: "Only enqueued, and then not kept." }),
   publishesWaiting: t.Integer({ description: "Publishes that wait for room." }),
+  outbound: t.Optional(outboundRow),
 });
 
 const letterRow = t.Object({

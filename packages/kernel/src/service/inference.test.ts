@@ -66,6 +66,10 @@ const clockworkService = defineService(
         );
         await publish("ticked", { name, count });
         await publish("stopped", { reason: "enough" });
+        const asked = { mode: "enqueue", mandatory: true, expiresAtMs: 1 } as const;
+        await publish("stopped", { reason: "enough" }, { ...asked, correlationId: name });
+        // @ts-expect-error no such mode
+        await publish("stopped", { reason: "enough" }, { mode: "soon" });
         const found = await extensionPoints.names.collect({ prefix: "a" }, call);
         const names: string[] = found.flatMap(({ response }) => response.names);
         assert.ok(names);
@@ -93,6 +97,11 @@ const clockworkService = defineService(
             const spring = await tx.stores.springs.get("main");
             tx.stores.springs.set("main", { tension: (spring?.tension ?? 1) / 2 });
             tx.publish("stopped", { reason }, { delayMs: 5 });
+            tx.publish("stopped", { reason }, { expiresAtMs: 1, correlationId: reason });
+            // @ts-expect-error it is published by the commit, which does not enqueue
+            tx.publish("stopped", { reason }, { mode: "enqueue" });
+            // @ts-expect-error the commit cannot see who subscribes
+            tx.publish("stopped", { reason }, { mandatory: true });
             // @ts-expect-error the payload lacks its reason
             tx.publish("stopped", {});
             // @ts-expect-error it has not asked for transactions

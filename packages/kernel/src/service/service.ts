@@ -2,7 +2,7 @@
 
 import type { AnyContract, Contract, ContractSpec } from "../contract/contract.ts";
 import type { IdSource } from "../ids.ts";
-import type { EventOf, PublishOptions, Published } from "../ports/event.ts";
+import type { EventOf, PublishOptions, Published, StagedPublishOptions } from "../ports/event.ts";
 import type { TransactOptions } from "../ports/lock.ts";
 import type { Scopes, Waiting } from "../ports/store.ts";
 import type { Log } from "../ports/log.ts";
@@ -35,7 +35,7 @@ export interface Transaction<C extends AnyContract> {
   readonly publish: <E extends keyof EventsOf<C> & string>(
     event: E,
     payload: EventsOf<C>[E],
-    options?: Omit<PublishOptions, "signal">,
+    options?: StagedPublishOptions,
   ) => Published;
 }
 
@@ -84,8 +84,13 @@ export interface ServiceTools<C extends AnyContract> {
    */
   readonly locks: LocksOf<C>;
   /**
-   * Publishes one of the contract's own events; resolves when it is safe in the bus.
-   * @throws EVENT_INVALID when the payload does not fit its schema.
+   * Publishes one of the contract's own events; resolves when it is safe in the bus, or with mode
+   * `enqueue` when that has it in this process.
+   * @throws EVENT_INVALID when the payload does not fit its schema; MESSAGING_UNROUTED when it is
+   *   mandatory and nobody subscribes to it.
+   *
+   * @example
+   * await publish("placed", { order }, { mandatory: true, correlationId: order });
    */
   readonly publish: <E extends keyof EventsOf<C> & string>(
     event: E,

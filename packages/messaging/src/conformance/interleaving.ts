@@ -1,8 +1,8 @@
 /**
  * Random histories against the one promise that matters: whatever is published, subscribed, failed
  * and closed in whatever order, each group handles each of its messages or has it among its dead
- * letters; and once the bus is closed nothing is handled any more. Where groups share their backlog,
- * what closing left is handled by the next run.
+ * letters; and once the bus is closed nothing is handled any more. Where groups share their
+ * backlog, what closing left is handled by the next run.
  *
  * A history is data, so that any generator can make and shrink it.
  */

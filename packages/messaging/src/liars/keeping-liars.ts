@@ -63,20 +63,25 @@ const orderLiars: readonly BusLiar[] = [
   ),
   {
     name: "lets the next of a key pass one that waits for its retry",
-    wrap: (honest) =>
-      lyingBus(honest, {
+    wrap: (honest) => {
+      const passed = new Set<string>();
+      return lyingBus(honest, {
         subscribe: (spec, handler) =>
           honest.subscribe(spec, async (delivery) => {
             const { orderingKey, id } = delivery.message;
-            if (spec.ordered !== true || orderingKey === undefined) return handler(delivery);
+            if (spec.ordered !== true || orderingKey === undefined || passed.has(id)) {
+              return handler(delivery);
+            }
             try {
               await handler(delivery);
             } catch {
-              // It goes to the end of its key's line, under the same id.
-              await honest.publish({ ...delivery.message, id });
+              // Once, to the end of its key's line: for ever would be a loop without a wait.
+              passed.add(id);
+              await honest.publish(delivery.message);
             }
           }),
-      }),
+      });
+    },
   },
   {
     name: "takes all keys for one",

@@ -1,5 +1,6 @@
 /** Liars about expiries, about what a publish asks for, and about what a redelivery keeps. */
 
+import { isBanyanError } from "@banyan/kernel";
 import type { Bus, BusPublishOptions, OutgoingMessage } from "../bus.ts";
 import { matchesTopic } from "../topic-index.ts";
 import type { BusLiar } from "./lying-bus.ts";
@@ -98,25 +99,6 @@ const expiryLiars: readonly BusLiar[] = [
     },
   },
   {
-    name: "takes an expiry for no later than the retry",
-    wrap: (honest) => {
-      const expiring = new Set<string>();
-      return lyingBus(honest, {
-        publish: (messages, options) => {
-          for (const { id, expiresAtMs } of list(messages)) {
-            if (expiresAtMs !== undefined) expiring.add(id);
-          }
-          return honest.publish(list(messages).map(neverExpires), options);
-        },
-        subscribe: (spec, handler) =>
-          honest.subscribe(spec, (delivery) => {
-            const isFirst = delivery.attempt === 1;
-            return isFirst || !expiring.has(delivery.message.id) ? handler(delivery) : undefined;
-          }),
-      });
-    },
-  },
-  {
     name: "does not count what expired",
     wrap: (honest) =>
       lyingBus(honest, { status: async () => ({ ...(await honest.status()), expired: 0 }) }),
@@ -152,18 +134,10 @@ const mandatoryLiars: readonly BusLiar[] = [
     name: "takes a group without members for nobody",
     wrap: (honest) =>
       lyingBus(honest, {
-        publish: async (messages, options) => {
-          const { subscriptions } = await honest.status();
-          const live = subscriptions.filter(({ members }) => members > 0);
-          const isHeard = ({ topic }: OutgoingMessage): boolean =>
-            live.some((each) => matchesTopic(each.topic, topic));
-          const lie = ({ topic, ...message }: OutgoingMessage): OutgoingMessage => ({
-            ...message,
-            topic: isHeard({ ...message, topic }) ? topic : `${topic}.unheard`,
-          });
-          if (options?.mandatory !== true) return honest.publish(messages, options);
-          return honest.publish(list(messages).map(lie), options);
-        },
+        publish: (messages, options) =>
+          options?.mandatory === true
+            ? publishHeard(honest, list(messages), options)
+            : honest.publish(messages, options),
       }),
   },
   {
@@ -225,9 +199,10 @@ const enqueueLiars: readonly BusLiar[] = [
       let held: OutgoingMessage[] = [];
       return lyingBus(honest, {
         publish: async (messages, options) => {
-          if (options?.mode === "enqueue" && held.length === 0 && Array.isArray(messages)) {
-            await honest.publish(messages.slice(1), options);
-            held = messages.slice(0, 1);
+          const [first, ...rest] = list(messages);
+          if (options?.mode === "enqueue" && rest.length > 0 && first !== undefined) {
+            await honest.publish(rest, options);
+            held = [first];
             return;
           }
           await honest.publish(messages, options);
@@ -237,6 +212,22 @@ const enqueueLiars: readonly BusLiar[] = [
     },
   },
 ];
+
+/** What no member would get goes where nobody is. */
+async function publishHeard(
+  honest: Bus,
+  messages: readonly OutgoingMessage[],
+  options: BusPublishOptions,
+): Promise<void> {
+  const { subscriptions } = await honest.status();
+  const live = subscriptions.filter(({ members }) => members > 0);
+  const heard = messages.map((message) => {
+    const { topic } = message;
+    const isHeard = live.some((each) => matchesTopic(each.topic, topic));
+    return isHeard ? message : { ...message, topic: `${topic}.unheard` };
+  });
+  return honest.publish(heard, options);
+}
 
 /** Changes what a publish asks for. */
 function asking(honest: Bus, lie: (options: BusPublishOptions) => BusPublishOptions): Bus {
@@ -273,8 +264,7 @@ function lettersOf(
 
 /** How many of the batch were accepted. */
 function batchEnd(error: unknown): number {
-  if (typeof error !== "object" || error === null || !("details" in error)) return 0;
-  return Number(Object(error.details).accepted ?? 0);
+  return isBanyanError(error) ? Number(error.details?.["accepted"]) : 0;
 }
 
 export const publishLiars: readonly BusLiar[] = [
