@@ -129,6 +129,14 @@ const eventVerbs: readonly VerbSpec[] = [
     examples: [{ line: "banyan events topics", says: "topics, and the depth of every group" }],
   },
   {
+    name: "events buffer",
+    summary: "Show what the node has for the server of its bus and is not confirmed.",
+    args: [],
+    flags: [],
+    examples: [{ line: "banyan events buffer", says: "also while the server is away" }],
+    notes: ["It is in the node's process only: what is in it when the node is killed is lost."],
+  },
+  {
     name: "events publish",
     summary: "Publish an event as the service that declares it.",
     args: [
@@ -143,12 +151,23 @@ const eventVerbs: readonly VerbSpec[] = [
     flags: [
       { name: "delay", value: "time", summary: "Deliver it after: 30s, 5m, 12h, 7d." },
       { name: "event-id", value: "uuid", summary: "Its id; the same id is the same event." },
+      {
+        name: "mode",
+        value: "word",
+        summary: "safe (default): done when it is safe. enqueue: when the node has it.",
+      },
+      { name: "mandatory", summary: "Refuse it if nobody subscribes to it." },
+      { name: "correlation-id", value: "text", summary: "What it belongs to, in your words." },
     ],
     examples: [
       { line: "banyan events publish greeter.greeted name=Ada count=1", says: "fields by name" },
       {
         line: "banyan events publish greeter.greeted name=Ada count=1 --delay 10m",
         says: "in ten minutes",
+      },
+      {
+        line: "banyan events publish greeter.greeted name=Ada count=1 --mode enqueue",
+        says: "does not wait for the bus's server",
       },
     ],
   },

@@ -12,6 +12,7 @@ type FindEngine = NonNullable<NodeOptions["findEngine"]>;
 
 /** Short names; what they stand for is loaded when the configuration names it. */
 const shortNames: Readonly<Record<string, () => Promise<unknown>>> = {
+  rabbitmq: () => import("@banyan/rabbitmq"),
   redis: () => import("@banyan/redis"),
   sqlite: () => import("@banyan/sqlite"),
   postgres: () => import("@banyan/postgres"),

@@ -19,6 +19,7 @@ const modules: Readonly<Record<string, () => Promise<VerbModule>>> = {
   "state delete": () => import("./verbs/state-delete.ts"),
   "state list": () => import("./verbs/state-list.ts"),
   "events topics": () => import("./verbs/events-topics.ts"),
+  "events buffer": () => import("./verbs/events-buffer.ts"),
   "events publish": () => import("./verbs/events-publish.ts"),
   "events tail": () => import("./verbs/events-tail.ts"),
   "events dead-letters list": () => import("./verbs/dead-letters-list.ts"),

@@ -1,5 +1,6 @@
 /** The door of the RabbitMQ backend. */
 
+export { rabbitmqBus } from "./provider.ts";
 export { openRabbitmqBus, rabbitmqCapabilities } from "./rabbitmq-bus.ts";
 export { resolveRabbitmqOptions } from "./options.ts";
 export type {

@@ -54,6 +54,13 @@ export class Link {
     return this.#connection;
   }
 
+  /** Channels that are open on it. */
+  get channels(): number {
+    const inner = this.#connection?.connection;
+    if (inner === undefined || !("channels" in inner) || !Array.isArray(inner.channels)) return 0;
+    return inner.channels.filter(Boolean).length - 1; // the first is the connection's own
+  }
+
   /** There was a try, so `failure` says something. */
   get wasTried(): boolean {
     return this.#wasTried;

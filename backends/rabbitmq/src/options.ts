@@ -5,6 +5,7 @@ import { silentLog, systemClock, systemRandom } from "@banyan/kernel";
 import type { Clock, Log, Random } from "@banyan/kernel";
 import { nearest } from "@banyan/kernel/internal";
 import { messagingErrors } from "@banyan/messaging";
+import type { Metrics } from "@banyan/telemetry";
 
 /** Paths of PEM files. */
 export interface RabbitmqTls {
@@ -59,9 +60,11 @@ export interface RabbitmqOptions {
   readonly outboundAgeMaxMs?: number;
   /** Partitions of an ordered group that is new, 1 … 64. Default 8. */
   readonly partitions?: number;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly log?: Log;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  readonly log?: Log | undefined;
+  /** Where it counts what only it can see. Left out: it counts nothing. */
+  readonly metrics?: Metrics | undefined;
 }
 
 /** Where one server is. */
@@ -100,6 +103,7 @@ export interface ResolvedRabbitmqOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly metrics: Metrics | undefined;
 }
 
 const numbers = {
@@ -130,7 +134,7 @@ export const configurable: readonly string[] = [
 
 /** @throws MESSAGING_OPTIONS_INVALID */
 export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedRabbitmqOptions {
-  assertKnown(options, [...configurable, "clock", "random", "log"], "The RabbitMQ bus");
+  assertKnown(options, [...configurable, "clock", "random", "log", "metrics"], "The RabbitMQ bus");
   const { clock = systemClock, random = systemRandom, log = silentLog } = options;
   const { namespace = "banyan", queueType = "quorum" } = options;
   for (const name of texts) {
@@ -160,6 +164,7 @@ export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedR
     clock,
     random,
     log,
+    metrics: options.metrics,
   });
 }
 

@@ -137,6 +137,11 @@ export class Outbound {
     return this.#channel !== undefined;
   }
 
+  /** There is a connection, and the server takes what comes. */
+  get takes(): boolean {
+    return this.#channel !== undefined && this.#blocked === undefined;
+  }
+
   /** Age of the oldest, in milliseconds. */
   get oldestMs(): number {
     const nowMs = this.#ports.clock.monotonicMs();

@@ -53,6 +53,8 @@ import type {
 import { Admission } from "./admission.ts";
 import { BrokerSubscription } from "./broker-subscription.ts";
 import type { SubscriptionHost } from "./broker-subscription.ts";
+import { createBusMetrics } from "./bus-metrics.ts";
+import type { BusMetrics } from "./bus-metrics.ts";
 import { GroupView } from "./group-view.ts";
 import { Inspector } from "./inspector.ts";
 import type { QueueDepth } from "./inspector.ts";
@@ -74,6 +76,9 @@ import { declareBase, declareGroup, declareLetters, queuesOf, withChannel } from
 import { untilConnected } from "./until-connected.ts";
 import { Waits } from "./waits.ts";
 import { contentOf, fresh, propertiesOf } from "./wire.ts";
+
+/** How long a status waits for the server. */
+const statusMaxMs = 1000;
 
 /** Messages of a partition that its member has at once, so that one key holds up no other. */
 const aheadMin = 128;
@@ -147,6 +152,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   readonly #letters: BrokerLetters;
   readonly #members: Members;
   readonly #sweep: RetentionSweep;
+  readonly #metrics: BusMetrics | undefined;
+  readonly #unwatch: (() => void) | undefined;
   readonly #subscriptions = new Set<BrokerSubscription>();
   readonly #running = new Set<Publishing>();
   readonly #publishPorts: PublishingPorts;
@@ -171,6 +178,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     this.#ids = createIdSource(clock, random);
     this.names = new Names(options);
     this.wheel = new TimingWheel<Timed>(clock, (timed) => timed.onDue());
+    const { metrics, namespace } = options;
+    this.#metrics = metrics && createBusMetrics(metrics, namespace);
     this.outbound = new Outbound({
       clock,
       random,
@@ -180,14 +189,21 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       ageMaxMs: options.outboundAgeMaxMs,
       prepare: (channel) => declareBase(channel, this.names),
       failure: () => this.#publishing.failure,
+      confirmed: this.#metrics?.confirmed,
     });
     this.#publishing = new Link(options, "publish", {
-      onUp: (connection) => this.outbound.up(connection),
+      onUp: (connection) => {
+        this.#metrics?.connected("publish");
+        this.outbound.up(connection);
+      },
       onDown: () => this.outbound.down(),
       onBlocked: (reason) => this.outbound.block(reason),
     });
     this.#consuming = new Link(options, "consume", {
-      onUp: (connection) => void this.#up(connection),
+      onUp: (connection) => {
+        this.#metrics?.connected("consume");
+        void this.#up(connection);
+      },
       onDown: () => this.#down(),
     });
     this.#inspector = new Inspector(() => this.#connection());
@@ -218,6 +234,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       },
     });
     this.#publishPorts = this.#portsOfPublishing();
+    const counts = () => this.#counts();
+    this.#unwatch = this.#metrics?.watch({ namespace, outbound: this.outbound, counts });
   }
 
   get bodySizeMax(): number {
@@ -234,7 +252,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     this.#consuming.start();
     await untilConnected(this.#publishing, this.#options);
     await untilConnected(this.#consuming, this.#options);
-    await this.#inTime(this.#registry.ready);
+    await this.#inTime(this.#registry.ready, this.#options.connectTimeoutMs);
   }
 
   publish(
@@ -563,6 +581,14 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     return this.names.partition(name, slotOf(orderingKey) % partitions);
   }
 
+  #counts() {
+    const links = [this.#publishing, this.#consuming].filter(({ connection }) => connection);
+    return {
+      connections: links.length,
+      channels: links.reduce((sum, { channels }) => sum + channels, 0),
+    };
+  }
+
   #outboundStatus(): OutboundStatus {
     const { size, unconfirmed, bytes, oldestMs, blocked, isUp } = this.outbound;
     return {
@@ -578,7 +604,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
 
   async #groupStatus(group: Group): Promise<SubscriptionStatus> {
     const view = this.#admission.view(group.name) ?? new GroupView(group);
-    const { ready, consumers } = await this.#depthOf(group);
+    const { ready, consumers } = await this.#depthNow(group, view);
     return {
       name: group.name,
       topic: group.topic,
@@ -589,7 +615,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   }
 
   async #liveStatus({ spec, id, view }: BrokerSubscription): Promise<SubscriptionStatus> {
-    const depth = await this.#inspector.depth(this.names.live(spec.name, id));
+    const queue = this.names.live(spec.name, id);
+    const depth = await this.#soon(this.#inspector.depth(queue)).catch(() => undefined);
     return {
       name: spec.name,
       topic: spec.topic,
@@ -604,6 +631,19 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     const ageMs = buffered === 0 || newestMs === 0 ? 0 : this.clock.nowMs() - newestMs;
     const lagMs = Math.max(0, ageMs);
     return { buffered, running, retrying, delayed, lagMs, handled, retried, deadLettered };
+  }
+
+  /** As the server says; while it says nothing, what this process knows itself. */
+  async #depthNow(group: Group, view: GroupView): Promise<QueueDepth> {
+    try {
+      return await this.#soon(this.#depthOf(group));
+    } catch {
+      const own = [...this.#subscriptions].filter(
+        ({ name, delivery }) => delivery === "group" && name === group.name,
+      );
+      const ready = Math.max(0, view.held - view.taken - view.waiters.size);
+      return { ready, consumers: own.length };
+    }
   }
 
   async #depthOf(group: Group): Promise<QueueDepth> {
@@ -669,15 +709,20 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     );
   }
 
-  async #inTime(promise: Promise<unknown>): Promise<void> {
+  /** A server that is silent must not make a status silent too. */
+  #soon<T>(promise: Promise<T>): Promise<T> {
+    return this.#inTime(promise, statusMaxMs);
+  }
+
+  async #inTime<T>(promise: Promise<T>, limitMs: number): Promise<T> {
     const late = Promise.withResolvers<never>();
     const cancel = this.clock.setTimer(
-      this.#options.connectTimeoutMs,
+      limitMs,
       () => late.reject(messagingErrors.MESSAGING_UNAVAILABLE("RabbitMQ answers too slowly.")),
       { keepAlive: true },
     );
     try {
-      await Promise.race([promise, late.promise]);
+      return await Promise.race([promise, late.promise]);
     } finally {
       cancel();
     }
@@ -693,6 +738,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     await this.outbound.idle(endsMs - this.clock.monotonicMs());
     this.#isClosed = true;
     this.#members.close();
+    this.#unwatch?.();
     const left = this.outbound.close();
     if (left > 0) this.log.error("messages that RabbitMQ has not confirmed are lost", { left });
     await Promise.all([this.#publishing.close(), this.#consuming.close()]);

@@ -16,6 +16,7 @@ import { audit } from "./state-handlers.ts";
 type Handlers = ServiceParts<typeof nodeContract>["operations"]["events"];
 type EventClient = Client<typeof nodeContract>["events"];
 type Topics = Awaited<ReturnType<EventClient["topics"]>>;
+type BufferRow = Awaited<ReturnType<EventClient["buffer"]>>["buses"][number];
 type BusRow = Awaited<ReturnType<EventClient["status"]>>["buses"][number];
 
 /** Dead letters that are counted before the count is given up: each may hold a large body. */
@@ -32,11 +33,15 @@ export function eventHandlers(node: NodeView): Handlers {
       const waiting = pages.reduce((sum, { letters }) => sum + letters.length, 0);
       return { buses, deadLetters: Math.min(waiting, countMax) };
     },
-    async publish({ topic, payload, delayMs, eventId }, call) {
+    async buffer() {
+      return { buses: await Promise.all(busesOf(node).map(bufferRow)) };
+    },
+    async publish({ topic, payload, delayMs, eventId, ...terms }, call) {
       const { publisher, event } = eventOf(node, topic);
       const published = await publisher.publish(event, payload, {
         ...(eventId === undefined ? {} : { eventId }),
         delayMs,
+        ...terms,
         signal: call.signal,
       });
       audit(call, "event published by an operator", { topic, eventId: published.eventId });
@@ -98,6 +103,12 @@ async function groupRows(node: NodeView): Promise<Topics["groups"]> {
 
 function outboundRow({ blocked, ...counts }: OutboundStatus): NonNullable<BusRow["outbound"]> {
   return blocked === undefined ? counts : { ...counts, blocked };
+}
+
+async function bufferRow([name, bus]: readonly [name: string, bus: Bus]): Promise<BufferRow> {
+  const { publishesWaiting, enqueueFailed, outbound } = await bus.status();
+  const row = { name, publishesWaiting, enqueueFailed };
+  return outbound === undefined ? row : { ...row, outbound: outboundRow(outbound) };
 }
 
 async function busRow(name: string, bus: Bus, { engines }: NodeView): Promise<BusRow> {

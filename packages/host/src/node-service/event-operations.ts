@@ -179,6 +179,21 @@ export const eventOperations = {
       deadLetters: t.Integer({ description: "Waiting for somebody; 100 stands for 100 or more." }),
     }),
   },
+  buffer: {
+    summary: "Show what this node has for the servers of its buses and they have not confirmed.",
+    description: "It is in this process only. Answers also while a server is away.",
+    idempotent: true,
+    response: t.Object({
+      buses: t.Array(
+        t.Object({
+          name: t.String(),
+          publishesWaiting: t.Integer({ description: "Publishes that wait for room." }),
+          enqueueFailed: t.Integer({ description: "Only enqueued, and then not kept." }),
+          outbound: t.Optional(outboundRow),
+        }),
+      ),
+    }),
+  },
   publish: {
     summary: "Publish an event as the service that declares it.",
     request: t.Object({
@@ -186,6 +201,16 @@ export const eventOperations = {
       payload: t.Unknown({ description: "Checked by the event's schema." }),
       delayMs: t.Optional(t.Integer({ minimum: 0, description: "Milliseconds until delivery." })),
       eventId: t.Optional(t.String({ description: "A UUID; the same id is the same event." })),
+      mode: t.Optional(
+        t.Enum(["safe", "enqueue"], {
+          description:
+            "safe: answers when the event is. enqueue: as soon as the process has it. Default safe.",
+        }),
+      ),
+      mandatory: t.Optional(
+        t.Boolean({ description: "Refuse an event that nobody subscribes to. Default false." }),
+      ),
+      correlationId: t.Optional(t.String({ description: "What it belongs to, in your words." })),
     }),
     response: t.Object({ eventId: t.String(), timestamp: time }),
   },

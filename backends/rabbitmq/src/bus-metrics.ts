@@ -1,0 +1,61 @@
+/** What the bus tells of itself beside its status: its buffer, its connections, how long confirms take. */
+
+import type { Metrics } from "@banyan/telemetry";
+import { storeBuckets } from "@banyan/telemetry/internal";
+import type { Outbound } from "./outbound.ts";
+
+export interface BusMetrics {
+  /** Milliseconds between sending and its confirm. */
+  confirmed(ms: number): void;
+  connected(purpose: string): void;
+  /** Reads the gauges whenever somebody looks; the answer ends that. */
+  watch(bus: WatchedBus): () => void;
+}
+
+export interface WatchedBus {
+  readonly namespace: string;
+  readonly outbound: Outbound;
+  /** Open connections and channels, now. */
+  counts(): { readonly connections: number; readonly channels: number };
+}
+
+export function createBusMetrics(metrics: Metrics, namespace: string): BusMetrics {
+  const confirms = metrics
+    .histogram("banyan_rabbitmq_confirm_duration_seconds", {
+      help: "How long RabbitMQ took to confirm a message, from when it was sent.",
+      labels: ["namespace"],
+      buckets: storeBuckets,
+    })
+    .with({ namespace });
+  const connects = metrics.counter("banyan_rabbitmq_connects_total", {
+    help: "Connections to RabbitMQ that were opened; more than two mean that some were lost.",
+    labels: ["namespace", "purpose"],
+  });
+  return {
+    confirmed: (ms) => confirms.record(ms / 1e3),
+    connected: (purpose) => connects.with({ namespace, purpose }).add(1),
+    watch: (bus) => watch(metrics, bus),
+  };
+}
+
+function watch(metrics: Metrics, { namespace, outbound, counts }: WatchedBus): () => void {
+  const gauges = [
+    ["outbound_messages", "Messages that RabbitMQ has not confirmed.", () => outbound.size],
+    ["outbound_bytes", "Their size in bytes.", () => outbound.bytes],
+    ["outbound_oldest_seconds", "Age of the oldest of them.", () => outbound.oldestMs / 1e3],
+    ["unconfirmed_messages", "Those of them that are sent.", () => outbound.unconfirmed],
+    ["takes_messages", "1 while RabbitMQ takes messages, else 0.", () => Number(outbound.takes)],
+    ["connections", "Open connections to RabbitMQ.", () => counts().connections],
+    ["channels", "Open channels on them.", () => counts().channels],
+  ] as const;
+  const ends = gauges.map(([name, help, read]) =>
+    metrics.observe(
+      `banyan_rabbitmq_${name}`,
+      { type: "gauge", help, labels: ["namespace"] },
+      () => [{ labels: { namespace }, value: read() }],
+    ),
+  );
+  return () => {
+    for (const end of ends) end();
+  };
+}
