@@ -8,6 +8,7 @@
  * L2. `onUp` is told of each connection once, and `onDown` of its end before the next `onUp`.
  */
 
+import { Duplex } from "node:stream";
 import { connect } from "amqplib";
 import type { ChannelModel } from "amqplib";
 import { backoffMs } from "@banyan/kernel";
@@ -169,6 +170,5 @@ function hangUp(connection: ChannelModel): void {
   const { connection: inner } = connection;
   if (!("stream" in inner)) return;
   const { stream } = inner;
-  if (typeof stream !== "object" || stream === null || !("destroy" in stream)) return;
-  if (typeof stream.destroy === "function") stream.destroy();
+  if (stream instanceof Duplex) stream.destroy();
 }

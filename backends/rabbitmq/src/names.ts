@@ -4,7 +4,7 @@ import type { Options } from "amqplib";
 import type { ResolvedRabbitmqOptions } from "./options.ts";
 
 /** Hash values of an ordering key; partitions share them out. */
-export const slotCount = 64;
+const slotCount = 64;
 
 /** Waits in milliseconds for which there is a queue, longest first. */
 export const waitSteps: readonly number[] = [

@@ -66,7 +66,7 @@ export class Registry {
   readonly #awaited = new Map<string, () => void>();
   #connection: ChannelModel | undefined = undefined;
   #offset = -1;
-  #ready = Promise.withResolvers<undefined>();
+  readonly #ready = Promise.withResolvers<undefined>();
 
   constructor(ports: RegistryPorts) {
     this.#ports = ports;

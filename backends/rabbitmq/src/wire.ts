@@ -203,5 +203,5 @@ function numberAt(headers: Readonly<Record<string, unknown>>, name: string): num
 
 /** A stranger's header: a number, a table. */
 function textOf(value: unknown): string {
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return JSON.stringify(value) ?? "";
 }

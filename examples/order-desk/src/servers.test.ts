@@ -1,6 +1,7 @@
 /**
  * The order desk on servers, by configuration alone: durable stores on PostgreSQL or MariaDB,
- * ephemeral ones on Redis, and what its transactions publish by the outbox.
+ * ephemeral ones on Redis, and what its transactions publish by the outbox: to the node's own bus,
+ * or to RabbitMQ.
  */
 
 import {
@@ -8,8 +9,10 @@ import {
   mariadbPrograms,
   openMariadb,
   openPostgres,
+  openRabbitmq,
   openRedisServer,
   postgresPrograms,
+  rabbitmqPrograms,
   redisPrograms,
   seedOf,
 } from "@banyan/testbed";
@@ -18,18 +21,19 @@ import { openCommand } from "./command-desk.test.ts";
 import { describeOrderDesk } from "./end-to-end.ts";
 import type { Desk } from "./end-to-end.ts";
 
-interface DatabaseServer extends AsyncDisposable {
+interface Server extends AsyncDisposable {
   readonly section: Readonly<Record<string, unknown>>;
 }
 
 /** A desk and the servers that it is alone on. */
-async function openOnServers(durable: string, database: DatabaseServer): Promise<Desk> {
+async function openOnServers(durable: string, database: Server, bus?: Server): Promise<Desk> {
   const redis = await openRedisServer({ listen: "tcp" });
   const { section } = database;
   const desk = await openCommand({
-    engines: { durable, ephemeral: "redis" },
+    engines: { durable, ephemeral: "redis", ...(bus === undefined ? {} : { bus: "rabbitmq" }) },
     [durable]: section,
     redis: { url: redis.url },
+    ...(bus === undefined ? {} : { rabbitmq: bus.section }),
     outbox: { leaseMs: 1000, pollMs: 200 },
   });
   return {
@@ -40,6 +44,7 @@ async function openOnServers(durable: string, database: DatabaseServer): Promise
       await desk[Symbol.asyncDispose]();
       await redis[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
+      await bus?.[Symbol.asyncDispose]();
     },
   };
 }
@@ -47,26 +52,45 @@ async function openOnServers(durable: string, database: DatabaseServer): Promise
 const seed = seedOf();
 const noRedis = await findReasonToSkip(redisPrograms);
 
+interface ServersOf {
+  readonly skip: string | false;
+  open(): Promise<Server>;
+  /** Left out: the node's own bus. */
+  openBus?(): Promise<Server>;
+}
+
 async function describeOn(
   name: string,
   durable: string,
-  { skip, open }: { skip: string | false; open: () => Promise<DatabaseServer> },
+  { skip, open, openBus }: ServersOf,
 ): Promise<void> {
   if (skip === false) {
-    const openDesk = async (): Promise<Desk> => openOnServers(durable, await open());
+    const openDesk = async (): Promise<Desk> =>
+      openOnServers(durable, await open(), await openBus?.());
     describeOrderDesk({ name, open: openDesk, seed });
   } else await test(`the order desk on ${name}`, { skip }, () => undefined);
 }
 
+async function openByUrl(opening: Promise<AsyncDisposable & { url: string }>): Promise<Server> {
+  const server = await opening;
+  return {
+    section: { url: server.url },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
 await describeOn("PostgreSQL and Redis", "postgres", {
   skip: noRedis || (await findReasonToSkip(postgresPrograms)),
-  async open() {
-    const server = await openPostgres();
-    return {
-      section: { url: server.url },
-      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-    };
-  },
+  open: () => openByUrl(openPostgres()),
+});
+
+await describeOn("PostgreSQL, Redis and RabbitMQ", "postgres", {
+  skip:
+    noRedis ||
+    (await findReasonToSkip(postgresPrograms)) ||
+    (await findReasonToSkip(rabbitmqPrograms)),
+  open: () => openByUrl(openPostgres()),
+  openBus: () => openByUrl(openRabbitmq()),
 });
 
 await describeOn("MariaDB and Redis", "mysql", {
