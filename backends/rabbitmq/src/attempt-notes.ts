@@ -7,8 +7,8 @@
  * it is needed.
  *
  * N1. A note is acknowledged when its message is through; until then the server keeps it.
- * N2. Notes are no promise: one that is lost makes an attempt be counted anew. Order does not depend
- *     on them.
+ * N2. Notes are no promise: one that is lost makes an attempt be counted anew. Order does not
+ *     depend on them.
  */
 
 import type { Channel, ConsumeMessage } from "amqplib";

@@ -1,6 +1,7 @@
 /** A message that RabbitMQ delivered to this process and that is not acknowledged yet. */
 
 import type { ConsumeMessage } from "amqplib";
+import { kernelErrors } from "@banyan/kernel/internal";
 import { HeldDelivery } from "@banyan/messaging/internal";
 import type { HeldOwner } from "@banyan/messaging/internal";
 import type { QueueIntake } from "./queue-intake.ts";
@@ -63,4 +64,10 @@ export interface BrokerDeliveryInit {
   readonly delivered: ConsumeMessage;
   readonly intake: QueueIntake;
   readonly owner: HeldOwner;
+}
+
+/** A subscription only ever has what it took itself. */
+export function ours(held: HeldDelivery): BrokerDelivery {
+  if (held instanceof BrokerDelivery) return held;
+  throw kernelErrors.INTERNAL("A subscription was handed a message that is not its own.");
 }

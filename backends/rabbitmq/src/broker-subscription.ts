@@ -3,8 +3,8 @@
  * has handlers, and settles each when its handler has ended.
  *
  * What it owns: its channels, what was delivered on them and is not settled, its member.
- * What may interrupt it: a handler's end, a lease, the connection, the server (a queue was deleted),
- * the close.
+ * What may interrupt it: a handler's end, a lease, the connection, the server (a queue was
+ * deleted), the close.
  *
  * S1. A message is acknowledged only when its handler ended well, or when what becomes of it (its
  *     wait, its dead letter) is confirmed by the server.
@@ -15,9 +15,7 @@
 
 import type { ChannelModel, ConsumeMessage } from "amqplib";
 import { backoffMs, isBanyanError } from "@banyan/kernel";
-import type { Clock, Log, Random } from "@banyan/kernel";
-import { kernelErrors } from "@banyan/kernel/internal";
-import type { CloseOptions, DeadLetter, DeliveryHandler, Subscription } from "@banyan/messaging";
+import type { CloseOptions, DeliveryHandler, Subscription } from "@banyan/messaging";
 import {
   drainDefaultMs,
   Fifo,
@@ -26,28 +24,25 @@ import {
   KeyLanes,
   leaseExpired,
   leaseLost,
-  ownBackoff,
   QueueLog,
   QueueMember,
 } from "@banyan/messaging/internal";
 import type {
   Burial,
-  BusWheel,
   HeldDelivery,
   HeldOwner,
   MemberQueue,
   ResolvedSubscribeSpec,
 } from "@banyan/messaging/internal";
-import { BrokerDelivery } from "./broker-delivery.ts";
+import { BrokerDelivery, ours } from "./broker-delivery.ts";
 import type { GroupView } from "./group-view.ts";
-import { letterContent, letterProperties } from "./letters.ts";
+import { Handover } from "./handover.ts";
+import { inTime } from "./in-time.ts";
 import { waitMin } from "./names.ts";
-import type { Names } from "./names.ts";
-import type { Outbound, Parcel } from "./outbound.ts";
 import { QueueIntake } from "./queue-intake.ts";
 import type { Source } from "./queue-intake.ts";
-import type { Waits } from "./waits.ts";
-import { contentOf, propertiesOf, readMessage } from "./wire.ts";
+import type { SubscriptionHost } from "./subscription-host.ts";
+import { readMessage } from "./wire.ts";
 
 /** So many processes may die of a message. */
 const lostMax = 10;
@@ -55,34 +50,11 @@ const lostMax = 10;
 /** The same where messages are delivered ahead: most of them were in no handler. */
 const lostAheadMax = 100;
 
-/** What is on its way to wait, or to the dead letters, when a subscription is closed has this long. */
-const transferMaxMs = 2000;
+/** How long the server may take to hear that a subscription is closed. */
+const farewellMaxMs = 2000;
 
 /** A queue that was deleted by hand is made again after this. */
 const restorePauseMs = 200;
-
-/** What a subscription needs of its bus. */
-export interface SubscriptionHost {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly wheel: BusWheel;
-  readonly names: Names;
-  readonly outbound: Outbound;
-  readonly waits: Waits;
-  readonly counters: { handled: number; retried: number; deadLettered: number; expired: number };
-  /** Declares the queues of a subscription and says what to consume. */
-  prepare(subscription: BrokerSubscription, connection: ChannelModel): Promise<readonly Source[]>;
-  letterOf(subscription: BrokerSubscription, held: HeldDelivery, burial: Burial): DeadLetter;
-  /** The queue of its dead letters is not there: makes it. */
-  declareLetters(subscription: BrokerSubscription): Promise<void>;
-  /** Of the members of an ordered group it is the one that the partition is to go to. */
-  ownsPartition(subscription: BrokerSubscription, index: number): boolean;
-  /** A message is through: there may be room in its group. */
-  finished(view: GroupView): void;
-  left(subscription: BrokerSubscription, unhandled: number): void;
-  connection(): ChannelModel | undefined;
-}
 
 export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner {
   readonly spec: ResolvedSubscribeSpec;
@@ -91,16 +63,15 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   readonly #host: SubscriptionHost;
   readonly #member: QueueMember;
   readonly #log: QueueLog;
+  readonly #handover: Handover;
   readonly #buffer = new Fifo<BrokerDelivery>();
   readonly #held = new Set<BrokerDelivery>();
   #view: GroupView;
   readonly #lanes: KeyLanes | undefined;
   #intakes: QueueIntake[] = [];
-  #transfers = 0;
   #unhandled = 0;
   #isClosing = false;
   #isRestoring = false;
-  #onTransferred: (() => void) | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(
@@ -118,6 +89,8 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.id = init.id;
     this.#view = init.view;
     this.#log = new QueueLog(host.log, spec.name);
+    const declareLetters = (): Promise<void> => host.declareLetters(this);
+    this.#handover = new Handover({ ...portsOf(host), log: this.#log, declareLetters });
     this.#lanes = spec.ordered ? new KeyLanes() : undefined;
     this.#member = new QueueMember(this, { spec, handler, clock: host.clock });
   }
@@ -140,10 +113,6 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
 
   set view(view: GroupView) {
     this.#view = view;
-  }
-
-  get isClosing(): boolean {
-    return this.#isClosing;
   }
 
   /** Takes messages from its queues, on this connection. @throws what the server refuses */
@@ -197,17 +166,12 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.#host.wheel.add(held);
   }
 
-  async recordStart(): Promise<void> {
-    // The server counts deliveries; nothing is recorded here.
-  }
+  // The server counts deliveries; nothing is recorded here.
+  async recordStart(): Promise<void> {}
 
-  ended(): void {
-    // As above.
-  }
+  ended(): void {}
 
-  notStarted(): void {
-    // As above.
-  }
+  notStarted(): void {}
 
   acknowledged(held: HeldDelivery): void {
     this.#stopped(held);
@@ -324,8 +288,10 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
       this.#nap(held, boundMs);
       return;
     }
-    const isCounted = held.passage.life !== undefined;
-    this.#sendToWait(held, { dueMs: clock.nowMs() + boundMs, isRetry, isCounted });
+    const untilMs = clock.nowMs() + boundMs;
+    // On its way already, with a step to go, it is counted where it was sent from.
+    if (held.passage.life === undefined) this.#host.waits.count(this.#view, isRetry, untilMs);
+    this.#sendToWait(held, untilMs, isRetry);
   }
 
   /** Waits in this process. */
@@ -383,102 +349,40 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     const waitMs = asked > ownMs ? asked : ownMs; // an error may ask for NaN
     this.#count("retried");
     this.#log.warn("a message was not handled and will be delivered again", held, error);
-    if (held.isOrdered) {
-      const { attempt, failures } = held;
-      const dueMs = clock.nowMs() + waitMs;
-      held.intake.notes?.write(held.message.id, { attempt, failures, dueMs });
-      this.#host.waits.count(this.#view, true, dueMs);
-      this.#nap(held, waitMs);
+    const dueMs = clock.nowMs() + waitMs;
+    this.#host.waits.count(this.#view, true, dueMs);
+    if (!held.isOrdered) {
+      this.#sendToWait(held, dueMs, true);
       return;
     }
-    this.#sendToWait(held, { dueMs: clock.nowMs() + waitMs, isRetry: true, isCounted: false });
+    const { attempt, failures } = held;
+    held.intake.notes?.write(held.message.id, { attempt, failures, dueMs });
+    this.#nap(held, waitMs);
   }
 
-  /** Publishes it again, to come back later; acknowledges it when that is safe (S1). */
-  #sendToWait(
-    held: BrokerDelivery,
-    { dueMs, isRetry, isCounted }: { dueMs: number; isRetry: boolean; isCounted: boolean },
-  ): void {
-    const { waits } = this.#host;
-    const { message, attempt, failures, passage, queue } = held;
+  /** Acknowledged when its wait is safe (S1). */
+  #sendToWait(held: BrokerDelivery, dueMs: number, isRetry: boolean): void {
     const { life } = this.#view.group;
-    const next = { ...passage, attempt, failures, dueMs, isRetry, life };
-    held.place = "retrying";
-    this.#transfers += 1;
-    if (!isCounted) waits.count(this.#view, isRetry, dueMs);
-    void waits.send({
-      queue,
-      content: contentOf(message),
-      properties: propertiesOf(message, next),
-      dueMs,
-      onEnd: (error) => {
-        this.#transferred();
-        if (error === undefined) held.acknowledge();
-        else if (!this.#isClosing) {
-          this.#log.warn("a message could not be sent to wait; it is delivered again", held, error);
-          this.#later(() => this.#giveBack(held));
-          return;
-        }
-        this.#forget(held);
-      },
+    this.#handover.toWait(held, { dueMs, isRetry, life }, (isSafe) => {
+      if (isSafe) held.acknowledge();
+      else if (!this.#isClosing) {
+        this.#giveBack(held);
+        return;
+      }
+      this.#forget(held);
     });
   }
 
   #bury(held: BrokerDelivery, burial: Burial): void {
-    const letter = this.#host.letterOf(this, held, burial);
     this.#log.error("a message is given up and becomes a dead letter", held, burial.error);
-    held.place = "burying";
-    this.#transfers += 1;
-    this.#sendLetter(held, letter, 1);
-  }
-
-  #sendLetter(held: BrokerDelivery, letter: DeadLetter, tries: number): void {
-    const { outbound, names } = this.#host;
-    outbound.send({
-      exchange: "",
-      routingKey: names.dead(letter.subscription),
-      content: letterContent(letter),
-      properties: letterProperties(letter),
-      deadlineMs: Infinity,
-      onEnd: (error, parcel) => this.#letterSent({ held, letter, tries }, error, parcel),
-    });
-  }
-
-  #letterSent(
-    sent: { held: BrokerDelivery; letter: DeadLetter; tries: number },
-    error: Error | undefined,
-    { isReturned }: Parcel,
-  ): void {
-    const { held, letter, tries } = sent;
-    if (error === undefined && !isReturned) {
-      this.#transferred();
-      if (held.acknowledge()) {
+    const letter = this.#host.letterOf(this, held, burial);
+    this.#handover.bury(held, letter, (isSafe) => {
+      if (isSafe && held.acknowledge()) {
         this.#count("deadLettered");
         this.#through(held);
       } else this.#forget(held);
       this.#next();
-      return;
-    }
-    if (this.#isClosing && error !== undefined) {
-      this.#transferred();
-      this.#forget(held);
-      return;
-    }
-    const again = (): void => this.#sendLetter(held, letter, tries + 1);
-    this.#host.declareLetters(this).then(again, (why: unknown) => {
-      this.#log.error("a dead letter was not kept and is tried again", held, why);
-      this.#later(again, tries);
     });
-  }
-
-  #later(action: () => void, tries = 1): void {
-    const { clock, random } = this.#host;
-    clock.setTimer(backoffMs(tries, random, ownBackoff), action);
-  }
-
-  #transferred(): void {
-    this.#transfers -= 1;
-    if (this.#transfers === 0) this.#onTransferred?.();
   }
 
   /** It leaves its group. */
@@ -581,23 +485,14 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     }
     this.#buffer.clear();
     await this.#member.close({ drainMs });
-    if (this.#transfers > 0) await this.#allTransferred();
-    await Promise.all(this.#intakes.splice(0).map((intake) => intake.close()));
+    await this.#handover.close();
+    const closing = Promise.all(this.#intakes.splice(0).map((intake) => intake.close()));
+    // A server that is silent gets no farewell: the end of the connection tells it.
+    await inTime(this.#host.clock, closing, farewellMaxMs).catch(() => undefined);
     this.#host.left(this, this.#unhandled);
-  }
-
-  async #allTransferred(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const done = (): void => resolve(undefined);
-    const cancel = this.#host.clock.setTimer(transferMaxMs, done, { keepAlive: true });
-    this.#onTransferred = done;
-    await promise;
-    cancel();
   }
 }
 
-/** The member only ever has what this queue gave it. */
-function ours(held: HeldDelivery): BrokerDelivery {
-  if (held instanceof BrokerDelivery) return held;
-  throw kernelErrors.INTERNAL("A subscription was handed a message that is not its own.");
+function portsOf({ clock, random, names, outbound, waits }: SubscriptionHost) {
+  return { clock, random, names, outbound, waits };
 }

@@ -1,4 +1,4 @@
-/** What the bus tells of itself beside its status: its buffer, its connections, how long confirms take. */
+/** What the bus tells of itself beside its status: buffer, connections, and how confirms take. */
 
 import type { Metrics } from "@banyan/telemetry";
 import { storeBuckets } from "@banyan/telemetry/internal";

@@ -7,6 +7,7 @@
 
 import type { Clock } from "@banyan/kernel";
 import type { WheelEntry } from "@banyan/kernel/internal";
+import type { ResolvedSubscribeSpec } from "@banyan/messaging/internal";
 import type { Group } from "./registry.ts";
 
 /** Looks again when its own publishes are this old, though there seems to be room. */
@@ -123,4 +124,18 @@ export class GroupView {
   failLook(): void {
     this.#isLooking = false;
   }
+}
+
+/** A broadcast's own place in the accounts of groups: it has no limit but its queue's. */
+export function liveView(spec: ResolvedSubscribeSpec, id: string): GroupView {
+  const { name, topic, ordered, bufferMax, retentionMs } = spec;
+  return new GroupView({
+    name,
+    life: id,
+    topic,
+    ordered,
+    partitions: 0,
+    bufferMax,
+    retentionMs,
+  });
 }

@@ -1,11 +1,11 @@
 /**
  * Dead letters on RabbitMQ: a bounded queue for each subscription.
  *
- * Reading takes every letter of the queue and gives all back, under a lock that the server keeps for
- * the connection: two readers would each see a part.
+ * Reading takes every letter of the queue and gives all back, under a lock that the server keeps
+ * for the connection: two readers would each see a part.
  */
 
-import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
+import type { Channel, ChannelModel, ConsumeMessage, Options } from "amqplib";
 import type {
   DeadLetter,
   DeadLetterPage,
@@ -14,7 +14,8 @@ import type {
   Message,
 } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
-import { checkQuery } from "@banyan/messaging/internal";
+import { checkQuery, describeFailure } from "@banyan/messaging/internal";
+import type { Burial, HeldDelivery, ResolvedSubscribeSpec } from "@banyan/messaging/internal";
 import type { Inspector } from "./inspector.ts";
 import type { Names } from "./names.ts";
 import type { ResolvedRabbitmqOptions } from "./options.ts";
@@ -201,15 +202,32 @@ async function takeAll(channel: Channel, queue: string): Promise<readonly Consum
   return taken;
 }
 
+/** A message that its subscription gives up. */
+export function newLetter(
+  written: Pick<DeadLetter, "id" | "deadAtMs">,
+  { name, delivery }: ResolvedSubscribeSpec,
+  { held, reason, error }: Burial & { readonly held: HeldDelivery },
+): DeadLetter {
+  const { id, topic, timestampMs, body, headers, orderingKey } = held.message;
+  return {
+    ...written,
+    subscription: name,
+    delivery,
+    message: { id, topic, timestampMs, body, headers, orderingKey },
+    attempts: Math.max(1, held.attempt),
+    reason,
+    error: describeFailure(error),
+  };
+}
+
 /** The properties of a dead letter on its way to its queue. */
-export function letterProperties(letter: DeadLetter) {
+export function letterProperties(letter: DeadLetter): Options.Publish {
   const { message, ...note } = letter;
   const properties = propertiesOf(message, { ...fresh, attempt: letter.attempts });
-  return {
-    ...properties,
-    mandatory: true,
-    headers: { ...properties.headers, [letterHeader]: JSON.stringify(note) },
-  };
+  // As `propertiesOf` has made them.
+  const own = properties.headers as Readonly<Record<string, string | number>>;
+  const headers = { ...own, [letterHeader]: JSON.stringify(note) };
+  return { ...properties, mandatory: true, headers };
 }
 
 export function letterContent(letter: DeadLetter): Buffer {

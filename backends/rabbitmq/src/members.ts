@@ -5,8 +5,9 @@
  *
  * What it owns: an exclusive queue on the exchange of these announcements.
  *
- * M1. What is believed here decides only who takes which partition; that one member has it at a time
- *     is the server's promise (single active consumer), so a wrong belief costs balance, not order.
+ * M1. What is believed here decides only who takes which partition; that one member has it at a
+ *     time is the server's promise (single active consumer), so a wrong belief costs balance, not
+ *     order.
  */
 
 import type { ChannelModel } from "amqplib";

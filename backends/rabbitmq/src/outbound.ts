@@ -176,6 +176,10 @@ export class Outbound {
     const parcel = new Parcel(init, this.#ports.clock.monotonicMs());
     this.#live += 1;
     this.#bytes += init.content.length;
+    if (this.#isClosed) {
+      this.#end(parcel, kernelErrors.CLOSED("The bus is closed."));
+      return parcel;
+    }
     if (init.deadlineMs !== Infinity) this.#wheel.add(parcel);
     if (this.#canSend && this.#waiting.size === 0) this.#sendNow(parcel);
     else this.#waiting.push(parcel);

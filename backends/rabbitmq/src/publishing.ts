@@ -1,9 +1,9 @@
 /**
- * One call of `publish`: its messages go out in their order, each when there is room for it, and the
- * call ends when all are confirmed or when it is clear how far it came.
+ * One call of `publish`: its messages go out in their order, each when there is room for it, and
+ * the call ends when all are confirmed or when it is clear how far it came.
  *
- * P1. What was accepted is a prefix: nothing behind a message that failed is sent any more, and what
- *     was sent before is waited for.
+ * P1. What was accepted is a prefix: nothing behind a message that failed is sent any more, and
+ *     what was sent before is waited for.
  */
 
 import type { Clock } from "@banyan/kernel";

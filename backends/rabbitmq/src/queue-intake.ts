@@ -9,7 +9,13 @@
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import { AckRow } from "./ack-row.ts";
 import { AttemptNotes } from "./attempt-notes.ts";
+import type { ResolvedSubscribeSpec } from "@banyan/messaging/internal";
+import type { Names } from "./names.ts";
 import type { Outbound } from "./outbound.ts";
+import type { Group } from "./registry.ts";
+
+/** Messages of a partition that its member has at once, so that one key holds up no other. */
+const aheadMin = 128;
 
 /** A queue to take from. */
 export interface Source {
@@ -17,6 +23,22 @@ export interface Source {
   readonly prefetch: number;
   /** Of an ordered group: which partition it is, and where the notes on it are. */
   readonly partition?: { readonly index: number; readonly notes: string };
+}
+
+/** The queues of a group, for a member of it. */
+export function sourcesOf(
+  names: Names,
+  { name, partitions }: Group,
+  { ordered, concurrency }: ResolvedSubscribeSpec,
+): readonly Source[] {
+  const main = { queue: names.group(name), prefetch: concurrency };
+  const parts = Array.from({ length: partitions }, (_, index): Source => {
+    const queue = names.partition(name, index);
+    if (!ordered) return { queue, prefetch: concurrency }; // what an order left behind
+    const prefetch = Math.max(aheadMin, concurrency * 2);
+    return { queue, prefetch, partition: { index, notes: names.notes(name, index) } };
+  });
+  return [main, ...parts];
 }
 
 export interface QueueIntakePorts {
@@ -81,8 +103,8 @@ export class QueueIntake {
   }
 
   /**
-   * What is not acknowledged goes back to its queue, in its order. The consumer goes first: a quorum
-   * queue can lose the acknowledgements just before the end of a channel that still consumes.
+   * What is not acknowledged goes back to its queue, in its order. The consumer goes first: a
+   * quorum queue can lose the acknowledgements just before the end of a channel that consumes.
    */
   async close(): Promise<void> {
     this.acks.flush();

@@ -1,6 +1,6 @@
 /**
- * Drops what a group without members has kept for longer than it wants to. Any node may do it for any
- * group; a lock that the server keeps makes it one at a time.
+ * Drops what a group without members has kept for longer than it wants to. Any node may do it for
+ * any group; a lock that the server keeps makes it one at a time.
  */
 
 import type { Channel, ChannelModel, GetMessage } from "amqplib";

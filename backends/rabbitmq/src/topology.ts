@@ -1,6 +1,7 @@
 /** Declares what the bus needs; declaring twice does nothing (decision 0058). */
 
 import type { Channel, ChannelModel, Options } from "amqplib";
+import type { ResolvedSubscribeSpec } from "@banyan/messaging/internal";
 import { codeOf, rabbitmqErrors } from "./errors.ts";
 import { keyedPatterns, slotsOf } from "./names.ts";
 import type { Names } from "./names.ts";
@@ -55,6 +56,23 @@ export async function declareGroup(
       }
     });
   }
+}
+
+/** The queue of one broadcast, which is the connection's own. */
+export async function declareLive(
+  connection: ChannelModel,
+  names: Names,
+  { queue, spec }: { readonly queue: string; readonly spec: ResolvedSubscribeSpec },
+): Promise<void> {
+  await withChannel(connection, async (channel) => {
+    await channel.assertQueue(queue, names.liveQueue(spec.name, spec.bufferMax));
+    await channel.bindQueue(queue, names.events, spec.topic);
+    for (const pattern of keyedPatterns(spec.topic, "all")) {
+      await channel.bindQueue(queue, names.keyed, pattern);
+    }
+    await channel.bindQueue(queue, names.back, queue);
+    await channel.bindQueue(queue, names.back, names.lives(spec.name));
+  });
 }
 
 export async function declareLetters(

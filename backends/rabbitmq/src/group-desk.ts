@@ -1,0 +1,127 @@
+/**
+ * Groups as the fleet agrees on them: opened, changed, looked at, removed.
+ *
+ * G1. Changes of one group by this process happen one after the other.
+ * G2. Whether a group is what a member wants is decided by the registry, never by what this process
+ *     knew before it asked.
+ */
+
+import type { ChannelModel } from "amqplib";
+import { messagingErrors } from "@banyan/messaging";
+import type { Message } from "@banyan/messaging";
+import { orderConflict } from "@banyan/messaging/internal";
+import type { ResolvedSubscribeSpec } from "@banyan/messaging/internal";
+import type { Admission } from "./admission.ts";
+import type { Inspector, QueueDepth } from "./inspector.ts";
+import { slotOf } from "./names.ts";
+import type { Names } from "./names.ts";
+import type { Group, GroupSpec, Registry } from "./registry.ts";
+import { queuesOf, withChannel } from "./topology.ts";
+import type { Waits } from "./waits.ts";
+
+export interface GroupDeskPorts {
+  readonly names: Names;
+  readonly registry: Registry;
+  readonly inspector: Inspector;
+  readonly admission: Admission;
+  readonly waits: Waits;
+  /** Of an ordered group that is new. */
+  readonly partitions: number;
+  /** @throws MESSAGING_UNAVAILABLE */
+  readonly connection: () => ChannelModel;
+}
+
+export class GroupDesk {
+  readonly #ports: GroupDeskPorts;
+  /** Group → the last change of it that began (G1). */
+  readonly #changes = new Map<string, Promise<unknown>>();
+
+  constructor(ports: GroupDeskPorts) {
+    this.#ports = ports;
+  }
+
+  /** Runs a change of a group after those of it that began before (G1). */
+  oneByOne<T>(name: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#changes.get(name) ?? Promise.resolve();
+    const own = before.then(change, change);
+    this.#changes.set(name, own);
+    const forget = (): void => {
+      if (this.#changes.get(name) === own) this.#changes.delete(name);
+    };
+    own.then(forget, forget);
+    return own;
+  }
+
+  /**
+   * The group as its log has it, opened or changed so that it is what this member wants.
+   * @throws MESSAGING_SUBSCRIPTION_CONFLICT
+   */
+  async agree(spec: ResolvedSubscribeSpec): Promise<Group> {
+    const { registry } = this.#ports;
+    const { name, topic, ordered, bufferMax, retentionMs } = spec;
+    const wanted: GroupSpec = { name, topic, ordered, bufferMax, retentionMs };
+    let group = registry.find(name);
+    if (group !== undefined && group.topic === topic && group.ordered !== ordered) {
+      const { consumers } = await this.depthOf(group);
+      if (consumers > 0) throw orderConflict(name, group.ordered);
+    }
+    if (group === undefined || (group.topic === topic && !isSame(group, wanted))) {
+      const partitions = group?.partitions ?? 0;
+      const isNewlyOrdered = ordered && partitions === 0;
+      group = await registry.write(wanted, isNewlyOrdered ? this.#ports.partitions : partitions);
+    }
+    if (group?.topic === topic) return group;
+    throw messagingErrors.MESSAGING_SUBSCRIPTION_CONFLICT(
+      `Group "${name}" is bound to topic "${group?.topic ?? "?"}", not "${topic}"; ` +
+        `give the subscription another name, or remove the group.`,
+    );
+  }
+
+  /** Answers how many messages it held. @throws MESSAGING_SUBSCRIPTION_CONFLICT */
+  remove(name: string): Promise<number> {
+    return this.oneByOne(name, async () => {
+      const { names, registry, admission, waits, connection } = this.#ports;
+      const group = registry.find(name);
+      if (group === undefined) return 0;
+      const { ready, consumers } = await this.depthOf(group);
+      if (consumers > 0) {
+        throw messagingErrors.MESSAGING_SUBSCRIPTION_CONFLICT(
+          `Group "${name}" still has ${consumers} members; close their subscriptions first.`,
+        );
+      }
+      const view = admission.view(name);
+      const notes = Array.from({ length: group.partitions }, (_, index) =>
+        names.notes(name, index),
+      );
+      for (const queue of [...queuesOf(names, group), ...notes]) {
+        await withChannel(connection(), (channel) => channel.deleteQueue(queue));
+      }
+      await registry.remove(group);
+      return ready + (view === undefined ? 0 : waits.forgetAll(view));
+    });
+  }
+
+  async depthOf(group: Group): Promise<QueueDepth> {
+    const { names, inspector } = this.#ports;
+    const depths = await Promise.all(queuesOf(names, group).map((queue) => inspector.depth(queue)));
+    return {
+      ready: depths.reduce((sum, depth) => sum + (depth?.ready ?? 0), 0),
+      consumers: Math.max(...depths.map((depth) => depth?.consumers ?? 0)),
+    };
+  }
+
+  /** The queue of a group where a message belongs. */
+  queueFor({ name, ordered, partitions }: Group, { orderingKey }: Message): string {
+    const { names } = this.#ports;
+    if (!ordered || orderingKey === undefined) return names.group(name);
+    return names.partition(name, slotOf(orderingKey) % partitions);
+  }
+}
+
+function isSame(group: Group, wanted: GroupSpec): boolean {
+  return (
+    group.ordered === wanted.ordered &&
+    group.bufferMax === wanted.bufferMax &&
+    group.retentionMs === wanted.retentionMs
+  );
+}

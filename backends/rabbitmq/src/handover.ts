@@ -1,0 +1,147 @@
+/**
+ * What becomes of a message that is not handled: it is published again, to wait or to lie among the
+ * dead letters, and only when the server has confirmed that is it settled where it was.
+ *
+ * H1. A message on its way is the subscription's until `onEnd`; that is called once.
+ * H2. A letter is tried until it is kept, or until the bus closes: then its message comes again.
+ */
+
+import { backoffMs } from "@banyan/kernel";
+import type { Clock, Random } from "@banyan/kernel";
+import type { DeadLetter } from "@banyan/messaging";
+import { ownBackoff } from "@banyan/messaging/internal";
+import type { QueueLog } from "@banyan/messaging/internal";
+import type { BrokerDelivery } from "./broker-delivery.ts";
+import { letterContent, letterProperties } from "./letters.ts";
+import type { Names } from "./names.ts";
+import type { Outbound, Parcel } from "./outbound.ts";
+import type { Waits } from "./waits.ts";
+import { contentOf, propertiesOf } from "./wire.ts";
+
+/** What is on its way when a subscription is closed has this long. */
+const transferMaxMs = 2000;
+
+export interface HandoverPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly names: Names;
+  readonly outbound: Outbound;
+  readonly waits: Waits;
+  readonly log: QueueLog;
+  /** The queue of the dead letters is not there: makes it. */
+  readonly declareLetters: () => Promise<void>;
+}
+
+export interface Wait {
+  /** Wall clock. */
+  readonly dueMs: number;
+  readonly isRetry: boolean;
+  /** Of the group that it comes back to. */
+  readonly life: string;
+}
+
+/** `false`: it is not safe there. */
+type OnEnd = (isSafe: boolean) => void;
+
+interface LetterOnItsWay {
+  readonly held: BrokerDelivery;
+  readonly letter: DeadLetter;
+  readonly onEnd: OnEnd;
+  tries: number;
+}
+
+export class Handover {
+  readonly #ports: HandoverPorts;
+  #underWay = 0;
+  #isClosing = false;
+  #onIdle: (() => void) | undefined = undefined;
+
+  constructor(ports: HandoverPorts) {
+    this.#ports = ports;
+  }
+
+  /** Publishes it again, to come back later. */
+  toWait(held: BrokerDelivery, { dueMs, isRetry, life }: Wait, onEnd: OnEnd): void {
+    const { waits, log } = this.#ports;
+    const { message, attempt, failures, passage, queue } = held;
+    held.place = "retrying";
+    this.#underWay += 1;
+    void waits.send({
+      queue,
+      content: contentOf(message),
+      properties: propertiesOf(message, { ...passage, attempt, failures, dueMs, isRetry, life }),
+      dueMs,
+      onEnd: (error) => {
+        this.#ended();
+        if (error === undefined || this.#isClosing) {
+          onEnd(error === undefined);
+          return;
+        }
+        log.warn("a message could not be sent to wait; it is delivered again", held, error);
+        this.#later(() => onEnd(false), 1);
+      },
+    });
+  }
+
+  /** Puts it among the dead. */
+  bury(held: BrokerDelivery, letter: DeadLetter, onEnd: OnEnd): void {
+    held.place = "burying";
+    this.#underWay += 1;
+    this.#sendLetter({ held, letter, onEnd, tries: 0 });
+  }
+
+  /** What is on its way may still arrive. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    if (this.#underWay === 0) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const done = (): void => resolve(undefined);
+    const cancel = this.#ports.clock.setTimer(transferMaxMs, done, { keepAlive: true });
+    this.#onIdle = done;
+    await promise;
+    cancel();
+  }
+
+  #sendLetter(way: LetterOnItsWay): void {
+    const { outbound, names } = this.#ports;
+    const { letter } = way;
+    way.tries += 1;
+    outbound.send({
+      exchange: "",
+      routingKey: names.dead(letter.subscription),
+      content: letterContent(letter),
+      properties: letterProperties(letter),
+      deadlineMs: Infinity,
+      onEnd: (error, parcel) => this.#letterSent(way, error, parcel),
+    });
+  }
+
+  #letterSent(way: LetterOnItsWay, error: Error | undefined, { isReturned }: Parcel): void {
+    if (error === undefined && !isReturned) {
+      this.#ended();
+      way.onEnd(true);
+      return;
+    }
+    if (error !== undefined && this.#isClosing) {
+      this.#ended();
+      way.onEnd(false);
+      return;
+    }
+    const { declareLetters, log } = this.#ports;
+    const again = (): void => this.#sendLetter(way);
+    declareLetters().then(again, (why: unknown) => {
+      log.error("a dead letter was not kept and is tried again", way.held, why);
+      this.#later(again, way.tries);
+    });
+  }
+
+  #later(action: () => void, tries: number): void {
+    const { clock, random } = this.#ports;
+    clock.setTimer(backoffMs(tries, random, ownBackoff), action);
+  }
+
+  #ended(): void {
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#onIdle?.();
+  }
+}
