@@ -7,16 +7,22 @@ import type { Outbound } from "./outbound.ts";
 export interface BusMetrics {
   /** Milliseconds between sending and its confirm. */
   confirmed(ms: number): void;
-  connected(purpose: string): void;
   /** Reads the gauges whenever somebody looks; the answer ends that. */
   watch(bus: WatchedBus): () => void;
+}
+
+export interface LinkCounts {
+  readonly connections: number;
+  readonly channels: number;
+  /** Connections that were opened since the start. */
+  readonly connects: number;
 }
 
 export interface WatchedBus {
   readonly namespace: string;
   readonly outbound: Outbound;
   /** Open connections and channels, now. */
-  counts(): { readonly connections: number; readonly channels: number };
+  counts(): LinkCounts;
 }
 
 export function createBusMetrics(metrics: Metrics, namespace: string): BusMetrics {
@@ -27,13 +33,8 @@ export function createBusMetrics(metrics: Metrics, namespace: string): BusMetric
       buckets: storeBuckets,
     })
     .with({ namespace });
-  const connects = metrics.counter("banyan_rabbitmq_connects_total", {
-    help: "Connections to RabbitMQ that were opened; more than two mean that some were lost.",
-    labels: ["namespace", "purpose"],
-  });
   return {
     confirmed: (ms) => confirms.record(ms / 1e3),
-    connected: (purpose) => connects.with({ namespace, purpose }).add(1),
     watch: (bus) => watch(metrics, bus),
   };
 }
@@ -53,6 +54,17 @@ function watch(metrics: Metrics, { namespace, outbound, counts }: WatchedBus): (
       `banyan_rabbitmq_${name}`,
       { type: "gauge", help, labels: ["namespace"] },
       () => [{ labels: { namespace }, value: read() }],
+    ),
+  );
+  ends.push(
+    metrics.observe(
+      "banyan_rabbitmq_connects_total",
+      {
+        type: "counter",
+        help: "Connections to RabbitMQ that were opened; more than two: some were lost.",
+        labels: ["namespace"],
+      },
+      () => [{ labels: { namespace }, value: counts().connects }],
     ),
   );
   return () => {

@@ -51,7 +51,8 @@ export function connectFailure(error: unknown, place: string): BanyanError {
       { details, cause: error },
     );
   }
-  if (code === 530 || /NOT.ALLOWED/i.test(said)) {
+  // The client does not tell why the server closed instead of opening the virtual host.
+  if (code === 530 || /NOT.ALLOWED|Expected ConnectionOpenOk/i.test(said)) {
     return rabbitmqErrors.RABBITMQ_REFUSED(
       `RabbitMQ at ${place} does not let the user into the virtual host, or has none of that name.`,
       { details, cause: error },

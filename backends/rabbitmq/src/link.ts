@@ -8,6 +8,7 @@
  * L2. `onUp` is told of each connection once, and `onDown` of its end before the next `onUp`.
  */
 
+import { isIP } from "node:net";
 import { Duplex } from "node:stream";
 import { connect } from "amqplib";
 import type { ChannelModel } from "amqplib";
@@ -38,6 +39,7 @@ export class Link {
   #failure: BanyanError;
   #tries = 0;
   #wasTried = false;
+  #connects = 0;
   #cancelPause: CancelTimer | undefined = undefined;
   #isClosed = false;
   /** Called at each change, for whoever waits for the first connection. */
@@ -62,6 +64,11 @@ export class Link {
     return inner.channels.filter(Boolean).length - 1; // the first is the connection's own
   }
 
+  /** Connections that were opened so far. */
+  get connects(): number {
+    return this.#connects;
+  }
+
   /** There was a try, so `failure` says something. */
   get wasTried(): boolean {
     return this.#wasTried;
@@ -84,7 +91,14 @@ export class Link {
     if (connection === undefined) return;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const { clock } = this.#options;
-    const cancel = clock.setTimer(farewellMaxMs, () => hangUp(connection), { keepAlive: true });
+    const cancel = clock.setTimer(
+      farewellMaxMs,
+      () => {
+        hangUp(connection);
+        resolve(undefined);
+      },
+      { keepAlive: true },
+    );
     connection.once("close", () => resolve(undefined));
     connection.close().catch(() => resolve(undefined));
     await promise;
@@ -122,7 +136,7 @@ export class Link {
         timeout: handshakeMaxMs,
         keepAlive: true,
         clientProperties: { connection_name: `banyan ${this.#purpose} ${process.pid}` },
-        ...(tls === undefined ? {} : { servername: host, ...tls }),
+        ...(tls === undefined ? {} : { ...(isIP(host) === 0 ? { servername: host } : {}), ...tls }),
       },
     );
   }
@@ -131,6 +145,7 @@ export class Link {
     const { log } = this.#options;
     if (this.#tries > 1) log.info("connected to RabbitMQ", { place, purpose: this.#purpose });
     this.#tries = 0;
+    this.#connects += 1;
     this.#connection = connection;
     let reason: unknown = undefined;
     connection.on("error", (error) => {
@@ -170,5 +185,5 @@ function hangUp(connection: ChannelModel): void {
   const { connection: inner } = connection;
   if (!("stream" in inner)) return;
   const { stream } = inner;
-  if (stream instanceof Duplex) stream.destroy();
+  if (stream instanceof Duplex) stream.destroy(new Error("the server is silent"));
 }

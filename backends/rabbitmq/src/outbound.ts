@@ -20,7 +20,7 @@ import { kernelErrors, TimingWheel } from "@banyan/kernel/internal";
 import type { WheelEntry } from "@banyan/kernel/internal";
 import { messagingErrors } from "@banyan/messaging";
 import { Fifo } from "@banyan/messaging/internal";
-import { rabbitmqErrors } from "./errors.ts";
+import { codeOf, rabbitmqErrors } from "./errors.ts";
 
 /** Sent and not confirmed: enough to fill any line, few enough to send again. */
 const windowMax = 2048;
@@ -86,8 +86,11 @@ export interface OutboundPorts {
   readonly countMax: number;
   readonly bytesMax: number;
   readonly ageMaxMs: number;
-  /** Declares what publishing takes, on each new connection. */
-  readonly prepare: (channel: ConfirmChannel) => Promise<void>;
+  /**
+   * Declares what publishing takes, on each new channel.
+   * @param isLost an exchange was not there, and with it its bindings are gone
+   */
+  readonly prepare: (channel: ConfirmChannel, isLost: boolean) => Promise<void>;
   /** Why there is no connection. */
   readonly failure: () => Error;
   /** Milliseconds between sending and its confirm. */
@@ -107,6 +110,8 @@ export class Outbound {
   #sentBytes = 0;
   #isFull = false;
   #isClosed = false;
+  /** What messages are published to was deleted. */
+  #isLost = false;
   #tries = 0;
   #cancelPause: CancelTimer | undefined = undefined;
   #onIdle: (() => void) | undefined = undefined;
@@ -131,10 +136,6 @@ export class Outbound {
 
   get blocked(): string | undefined {
     return this.#blocked;
-  }
-
-  get isUp(): boolean {
-    return this.#channel !== undefined;
   }
 
   /** There is a connection, and the server takes what comes. */
@@ -263,9 +264,11 @@ export class Outbound {
     try {
       const channel = await connection.createConfirmChannel();
       channel.on("error", (error) => {
+        if (codeOf(error) === 404) this.#isLost = true;
         this.#ports.log.error("RabbitMQ ended the channel of publishes", { error });
       });
-      await this.#ports.prepare(channel);
+      await this.#ports.prepare(channel, this.#isLost);
+      this.#isLost = false;
       if (this.#connection !== connection || this.#isClosed) return;
       channel.on("return", ({ properties }) => this.#returned(properties.messageId));
       channel.on("close", () => this.#channelClosed(channel, connection));

@@ -34,7 +34,7 @@ import type { Burial, BusWheel, HeldDelivery, Timed } from "@banyan/messaging/in
 import { Admission } from "./admission.ts";
 import { BrokerSubscription } from "./broker-subscription.ts";
 import { createBusMetrics } from "./bus-metrics.ts";
-import type { BusMetrics } from "./bus-metrics.ts";
+import type { BusMetrics, LinkCounts } from "./bus-metrics.ts";
 import { GroupView, liveView } from "./group-view.ts";
 import { GroupDesk } from "./group-desk.ts";
 import { inTime } from "./in-time.ts";
@@ -58,6 +58,8 @@ import { outboundStatus, StatusReport } from "./status-report.ts";
 import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
 import { untilConnected } from "./until-connected.ts";
 import { Waits } from "./waits.ts";
+
+const upPauseMs = 500; // between two tries to declare what the bus needs
 
 /** What every bus on RabbitMQ offers. */
 export const rabbitmqCapabilities: ReadonlySet<BusCapability> = new Set([
@@ -148,23 +150,20 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       countMax: options.outboundMax,
       bytesMax: options.outboundBytesMax,
       ageMaxMs: options.outboundAgeMaxMs,
-      prepare: (channel) => declareBase(channel, this.names),
+      prepare: async (channel, isLost) => {
+        await declareBase(channel, this.names);
+        if (isLost) await this.#declareAll();
+      },
       failure: () => this.#publishing.failure,
       confirmed: this.#metrics?.confirmed,
     });
     this.#publishing = new Link(options, "publish", {
-      onUp: (connection) => {
-        this.#metrics?.connected("publish");
-        this.outbound.up(connection);
-      },
+      onUp: (connection) => this.outbound.up(connection),
       onDown: () => this.outbound.down(),
       onBlocked: (reason) => this.outbound.block(reason),
     });
     this.#consuming = new Link(options, "consume", {
-      onUp: (connection) => {
-        this.#metrics?.connected("consume");
-        void this.#up(connection);
-      },
+      onUp: (connection) => void this.#up(connection),
       onDown: () => this.#down(),
     });
     this.#inspector = new Inspector(() => this.#connection());
@@ -190,8 +189,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     this.#report = this.#openReport();
     this.#members = new Members({ clock, log, names: this.names, outbound: this.outbound });
     this.#sweep = this.#openSweep();
-    const counts = () => this.#counts();
-    this.#unwatch = this.#metrics?.watch({ namespace, outbound: this.outbound, counts });
+    const { outbound } = this;
+    this.#unwatch = this.#metrics?.watch({ namespace, outbound, counts: () => this.#counts() });
   }
 
   get bodySizeMax(): number {
@@ -258,14 +257,10 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     this.#assertTaking();
     const refusal = this.outbound.refusal;
     if (refusal !== undefined) throw refusal;
-    if (this.outbound.isUp && this.outbound.blocked === undefined) return;
-    const cause = this.#publishing.failure;
-    throw messagingErrors.MESSAGING_UNAVAILABLE(
-      this.outbound.blocked === undefined
-        ? `There is no connection to RabbitMQ: ${cause.message}`
-        : `RabbitMQ takes no messages: ${this.outbound.blocked}.`,
-      { cause },
-    );
+    if (this.outbound.takes) return;
+    const { blocked } = this.outbound;
+    if (blocked === undefined) throw notConnected(this.#publishing.failure);
+    throw messagingErrors.MESSAGING_UNAVAILABLE(`RabbitMQ takes no messages: ${blocked}.`);
   }
 
   close(options: CloseOptions = {}): Promise<DrainReport> {
@@ -407,11 +402,14 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     }
   }
 
-  #counts() {
-    const links = [this.#publishing, this.#consuming].filter(({ connection }) => connection);
+  #counts(): LinkCounts {
+    const links = [this.#publishing, this.#consuming];
+    const sum = (count: (link: Link) => number): number =>
+      links.reduce((all, link) => all + count(link), 0);
     return {
-      connections: links.length,
-      channels: links.reduce((sum, { channels }) => sum + channels, 0),
+      connections: sum(({ connection }) => (connection === undefined ? 0 : 1)),
+      channels: sum(({ channels }) => channels),
+      connects: sum(({ connects }) => connects),
     };
   }
 
@@ -427,23 +425,29 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   }
 
   async #up(connection: ChannelModel): Promise<void> {
+    const isCurrent = (): boolean => this.#consuming.connection === connection && !this.#isClosed;
     try {
       await withChannel(connection, (channel) => declareBase(channel, this.names));
+      // Known groups first: they do not need the registry.
+      for (const subscription of this.#subscriptions) subscription.openAgain();
       await this.#members.up(connection);
       await this.#registry.up(connection);
-      await this.#registry.ready;
     } catch (error) {
-      if (this.#consuming.connection === connection) {
-        this.log.error("the registry of groups cannot be read", { error });
-        this.clock.setTimer(1000, () => {
-          if (this.#consuming.connection === connection && !this.#isClosed) {
-            void this.#up(connection);
-          }
-        });
-      }
-      return;
+      if (!isCurrent()) return;
+      this.log.error("what the bus needs could not be declared and is tried again", { error });
+      this.clock.setTimer(upPauseMs, () => isCurrent() && void this.#up(connection));
     }
-    for (const subscription of this.#subscriptions) subscription.openAgain();
+  }
+
+  /** Exchanges were deleted by hand: before anything is published again, all is bound again. */
+  async #declareAll(): Promise<void> {
+    const connection = this.#connection();
+    this.log.error("what the bus publishes to was deleted; its groups are bound again");
+    for (const group of this.#registry.groups) await declareGroup(connection, this.names, group);
+    for (const { spec, id, delivery } of this.#subscriptions) {
+      const queue = this.names.live(spec.name, id);
+      if (delivery === "broadcast") await declareLive(connection, this.names, { queue, spec });
+    }
   }
 
   #down(): void {
@@ -456,11 +460,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   /** @throws MESSAGING_UNAVAILABLE */
   #connection(): ChannelModel {
     const { connection, failure } = this.#consuming;
-    if (connection !== undefined) return connection;
-    throw messagingErrors.MESSAGING_UNAVAILABLE(
-      `There is no connection to RabbitMQ: ${failure.message}`,
-      { cause: failure },
-    );
+    if (connection === undefined) throw notConnected(failure);
+    return connection;
   }
 
   async #close(drainMs: number): Promise<DrainReport> {
@@ -487,4 +488,11 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   #assertTaking(): void {
     if (this.#isDraining) throw kernelErrors.CLOSED("The bus is closing.");
   }
+}
+
+function notConnected(cause: Error): Error {
+  return messagingErrors.MESSAGING_UNAVAILABLE(
+    `There is no connection to RabbitMQ: ${cause.message}`,
+    { cause },
+  );
 }

@@ -33,7 +33,13 @@ export interface Group {
 export type GroupSpec = Omit<Group, "life" | "partitions">;
 
 type Entry =
-  | ({ readonly kind: "group"; readonly id: string; readonly partitions: number } & GroupSpec)
+  | ({
+      readonly kind: "group";
+      readonly id: string;
+      /** Left out: it is new, and the entry's id is its life. */
+      readonly life?: string;
+      readonly partitions: number;
+    } & GroupSpec)
   | { readonly kind: "removed"; readonly id: string; readonly name: string; readonly life: string }
   /** A subscription that has dead letters and is no group. */
   | { readonly kind: "letters"; readonly id: string; readonly name: string }
@@ -66,6 +72,8 @@ export class Registry {
   readonly #awaited = new Map<string, () => void>();
   #connection: ChannelModel | undefined = undefined;
   #offset = -1;
+  /** Up to there it was written when this node began to read. */
+  #waitingFor = Infinity;
   readonly #ready = Promise.withResolvers<undefined>();
 
   constructor(ports: RegistryPorts) {
@@ -99,7 +107,10 @@ export class Registry {
     this.#connection = connection;
     const channel = await connection.createChannel();
     channel.on("error", (error) => this.#log.warn("the registry is read again", { error }));
-    channel.on("close", () => this.#readAgain(connection));
+    let isReading = false;
+    channel.on("close", () => {
+      if (isReading) this.#readAgain(connection);
+    });
     const { registry } = this.#ports.names;
     await channel.assertQueue(registry, {
       durable: true,
@@ -107,12 +118,16 @@ export class Registry {
     });
     await channel.prefetch(500);
     const last = await this.#lastOffset(connection);
+    const isNewLog = last < this.#offset;
+    if (isNewLog) this.#offset = -1;
     const from = this.#offset === -1 ? "first" : this.#offset + 1;
     await channel.consume(registry, (message) => this.#read(channel, message), {
       arguments: { "x-stream-offset": from },
     });
+    isReading = true;
     if (last <= this.#offset) this.#ready.resolve(undefined);
     else this.#readUpTo(last);
+    if (isNewLog) await this.#writeAgain();
   }
 
   down(): void {
@@ -124,8 +139,7 @@ export class Registry {
    * another node wanted.
    */
   async write(spec: GroupSpec, partitions: number): Promise<Group | undefined> {
-    const id = this.#ids.uuid();
-    await this.#append({ kind: "group", id, partitions, ...spec });
+    await this.#append({ kind: "group", id: this.#ids.uuid(), partitions, ...spec });
     return this.#groups.get(spec.name);
   }
 
@@ -139,7 +153,13 @@ export class Registry {
     await this.#append({ kind: "letters", id: this.#ids.uuid(), name });
   }
 
-  #waitingFor = Infinity;
+  /** The log was deleted by hand: what this node knows of it goes into the new one. */
+  async #writeAgain(): Promise<void> {
+    this.#log.error("the registry was deleted; its groups are written into a new one");
+    for (const { life, ...spec } of this.#groups.values()) {
+      await this.#append({ kind: "group", id: this.#ids.uuid(), life, ...spec });
+    }
+  }
 
   #readUpTo(offset: number): void {
     this.#waitingFor = offset;
@@ -149,17 +169,23 @@ export class Registry {
   async #append(entry: Entry): Promise<void> {
     const { clock } = this.#ports.options;
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const deadlineMs = clock.monotonicMs() + readBackMaxMs;
+    const send = (): void => {
+      this.#ports.outbound.send({
+        exchange: "",
+        routingKey: this.#ports.names.registry,
+        content: Buffer.from(JSON.stringify(entry), "utf8"),
+        properties: { messageId: entry.id, deliveryMode: 2, mandatory: true },
+        deadlineMs,
+        onEnd: (error, { isReturned }) => {
+          if (error !== undefined) reject(error);
+          // It was deleted by hand, and is made again.
+          else if (isReturned && clock.monotonicMs() < deadlineMs) clock.setTimer(200, send);
+        },
+      });
+    };
     this.#awaited.set(entry.id, () => resolve(undefined));
-    this.#ports.outbound.send({
-      exchange: "",
-      routingKey: this.#ports.names.registry,
-      content: Buffer.from(JSON.stringify(entry), "utf8"),
-      properties: { messageId: entry.id, deliveryMode: 2, contentType: "application/json" },
-      deadlineMs: clock.monotonicMs() + readBackMaxMs,
-      onEnd: (error) => {
-        if (error !== undefined) reject(error);
-      },
-    });
+    send();
     const cancel = clock.setTimer(readBackMaxMs, () => reject(silentRegistry()));
     try {
       await promise;
@@ -210,11 +236,11 @@ export class Registry {
     this.#awaited.get(entry.id)?.();
   }
 
-  #applyGroup({ kind: _, id, ...spec }: Extract<Entry, { kind: "group" }>): void {
+  #applyGroup({ kind: _, id, life, ...spec }: Extract<Entry, { kind: "group" }>): void {
     const known = this.#groups.get(spec.name);
     // Bound to its topic for its life: the first in the log wins (R2).
     if (known !== undefined && known.topic !== spec.topic) return;
-    const group = { ...spec, life: known?.life ?? id };
+    const group = { ...spec, life: known?.life ?? life ?? id };
     this.#groups.set(spec.name, group);
     this.#lettered.add(spec.name);
     this.#ports.changed(spec.name, group);
@@ -259,7 +285,8 @@ export class Registry {
     clock.setTimer(500, () => {
       if (this.#connection !== connection) return;
       this.up(connection).catch((error: unknown) => {
-        this.#log.error("the registry cannot be read", { error });
+        this.#log.error("the registry of groups cannot be read and is tried again", { error });
+        this.#readAgain(connection);
       });
     });
   }
