@@ -351,6 +351,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
 
   #openDesk(): GroupDesk {
     return new GroupDesk({
+      clock: this.clock,
       names: this.names,
       registry: this.#registry,
       inspector: this.#inspector,
