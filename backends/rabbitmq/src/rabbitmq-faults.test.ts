@@ -182,7 +182,7 @@ describe("a RabbitMQ that fails", { concurrency: 3 }, () => {
       },
     );
     assert.equal(await codeOf(bus.check()), "MESSAGING_BUFFER_FULL");
-    assert.equal((await codeOf(bus.publish(message(3)))), "MESSAGING_BUFFER_FULL");
+    assert.equal(await codeOf(bus.publish(message(3))), "MESSAGING_BUFFER_FULL");
     await server.start();
     await until(async () => (await codeOf(bus.check())) === "done", { what: "It takes again" });
     await bus.publish(message(4));
@@ -231,7 +231,9 @@ describe("a RabbitMQ that fails", { concurrency: 3 }, () => {
       const refused = async (options: RabbitmqOptions): Promise<string> => {
         const startMs = performance.now();
         // At once: long before a server that is not there would be given up.
-        const code = await codeOf(openRabbitmqBus({ url, tls, connectTimeoutMs: 60_000, ...options }));
+        const code = await codeOf(
+          openRabbitmqBus({ url, tls, connectTimeoutMs: 60_000, ...options }),
+        );
         assert(performance.now() - startMs < 10_000, "at once");
         return code;
       };

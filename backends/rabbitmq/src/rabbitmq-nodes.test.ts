@@ -7,7 +7,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { systemClock } from "@banyan/kernel";
 import type { Bus, DeliveryHandler } from "@banyan/messaging";
-import { findReasonToSkip, openRabbitmq, rabbitmqPrograms, spawnNode, until } from "@banyan/testbed";
+import {
+  findReasonToSkip,
+  openRabbitmq,
+  rabbitmqPrograms,
+  spawnNode,
+  until,
+} from "@banyan/testbed";
 import type { RabbitmqServer } from "@banyan/testbed";
 import { codeOf, group, message, numberOf, numbers } from "./conformance/fault-parts.ts";
 import { openRabbitmqBus } from "./index.ts";
@@ -21,7 +27,10 @@ const [, , url, namespace] = process.argv;
 if (url === undefined || namespace === undefined) await describeNodes();
 else {
   const bus = await openRabbitmqBus({ url, namespace });
-  await bus.subscribe(ordered, note((entry) => console.log(`entry ${JSON.stringify(entry)}`)));
+  await bus.subscribe(
+    ordered,
+    note((entry) => console.log(`entry ${JSON.stringify(entry)}`)),
+  );
   console.log("joined");
 }
 
@@ -68,7 +77,10 @@ async function describeNodes(): Promise<void> {
   let opening: Promise<RabbitmqServer> | undefined;
   let users = 4;
   let namespaces = 0;
-  const onServer = (title: string, work: (open: () => Promise<Bus>, world: World) => Promise<void>): void => {
+  const onServer = (
+    title: string,
+    work: (open: () => Promise<Bus>, world: World) => Promise<void>,
+  ): void => {
     test(title, async () => {
       const server = await (opening ??= openRabbitmq());
       const world = { server, namespace: `nodes-${(namespaces += 1)}` };
@@ -110,17 +122,22 @@ async function order(open: () => Promise<Bus>, world: World): Promise<void> {
   let next = 0;
   const publishUpTo = async (count: number): Promise<void> => {
     while (next < count) {
-      const batch = numbers(50).map((n) => message(next + n, { orderingKey: `k${(next + n) % KEYS}` }));
+      const batch = numbers(50).map((n) =>
+        message(next + n, { orderingKey: `k${(next + n) % KEYS}` }),
+      );
       next += batch.length;
       await first.publish(batch);
     }
   };
   await child.waitForLine(/^joined$/, { timeoutMs: 20_000 });
   const publishUntil = (isDone: () => boolean, what: string): Promise<true> =>
-    until(async () => {
-      await publishUpTo(Math.min(next + 50, 3000));
-      return isDone();
-    }, { what, everyMs: 20 });
+    until(
+      async () => {
+        await publishUpTo(Math.min(next + 50, 3000));
+        return isDone();
+      },
+      { what, everyMs: 20 },
+    );
   await publishUntil(() => ofChild().length > 20, "The second member handles too");
   await using third = await open();
   const joined = await third.subscribe(ordered, noteFor("third"));
@@ -132,7 +149,11 @@ async function order(open: () => Promise<Bus>, world: World): Promise<void> {
   await joined.close();
   await rest;
   const handled = (): Set<number> => new Set([...entries, ...ofChild()].map(({ n }) => n));
-  await until(() => handled().size === MESSAGES, { what: "All are handled", timeoutMs: 20_000, everyMs: 100 });
+  await until(() => handled().size === MESSAGES, {
+    what: "All are handled",
+    timeoutMs: 20_000,
+    everyMs: 100,
+  });
   assertOrder([...entries, ...ofChild()]);
 }
 
@@ -171,7 +192,10 @@ async function letters(open: () => Promise<Bus>): Promise<void> {
   const dead = async (bus: Bus) => (await bus.deadLetters.list({ limit: 1000 })).letters;
   await until(async () => (await dead(two)).length === count, { what: "All are dead" });
   const looks = await Promise.all([one, two, one, two, one, two].map(dead));
-  assert.deepEqual(looks.map((each) => each.length), looks.map(() => count));
+  assert.deepEqual(
+    looks.map((each) => each.length),
+    looks.map(() => count),
+  );
   isBroken = false;
   const ids = looks[0]?.map(({ id }) => id) ?? [];
   const away = ids.slice(0, 10);
@@ -191,7 +215,10 @@ async function letters(open: () => Promise<Bus>): Promise<void> {
   await until(() => handled.includes(1000), { what: "The last one" });
   const discardedNumbers = new Set(looks[0]?.slice(0, 10).map((each) => numberOf(each.message)));
   const expected = numbers(count).filter((n) => !discardedNumbers.has(n));
-  assert.deepEqual(handled.toSorted((a, b) => a - b), [...expected, 1000]);
+  assert.deepEqual(
+    handled.toSorted((a, b) => a - b),
+    [...expected, 1000],
+  );
 }
 
 async function shares(open: () => Promise<Bus>): Promise<void> {
@@ -206,13 +233,16 @@ async function shares(open: () => Promise<Bus>): Promise<void> {
   await until(() => seen.one === KEYS, { what: "One member has them all" });
   const other = await two.subscribe(ordered, () => void (seen.two += 1));
   // Which partitions go over takes a moment; in the end it is half of the keys, or nearly.
-  await until(async () => {
-    seen.one = 0;
-    seen.two = 0;
-    await publish();
-    await until(() => seen.one + seen.two >= KEYS, { what: "All are handled" });
-    return seen.one >= KEYS / 5 && seen.two >= KEYS / 5;
-  }, { what: "Both handle their share", everyMs: 50 });
+  await until(
+    async () => {
+      seen.one = 0;
+      seen.two = 0;
+      await publish();
+      await until(() => seen.one + seen.two >= KEYS, { what: "All are handled" });
+      return seen.one >= KEYS / 5 && seen.two >= KEYS / 5;
+    },
+    { what: "Both handle their share", everyMs: 50 },
+  );
   await other.close();
   seen.one = 0;
   await publish();

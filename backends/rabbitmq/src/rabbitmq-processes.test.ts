@@ -7,7 +7,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { systemClock } from "@banyan/kernel";
 import type { Bus, DeadLetter } from "@banyan/messaging";
-import { findReasonToSkip, openRabbitmq, rabbitmqPrograms, spawnNode, until } from "@banyan/testbed";
+import {
+  findReasonToSkip,
+  openRabbitmq,
+  rabbitmqPrograms,
+  spawnNode,
+  until,
+} from "@banyan/testbed";
 import type { Child, RabbitmqServer } from "@banyan/testbed";
 import { group, message, numberOf } from "./conformance/fault-parts.ts";
 import { openRabbitmqBus } from "./index.ts";
@@ -127,7 +133,11 @@ async function toldToEnd(world: World): Promise<void> {
   });
   await bus.publish(message(3));
   await until(() => seen.length >= 3, { what: "The rest is handled" });
-  assert.deepEqual(seen, [[1, 1], [2, 1], [3, 1]]);
+  assert.deepEqual(seen, [
+    [1, 1],
+    [2, 1],
+    [3, 1],
+  ]);
 }
 
 async function poison(world: World): Promise<void> {
