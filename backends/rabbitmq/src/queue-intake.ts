@@ -4,8 +4,8 @@
  * Q1. Deliveries are handed on in the order in which they came. Those that another has had before
  *     wait until the notes on them are read, and what comes behind waits for them.
  * Q2. A word for several covers nothing that is still open.
- * Q3. A partition is left with all that is not acknowledged at once, by the end of its channel: until
- *     then it has no other consumer.
+ * Q3. A partition is left with all that is not acknowledged at once, by the end of its channel:
+ *     until then it has no other consumer.
  */
 
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";

@@ -11,7 +11,7 @@
  * B2. Once `close` resolved no handler starts and nothing is sent.
  */
 
-import type { Channel, ChannelModel } from "amqplib";
+import type { ChannelModel } from "amqplib";
 import { createIdSource } from "@banyan/kernel";
 import type { Clock, IdSource, Log, Random } from "@banyan/kernel";
 import { kernelErrors, TimingWheel } from "@banyan/kernel/internal";
@@ -36,6 +36,7 @@ import { BrokerSubscription } from "./broker-subscription.ts";
 import { createBusMetrics } from "./bus-metrics.ts";
 import type { BusMetrics, LinkCounts } from "./bus-metrics.ts";
 import { GroupView, liveView } from "./group-view.ts";
+import { notConnected } from "./errors.ts";
 import { GroupDesk } from "./group-desk.ts";
 import { inTime } from "./in-time.ts";
 import { Inspector } from "./inspector.ts";
@@ -52,14 +53,8 @@ import type { Source } from "./queue-intake.ts";
 import { Registry } from "./registry.ts";
 import type { Group } from "./registry.ts";
 import { RetentionSweep } from "./retention.ts";
-import {
-  declareBase,
-  declareGroup,
-  declareLetters,
-  declareLive,
-  isBaseWhole,
-  withChannel,
-} from "./topology.ts";
+import { declareGroup, declareLetters, declareLive } from "./topology.ts";
+import { TopologyKeeper } from "./topology-keeper.ts";
 import { checkSpec } from "./spec-check.ts";
 import { outboundStatus, StatusReport } from "./status-report.ts";
 import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
@@ -125,15 +120,12 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   readonly #publishDesk: PublishDesk;
   readonly #report: StatusReport;
   readonly #members: Members;
+  readonly #topology: TopologyKeeper;
   readonly #sweep: RetentionSweep;
   readonly #metrics: BusMetrics | undefined;
   readonly #unwatch: (() => void) | undefined;
   readonly #subscriptions = new Set<BrokerSubscription>();
   #unhandled = 0;
-  /** An exchange was not there and has been made: groups may not be bound to it. */
-  #isBaseNew = false;
-  /** The registry was read once: its groups are known. */
-  #isRead = false;
   #isDraining = false;
   #isClosed = false;
   #closing: Promise<DrainReport> | undefined = undefined;
@@ -161,10 +153,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       countMax: options.outboundMax,
       bytesMax: options.outboundBytesMax,
       ageMaxMs: options.outboundAgeMaxMs,
-      prepare: async (channel, isLost) => {
-        await this.#declareBase(channel, this.#publishing.connection);
-        if (isLost || (this.#isBaseNew && this.#isRead)) await this.#declareAll();
-      },
+      prepare: (channel, isLost) =>
+        this.#topology.forPublishing(channel, this.#publishing.connection, isLost),
       failure: () => this.#publishing.failure,
       confirmed: this.#metrics?.confirmed,
     });
@@ -194,6 +184,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       outbound: this.outbound,
       changed: (name, group) => this.#groupChanged(name, group),
     });
+    this.#topology = this.#openTopology();
     this.#letters = this.#openLetters();
     this.#desk = this.#openDesk();
     this.#publishDesk = this.#openPublishDesk();
@@ -388,6 +379,17 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     });
   }
 
+  #openTopology(): TopologyKeeper {
+    return new TopologyKeeper({
+      log: this.log,
+      names: this.names,
+      waits: this.waits,
+      groups: () => this.#registry.groups,
+      subscriptions: () => this.#subscriptions,
+      connection: () => this.#connection(),
+    });
+  }
+
   #openLetters(): BrokerLetters {
     return new BrokerLetters({
       options: this.#options,
@@ -440,42 +442,18 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   async #up(connection: ChannelModel): Promise<void> {
     const isCurrent = (): boolean => this.#consuming.connection === connection && !this.#isClosed;
     try {
-      await withChannel(connection, (channel) => this.#declareBase(channel, connection));
+      await this.#topology.forConsuming(connection);
       // Known groups first: they do not need the registry.
       for (const subscription of this.#subscriptions) subscription.openAgain();
       await this.#members.up(connection);
       await this.#registry.up(connection);
       await this.#registry.ready;
-      this.#isRead = true;
-      if (this.#isBaseNew) await this.#declareAll();
+      await this.#topology.groupsKnown();
     } catch (error) {
       if (!isCurrent()) return;
       this.log.error("what the bus needs could not be declared and is tried again", { error });
       this.clock.setTimer(upPauseMs, () => isCurrent() && void this.#up(connection));
     }
-  }
-
-  /** Who makes an exchange anew binds all groups to it, when it knows them. */
-  async #declareBase(channel: Channel, connection: ChannelModel | undefined): Promise<void> {
-    const isWhole = connection === undefined || (await isBaseWhole(connection, this.names));
-    if (!isWhole) this.#isBaseNew = true;
-    await declareBase(channel, this.names);
-  }
-
-  /** Exchanges were deleted by hand: before anything is published again, all is bound again. */
-  async #declareAll(): Promise<void> {
-    const connection = this.#connection();
-    const groups = [...this.#registry.groups];
-    if (groups.length > 0) {
-      this.log.error("what the bus publishes to was deleted; its groups are bound again");
-    }
-    await this.waits.declareAgain();
-    for (const group of groups) await declareGroup(connection, this.names, group);
-    for (const { spec, id, delivery } of this.#subscriptions) {
-      const queue = this.names.live(spec.name, id);
-      if (delivery === "broadcast") await declareLive(connection, this.names, { queue, spec });
-    }
-    this.#isBaseNew = false;
   }
 
   #down(): void {
@@ -517,11 +495,4 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   #assertTaking(): void {
     if (this.#isDraining) throw kernelErrors.CLOSED("The bus is closing.");
   }
-}
-
-function notConnected(cause: Error): Error {
-  return messagingErrors.MESSAGING_UNAVAILABLE(
-    `There is no connection to RabbitMQ: ${cause.message}`,
-    { cause },
-  );
 }

@@ -34,7 +34,7 @@ else {
   console.log("joined");
 }
 
-/** One handling of one message, in milliseconds since 1970 with fractions: one machine, one clock. */
+/** One handling, in milliseconds since 1970 with fractions: one machine, one clock. */
 interface Entry {
   readonly n: number;
   readonly beganMs: number;
