@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { connect } from "amqplib";
 import { systemClock } from "@banyan/kernel";
 import type { Bus, DeliveryHandler } from "@banyan/messaging";
 import {
@@ -178,7 +179,7 @@ async function agreement(open: () => Promise<Bus>): Promise<void> {
   }
 }
 
-async function letters(open: () => Promise<Bus>): Promise<void> {
+async function letters(open: () => Promise<Bus>, world: World): Promise<void> {
   await using one = await open();
   await using two = await open();
   const count = 60;
@@ -196,8 +197,10 @@ async function letters(open: () => Promise<Bus>): Promise<void> {
     looks.map((each) => each.length),
     looks.map(() => count),
   );
+  const [all = []] = looks;
+  await looksWhileAnotherReads(one, world);
   isBroken = false;
-  const ids = looks[0]?.map(({ id }) => id) ?? [];
+  const ids = all.map(({ id }) => id);
   const away = ids.slice(0, 10);
   const [redriven, redrivenToo, discarded, discardedToo] = await Promise.all([
     one.deadLetters.redrive(ids.slice(10)),
@@ -213,12 +216,27 @@ async function letters(open: () => Promise<Bus>): Promise<void> {
   // Whatever came twice would be here before the one that is published now.
   await one.publish(message(1000));
   await until(() => handled.includes(1000), { what: "The last one" });
-  const discardedNumbers = new Set(looks[0]?.slice(0, 10).map((each) => numberOf(each.message)));
+  const discardedNumbers = new Set(all.slice(0, 10).map((each) => numberOf(each.message)));
   const expected = numbers(count).filter((n) => !discardedNumbers.has(n));
   assert.deepEqual(
     handled.toSorted((a, b) => a - b),
     [...expected, 1000],
   );
+}
+
+/** Another reader has all letters in its hands, and the lock: who looks waits, and sees all. */
+async function looksWhileAnotherReads(bus: Bus, { server, namespace: own }: World): Promise<void> {
+  const before = (await bus.deadLetters.list({ limit: 1000 })).letters.length;
+  const reader = await connect(server.url);
+  const channel = await reader.createChannel();
+  await channel.assertQueue(`${own}.lock.dead.${group.name}`, { exclusive: true, durable: false });
+  let taken = 0;
+  await channel.consume(`${own}.dead.${group.name}`, () => void (taken += 1));
+  await until(() => taken === before, { what: "The other reader has them all" });
+  const looking = bus.deadLetters.list({ limit: 1000 });
+  await systemClock.sleep(200);
+  await reader.close();
+  assert.equal((await looking).letters.length, before);
 }
 
 async function shares(open: () => Promise<Bus>): Promise<void> {
