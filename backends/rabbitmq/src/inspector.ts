@@ -46,18 +46,18 @@ export class Inspector {
   }
 
   #open(): Promise<Channel> {
-    this.#channel ??= this.#openChannel();
-    return this.#channel;
+    if (this.#channel !== undefined) return this.#channel;
+    const opening = this.#openChannel();
+    this.#channel = opening;
+    opening.catch(() => {
+      if (this.#channel === opening) this.#channel = undefined;
+    });
+    return opening;
   }
 
   async #openChannel(): Promise<Channel> {
-    try {
-      const channel = await this.#connection().createChannel();
-      channel.on("error", () => undefined); // the question that ended it is told
-      return channel;
-    } catch (error) {
-      this.#channel = undefined;
-      throw error;
-    }
+    const channel = await this.#connection().createChannel();
+    channel.on("error", () => undefined); // the question that ended it is told
+    return channel;
   }
 }

@@ -161,11 +161,14 @@ describe("a RabbitMQ that fails", { concurrency: 3 }, () => {
     const { outbound } = await bus.status();
     assert.deepEqual([outbound?.waiting, outbound?.unconfirmed, outbound?.limit], [80, 0, 100]);
     assert.equal(await codeOf(bus.check()), "MESSAGING_BUFFER_FULL");
+    const nothing = bus.deadLetters.list();
+    assert.equal(await codeOf(nothing), "MESSAGING_UNAVAILABLE");
     await server.start();
     await until(() => seen.length >= 80, { what: "They are handled", timeoutMs: 20_000 });
     const expected = Array.from({ length: 80 }, (_, n) => n);
     assert.deepEqual(seen, expected);
     await bus.publish(message(81));
+    assert.deepEqual((await bus.deadLetters.list()).letters, []);
   });
 
   test("what has waited too long for the server is the last that is taken", { skip }, async () => {
