@@ -12,11 +12,12 @@ import type { Message } from "@banyan/messaging";
 import { orderConflict } from "@banyan/messaging/internal";
 import type { ResolvedSubscribeSpec } from "@banyan/messaging/internal";
 import type { Admission } from "./admission.ts";
+import type { GroupView } from "./group-view.ts";
 import type { Inspector, QueueDepth } from "./inspector.ts";
 import { slotOf } from "./names.ts";
 import type { Names } from "./names.ts";
 import type { Group, GroupSpec, Registry } from "./registry.ts";
-import { queuesOf, withChannel } from "./topology.ts";
+import { declareGroup, queuesOf, withChannel } from "./topology.ts";
 import type { Waits } from "./waits.ts";
 
 export interface GroupDeskPorts {
@@ -35,6 +36,9 @@ export class GroupDesk {
   readonly #ports: GroupDeskPorts;
   /** Group → the last change of it that began (G1). */
   readonly #changes = new Map<string, Promise<unknown>>();
+  /** Group → its queues are being made again. */
+  readonly #restores = new Map<string, Promise<void>>();
+  readonly #restored = new Map<string, Group>();
 
   constructor(ports: GroupDeskPorts) {
     this.#ports = ports;
@@ -80,7 +84,7 @@ export class GroupDesk {
   /** Answers how many messages it held. @throws MESSAGING_SUBSCRIPTION_CONFLICT */
   remove(name: string): Promise<number> {
     return this.oneByOne(name, async () => {
-      const { names, registry, admission, waits, connection } = this.#ports;
+      const { registry, admission, waits } = this.#ports;
       const group = registry.find(name);
       if (group === undefined) return 0;
       const { ready, consumers } = await this.depthOf(group);
@@ -90,20 +94,63 @@ export class GroupDesk {
         );
       }
       const view = admission.view(name);
-      const notes = Array.from({ length: group.partitions }, (_, index) =>
-        names.notes(name, index),
-      );
-      for (const queue of [...queuesOf(names, group), ...notes]) {
-        await withChannel(connection(), (channel) => channel.deleteQueue(queue));
-      }
+      await this.#deleteQueues(group);
       await registry.remove(group);
       return ready + (view === undefined ? 0 : waits.forgetAll(view));
     });
   }
 
+  /** Makes the queues of groups again that were deleted by hand, and binds them. */
+  async restore(views: Iterable<GroupView>): Promise<void> {
+    for (const { group } of views) await this.#restore(group);
+  }
+
+  /** A group is gone. Queues that were missing because it was being removed are nobody's. */
+  removed(name: string): void {
+    const restored = this.#restored.get(name);
+    if (!this.#restored.delete(name) || restored === undefined) return;
+    this.oneByOne(name, async () => {
+      if (this.#ports.registry.find(name) === undefined) await this.#deleteQueues(restored);
+    }).catch(() => undefined); // without a connection there is nobody who removes it just now
+  }
+
+  #restore({ name, life }: Group): Promise<void> {
+    const running = this.#restores.get(name);
+    if (running !== undefined) return running;
+    const own = this.oneByOne(name, async () => {
+      const { names, registry, connection } = this.#ports;
+      const group = registry.find(name);
+      if (group?.life !== life) return; // it was removed, which is why its queues are gone
+      this.#restored.set(name, group);
+      await declareGroup(connection(), names, group);
+      if (registry.find(name) === undefined) await this.#deleteQueues(group);
+    });
+    this.#restores.set(name, own);
+    const forget = (): void => void this.#restores.delete(name);
+    own.then(forget, forget);
+    return own;
+  }
+
+  /** Its messages may go to others meanwhile, so that no publish is told. */
+  #restoreMissing(group: Group): void {
+    if (this.#changes.has(group.name)) return; // it is being made, or removed
+    this.#restore(group).catch(() => undefined); // the next look tells again
+  }
+
+  async #deleteQueues(group: Group): Promise<void> {
+    const { names, connection } = this.#ports;
+    const notes = Array.from({ length: group.partitions }, (_, index) =>
+      names.notes(group.name, index),
+    );
+    for (const queue of [...queuesOf(names, group), ...notes]) {
+      await withChannel(connection(), (channel) => channel.deleteQueue(queue));
+    }
+  }
+
   async depthOf(group: Group): Promise<QueueDepth> {
     const { names, inspector } = this.#ports;
     const depths = await Promise.all(queuesOf(names, group).map((queue) => inspector.depth(queue)));
+    if (depths.includes(undefined)) this.#restoreMissing(group);
     return {
       ready: depths.reduce((sum, depth) => sum + (depth?.ready ?? 0), 0),
       consumers: Math.max(...depths.map((depth) => depth?.consumers ?? 0)),

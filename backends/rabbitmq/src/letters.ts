@@ -142,8 +142,8 @@ export class BrokerLetters implements DeadLetters {
   ): Promise<void> {
     const { names, inspector, connection } = this.#ports;
     const queue = names.dead(name);
-    const depth = await inspector.depth(queue);
-    if (depth === undefined || depth.ready === 0) return;
+    // One that seems empty may be in the hands of another reader.
+    if ((await inspector.depth(queue)) === undefined) return;
     await this.#locked(name, async () => {
       const left = await withChannel(connection(), async (channel) => {
         const all = await takeAll(channel, queue);

@@ -10,13 +10,14 @@
  *     order.
  */
 
-import type { ChannelModel } from "amqplib";
+import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import type { CancelTimer, Clock, Log } from "@banyan/kernel";
 import type { Names } from "./names.ts";
 import type { Outbound } from "./outbound.ts";
 
 const heartbeatMs = 4000;
 const forgottenAfterMs = 13_000;
+const upPauseMs = 500;
 
 interface Announcement {
   readonly kind: "here" | "who" | "bye";
@@ -45,6 +46,9 @@ export class Members {
   /** Group → member → when it was heard of last, monotonic. */
   readonly #known = new Map<string, Map<string, number>>();
   #cancelTimer: CancelTimer | undefined = undefined;
+  #connection: ChannelModel | undefined = undefined;
+  /** Binds the queue to the exchange, once more. */
+  #bind: (() => Promise<unknown>) | undefined = undefined;
 
   constructor(ports: MembersPorts) {
     this.#ports = ports;
@@ -61,7 +65,9 @@ export class Members {
     return members[partition % members.length];
   }
 
+  /** @throws what the server refuses */
   async up(connection: ChannelModel): Promise<void> {
+    this.#connection = connection;
     const channel = await connection.createChannel();
     channel.on("error", (error) => {
       this.#ports.log.warn("announcements of members are not heard", { error });
@@ -69,10 +75,16 @@ export class Members {
     const { members } = this.#ports.names;
     const { queue } = await channel.assertQueue("", { exclusive: true, durable: false });
     await channel.bindQueue(queue, members, "");
-    await channel.consume(queue, (message) => message && this.#heard(message.content), {
-      noAck: true,
-    });
+    await channel.consume(queue, (message) => this.#arrived(channel, message), { noAck: true });
+    channel.on("close", () => this.#upLater(connection));
+    this.#bind = () => channel.bindQueue(queue, members, "");
     for (const own of this.#own) this.#tell("who", own);
+  }
+
+  /** Its connection is gone. */
+  down(): void {
+    this.#connection = undefined;
+    this.#bind = undefined;
   }
 
   join(own: OwnMember): void {
@@ -94,7 +106,19 @@ export class Members {
     this.#own.clear();
   }
 
+  /** Something of it was deleted by hand. */
+  #upLater(connection: ChannelModel): void {
+    if (this.#connection !== connection) return;
+    this.#bind = undefined;
+    this.#ports.clock.setTimer(upPauseMs, () => {
+      if (this.#connection !== connection) return;
+      this.up(connection).catch(() => this.#upLater(connection));
+    });
+  }
+
   readonly #beat = (): void => {
+    // Their exchange may have been deleted, and made again by another node.
+    this.#bind?.().catch(() => undefined); // that ends the channel, which is opened again
     for (const own of this.#own) this.#tell("here", own);
     const { clock } = this.#ports;
     const beforeMs = clock.monotonicMs() - forgottenAfterMs;
@@ -109,6 +133,11 @@ export class Members {
     }
     this.#cancelTimer = this.#own.size > 0 ? clock.setTimer(heartbeatMs, this.#beat) : undefined;
   };
+
+  #arrived(channel: Channel, message: ConsumeMessage | null): void {
+    if (message === null) void channel.close().catch(() => undefined); // its queue was deleted
+    else this.#heard(message.content);
+  }
 
   #heard(content: Buffer): void {
     let said: Announcement;

@@ -32,6 +32,12 @@ const fullAt = 0.8;
 /** A channel that could not be opened, and a publish that the server refused, are tried again. */
 const pauses = { initialMs: 50, maxMs: 2000 } as const;
 
+/** What the server throws back: no queue wanted it. */
+interface ReturnedMessage {
+  readonly fields: Address;
+  readonly properties: { readonly messageId?: unknown };
+}
+
 /** Where a message goes. */
 export interface Address {
   readonly exchange: string;
@@ -270,7 +276,7 @@ export class Outbound {
       await this.#ports.prepare(channel, this.#isLost);
       this.#isLost = false;
       if (this.#connection !== connection || this.#isClosed) return;
-      channel.on("return", ({ properties }) => this.#returned(properties.messageId));
+      channel.on("return", (returned) => this.#returned(returned));
       channel.on("close", () => this.#channelClosed(channel, connection));
       this.#channel = channel;
       this.#tries = 0;
@@ -356,9 +362,11 @@ export class Outbound {
     });
   }
 
-  #returned(id: unknown): void {
+  /** One message may be on its way to several places under its id. */
+  #returned({ fields, properties: { messageId } }: ReturnedMessage): void {
     for (const parcel of this.#sent) {
-      if (parcel.properties.messageId !== id || parcel.isReturned) continue;
+      if (parcel.properties.messageId !== messageId || parcel.isReturned) continue;
+      if (parcel.exchange !== fields.exchange || parcel.routingKey !== fields.routingKey) continue;
       parcel.isReturned = true;
       return;
     }

@@ -43,6 +43,7 @@ export class PublishDesk {
       clock,
       admission,
       outbound,
+      restore: (views) => ports.desk.restore(views),
       confirmed: (_message, { isReturned }) => {
         counters.published += 1;
         if (isReturned) counters.unrouted += 1;

@@ -18,6 +18,8 @@ export interface PublishingPorts {
   readonly clock: Clock;
   readonly admission: Admission;
   readonly outbound: Outbound;
+  /** Makes the queues of these groups again, where they are not there. */
+  readonly restore: (views: Views) => Promise<void>;
   /** It was accepted; nobody subscribes to it where the parcel was returned. */
   readonly confirmed: (message: OutgoingMessage, parcel: Parcel) => void;
   /** Of what was only enqueued: nobody else is told. */
@@ -27,6 +29,15 @@ export interface PublishingPorts {
 /** A message as it goes out. */
 export interface Envelope extends Address, Pick<Parcel, "content" | "properties"> {
   readonly message: OutgoingMessage;
+}
+
+/** One of its messages on its way. */
+interface Sending {
+  readonly envelope: Envelope;
+  readonly views: Views;
+  readonly at: number;
+  /** It was thrown away once: what becomes of it now is the answer. */
+  readonly isAgain: boolean;
 }
 
 export interface PublishingTerms {
@@ -106,7 +117,7 @@ export class Publishing implements Waiting {
       for (const view of views) view.refused();
       return;
     }
-    const { message, exchange, routingKey, content, properties } = envelope;
+    const at = this.#next;
     this.#next += 1;
     const refusal = outbound.refusal;
     if (refusal !== undefined) {
@@ -115,21 +126,7 @@ export class Publishing implements Waiting {
       return;
     }
     this.#open += 1;
-    const parcel = outbound.send({
-      exchange,
-      routingKey,
-      content,
-      properties,
-      deadlineMs: this.#deadlineMs,
-      onEnd: (error, ended) => {
-        for (const view of views) {
-          if (error === undefined) view.confirmed();
-          else view.refused();
-        }
-        this.#ended(message, ended, error);
-      },
-    });
-    this.#parcels.push(parcel);
+    this.#send({ envelope, views, at, isAgain: false });
   }
 
   /** Sends no more; ends when what was sent has ended. */
@@ -140,6 +137,48 @@ export class Publishing implements Waiting {
     this.#isStopped = true;
     if (topic !== undefined) this.#ports.admission.left(topic);
     this.#settle();
+  }
+
+  #send(sending: Sending): void {
+    const { envelope, views, at, isAgain } = sending;
+    const { exchange, routingKey, content, properties, message } = envelope;
+    const parcel = this.#ports.outbound.send({
+      exchange,
+      routingKey,
+      content,
+      properties,
+      deadlineMs: this.#deadlineMs,
+      onEnd: (error, ended) => {
+        if (ended.isReturned && error === undefined && views.length > 0 && !isAgain) {
+          void this.#sendAgain(sending, ended);
+          return;
+        }
+        this.#left(views, error);
+        this.#ended(message, ended, error);
+      },
+    });
+    this.#parcels[at] = parcel;
+  }
+
+  /** Groups want it, and no queue did: one was deleted by hand. Nobody has it, so it goes again. */
+  async #sendAgain(sending: Sending, thrownAway: Parcel): Promise<void> {
+    thrownAway.isConfirmed = false;
+    const { envelope, views } = sending;
+    try {
+      await this.#ports.restore(views);
+      this.#send({ ...sending, isAgain: true });
+    } catch (cause) {
+      const error = notRestored(cause);
+      this.#left(views, error);
+      this.#ended(envelope.message, thrownAway, error);
+    }
+  }
+
+  #left(views: Views, error: Error | undefined): void {
+    for (const view of views) {
+      if (error === undefined) view.confirmed();
+      else view.refused();
+    }
   }
 
   #waitAt(topic: string): void {
@@ -220,6 +259,13 @@ export class Publishing implements Waiting {
     signal.addEventListener("abort", onAbort, { once: true });
     this.#unlisten = () => signal.removeEventListener("abort", onAbort);
   }
+}
+
+function notRestored(cause: unknown): Error {
+  return messagingErrors.MESSAGING_UNAVAILABLE(
+    "RabbitMQ has no queue for the message, and none could be made; nobody has it.",
+    { cause, details: { accepted: 0 } },
+  );
 }
 
 export function withdrawn(signal: AbortSignal): Error {

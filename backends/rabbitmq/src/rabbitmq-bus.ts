@@ -11,7 +11,7 @@
  * B2. Once `close` resolved no handler starts and nothing is sent.
  */
 
-import type { ChannelModel } from "amqplib";
+import type { Channel, ChannelModel } from "amqplib";
 import { createIdSource } from "@banyan/kernel";
 import type { Clock, IdSource, Log, Random } from "@banyan/kernel";
 import { kernelErrors, TimingWheel } from "@banyan/kernel/internal";
@@ -52,7 +52,14 @@ import type { Source } from "./queue-intake.ts";
 import { Registry } from "./registry.ts";
 import type { Group } from "./registry.ts";
 import { RetentionSweep } from "./retention.ts";
-import { declareBase, declareGroup, declareLetters, declareLive, withChannel } from "./topology.ts";
+import {
+  declareBase,
+  declareGroup,
+  declareLetters,
+  declareLive,
+  isBaseWhole,
+  withChannel,
+} from "./topology.ts";
 import { checkSpec } from "./spec-check.ts";
 import { outboundStatus, StatusReport } from "./status-report.ts";
 import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
@@ -123,6 +130,10 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   readonly #unwatch: (() => void) | undefined;
   readonly #subscriptions = new Set<BrokerSubscription>();
   #unhandled = 0;
+  /** An exchange was not there and has been made: groups may not be bound to it. */
+  #isBaseNew = false;
+  /** The registry was read once: its groups are known. */
+  #isRead = false;
   #isDraining = false;
   #isClosed = false;
   #closing: Promise<DrainReport> | undefined = undefined;
@@ -151,8 +162,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       bytesMax: options.outboundBytesMax,
       ageMaxMs: options.outboundAgeMaxMs,
       prepare: async (channel, isLost) => {
-        await declareBase(channel, this.names);
-        if (isLost) await this.#declareAll();
+        await this.#declareBase(channel, this.#publishing.connection);
+        if (isLost || (this.#isBaseNew && this.#isRead)) await this.#declareAll();
       },
       failure: () => this.#publishing.failure,
       confirmed: this.#metrics?.confirmed,
@@ -415,6 +426,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
 
   #groupChanged(name: string, group: Group | undefined): void {
     this.#admission.changed(name, group);
+    if (group === undefined) this.#desk.removed(name);
     if (group?.retentionMs !== undefined) this.#sweep.start();
     const view = this.#admission.view(name);
     for (const subscription of this.#subscriptions) {
@@ -427,11 +439,14 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   async #up(connection: ChannelModel): Promise<void> {
     const isCurrent = (): boolean => this.#consuming.connection === connection && !this.#isClosed;
     try {
-      await withChannel(connection, (channel) => declareBase(channel, this.names));
+      await withChannel(connection, (channel) => this.#declareBase(channel, connection));
       // Known groups first: they do not need the registry.
       for (const subscription of this.#subscriptions) subscription.openAgain();
       await this.#members.up(connection);
       await this.#registry.up(connection);
+      await this.#registry.ready;
+      this.#isRead = true;
+      if (this.#isBaseNew) await this.#declareAll();
     } catch (error) {
       if (!isCurrent()) return;
       this.log.error("what the bus needs could not be declared and is tried again", { error });
@@ -439,19 +454,32 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     }
   }
 
+  /** Who makes an exchange anew binds all groups to it, when it knows them. */
+  async #declareBase(channel: Channel, connection: ChannelModel | undefined): Promise<void> {
+    const isWhole = connection === undefined || (await isBaseWhole(connection, this.names));
+    if (!isWhole) this.#isBaseNew = true;
+    await declareBase(channel, this.names);
+  }
+
   /** Exchanges were deleted by hand: before anything is published again, all is bound again. */
   async #declareAll(): Promise<void> {
     const connection = this.#connection();
-    this.log.error("what the bus publishes to was deleted; its groups are bound again");
-    for (const group of this.#registry.groups) await declareGroup(connection, this.names, group);
+    const groups = [...this.#registry.groups];
+    if (groups.length > 0) {
+      this.log.error("what the bus publishes to was deleted; its groups are bound again");
+    }
+    await this.waits.declareAgain();
+    for (const group of groups) await declareGroup(connection, this.names, group);
     for (const { spec, id, delivery } of this.#subscriptions) {
       const queue = this.names.live(spec.name, id);
       if (delivery === "broadcast") await declareLive(connection, this.names, { queue, spec });
     }
+    this.#isBaseNew = false;
   }
 
   #down(): void {
     this.#registry.down();
+    this.#members.down();
     this.#inspector.down();
     this.waits.down();
     for (const subscription of this.#subscriptions) subscription.down();

@@ -72,6 +72,7 @@ export class Registry {
   readonly #awaited = new Map<string, () => void>();
   #connection: ChannelModel | undefined = undefined;
   #offset = -1;
+  #wasDeleted = false;
   /** Up to there it was written when this node began to read. */
   #waitingFor = Infinity;
   readonly #ready = Promise.withResolvers<undefined>();
@@ -118,7 +119,9 @@ export class Registry {
     });
     await channel.prefetch(500);
     const last = await this.#lastOffset(connection);
-    const isNewLog = last < this.#offset;
+    // Others may have written much into a new one already.
+    const isNewLog = this.#wasDeleted || last < this.#offset;
+    this.#wasDeleted = false;
     if (isNewLog) this.#offset = -1;
     const from = this.#offset === -1 ? "first" : this.#offset + 1;
     await channel.consume(registry, (message) => this.#read(channel, message), {
@@ -156,8 +159,13 @@ export class Registry {
   /** The log was deleted by hand: what this node knows of it goes into the new one. */
   async #writeAgain(): Promise<void> {
     this.#log.error("the registry was deleted; its groups are written into a new one");
-    for (const { life, ...spec } of this.#groups.values()) {
+    for (const { life, ...spec } of [...this.#groups.values()]) {
       await this.#append({ kind: "group", id: this.#ids.uuid(), life, ...spec });
+    }
+    for (const name of [...this.#lettered]) {
+      if (!this.#groups.has(name)) {
+        await this.#append({ kind: "letters", id: this.#ids.uuid(), name });
+      }
     }
   }
 
@@ -197,7 +205,8 @@ export class Registry {
 
   #read(channel: Channel, message: ConsumeMessage | null): void {
     if (message === null) {
-      void channel.close().catch(() => undefined); // the stream was deleted: it is made again
+      this.#wasDeleted = true; // it is made again
+      void channel.close().catch(() => undefined);
       return;
     }
     channel.ack(message);

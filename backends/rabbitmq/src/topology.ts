@@ -22,6 +22,20 @@ export async function declareBase(channel: Channel, names: Names): Promise<void>
   await channel.assertExchange(names.members, "fanout", { durable: true });
 }
 
+/** Whether something that `declareBase` made was deleted, and its bindings with it. */
+export async function isBaseWhole(connection: ChannelModel, names: Names): Promise<boolean> {
+  const { events, keyed, back, members } = names;
+  try {
+    await withChannel(connection, async (channel) => {
+      for (const exchange of [events, keyed, back, members]) await channel.checkExchange(exchange);
+    });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 404) return false;
+    throw error;
+  }
+}
+
 export async function declareWait(channel: Channel, names: Names, ms: number): Promise<void> {
   const name = names.wait(ms);
   await channel.assertExchange(name, "fanout", { durable: true });
@@ -50,6 +64,7 @@ export async function declareGroup(
     const queue = names.partition(name, index);
     await ensureQueue(connection, queue, names.groupQueue(name, true));
     await withChannel(connection, async (channel) => {
+      await channel.bindQueue(queue, names.back, queue);
       for (const pattern of keyedPatterns(topic, slotsOf(index, partitions))) {
         if (ordered) await channel.bindQueue(queue, names.keyed, pattern);
         else await channel.unbindQueue(queue, names.keyed, pattern);

@@ -15,6 +15,9 @@ import type { Names } from "./names.ts";
 import type { Address, Outbound } from "./outbound.ts";
 import { declareWait, withChannel } from "./topology.ts";
 
+/** Before a message that was thrown away is sent to wait once more. */
+const againMs = 50;
+
 export interface WaitsPorts {
   readonly clock: Clock;
   readonly names: Names;
@@ -36,6 +39,8 @@ export interface WaitingMessage {
 export class Waits {
   readonly #ports: WaitsPorts;
   readonly #declared = new Map<number, Promise<void>>();
+  /** Steps that messages on their way may go to. */
+  readonly #used = new Set<number>();
   readonly #wheel: TimingWheel<Waiter>;
 
   constructor(ports: WaitsPorts) {
@@ -52,10 +57,32 @@ export class Waits {
     const { clock, outbound } = this.#ports;
     try {
       const address = await this.#addressFor(dueMs - clock.nowMs(), queue);
-      outbound.send({ ...address, content, properties, deadlineMs: Infinity, onEnd });
+      outbound.send({
+        ...address,
+        content,
+        properties: { ...properties, mandatory: true },
+        deadlineMs: Infinity,
+        onEnd: (error, { isReturned }) => {
+          if (error !== undefined || !isReturned) {
+            onEnd(error);
+            return;
+          }
+          // The queue of the wait was deleted by hand: it is made again.
+          this.#declared.clear();
+          clock.setTimer(againMs, () => {
+            void this.send({ queue, content, properties, dueMs, onEnd });
+          });
+        },
+      });
     } catch (error) {
       onEnd(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  /** What messages wait in may have been deleted. @throws where there is no connection */
+  async declareAgain(): Promise<void> {
+    this.#declared.clear();
+    for (const step of this.#used) await this.#declare(step);
   }
 
   /** Counts a message among those that wait, until its time. */
@@ -84,6 +111,7 @@ export class Waits {
     const { names } = this.#ports;
     const step = waitMs < waitMin ? undefined : waitSteps.find((each) => each <= waitMs);
     if (step === undefined) return { exchange: names.back, routingKey: queue };
+    this.#used.add(step);
     await this.#declare(step);
     return { exchange: names.wait(step), routingKey: queue };
   }
