@@ -2,6 +2,7 @@
 
 import { defineErrors } from "@banyan/kernel";
 import type { BanyanError } from "@banyan/kernel";
+import { messagingErrors } from "@banyan/messaging";
 
 export const rabbitmqErrors = defineErrors({
   RABBITMQ_UNREACHABLE: {
@@ -78,4 +79,12 @@ export function codeOf(error: unknown): string | number | undefined {
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** There is no connection just now. */
+export function notConnected(cause: Error): Error {
+  return messagingErrors.MESSAGING_UNAVAILABLE(
+    `There is no connection to RabbitMQ: ${cause.message}`,
+    { cause },
+  );
 }

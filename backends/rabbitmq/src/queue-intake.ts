@@ -93,8 +93,13 @@ export class QueueIntake {
       partition && new AttemptNotes({ channel, queue: partition.notes, outbound, acks: this.acks });
   }
 
-  /** Nothing new is delivered; not waited for. */
+  /**
+   * Nothing new is delivered; not waited for. Of a partition its consumer stays until the channel
+   * ends: the server gives the partition to the next as soon as a consumer is cancelled, also while
+   * messages of it are still here.
+   */
   async stop(): Promise<void> {
+    if (this.source.partition !== undefined) return;
     try {
       await this.channel.cancel(this.#ports.tag);
     } catch {
@@ -111,6 +116,8 @@ export class QueueIntake {
     await this.stop();
     this.acks.flush();
     try {
+      // A round trip, so that the acknowledgements are there before the end.
+      if (this.source.partition !== undefined) await this.channel.prefetch(1);
       await this.channel.close();
     } catch {
       // It has ended.

@@ -11,7 +11,7 @@
  * B2. Once `close` resolved no handler starts and nothing is sent.
  */
 
-import type { Channel, ChannelModel } from "amqplib";
+import type { ChannelModel } from "amqplib";
 import { createIdSource } from "@banyan/kernel";
 import type { Clock, IdSource, Log, Random } from "@banyan/kernel";
 import { kernelErrors, TimingWheel } from "@banyan/kernel/internal";
@@ -32,10 +32,12 @@ import type {
 import { drainDefaultMs, resolveSubscribeSpec } from "@banyan/messaging/internal";
 import type { Burial, BusWheel, HeldDelivery, Timed } from "@banyan/messaging/internal";
 import { Admission } from "./admission.ts";
+import { Base } from "./base.ts";
 import { BrokerSubscription } from "./broker-subscription.ts";
 import { createBusMetrics } from "./bus-metrics.ts";
 import type { BusMetrics, LinkCounts } from "./bus-metrics.ts";
 import { GroupView, liveView } from "./group-view.ts";
+import { notConnected } from "./errors.ts";
 import { GroupDesk } from "./group-desk.ts";
 import { inTime } from "./in-time.ts";
 import { Inspector } from "./inspector.ts";
@@ -52,14 +54,7 @@ import type { Source } from "./queue-intake.ts";
 import { Registry } from "./registry.ts";
 import type { Group } from "./registry.ts";
 import { RetentionSweep } from "./retention.ts";
-import {
-  declareBase,
-  declareGroup,
-  declareLetters,
-  declareLive,
-  isBaseWhole,
-  withChannel,
-} from "./topology.ts";
+import { declareGroup, declareLetters, declareLive, withChannel } from "./topology.ts";
 import { checkSpec } from "./spec-check.ts";
 import { outboundStatus, StatusReport } from "./status-report.ts";
 import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
@@ -124,14 +119,13 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   readonly #desk: GroupDesk;
   readonly #publishDesk: PublishDesk;
   readonly #report: StatusReport;
+  readonly #base: Base;
   readonly #members: Members;
   readonly #sweep: RetentionSweep;
   readonly #metrics: BusMetrics | undefined;
   readonly #unwatch: (() => void) | undefined;
   readonly #subscriptions = new Set<BrokerSubscription>();
   #unhandled = 0;
-  /** An exchange was not there and has been made: groups may not be bound to it. */
-  #isBaseNew = false;
   /** The registry was read once: its groups are known. */
   #isRead = false;
   #isDraining = false;
@@ -162,8 +156,8 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       bytesMax: options.outboundBytesMax,
       ageMaxMs: options.outboundAgeMaxMs,
       prepare: async (channel, isLost) => {
-        await this.#declareBase(channel, this.#publishing.connection);
-        if (isLost || (this.#isBaseNew && this.#isRead)) await this.#declareAll();
+        await this.#base.declare(channel, this.#publishing.connection);
+        if (isLost || (this.#base.isNew && this.#isRead)) await this.#base.declareAll();
       },
       failure: () => this.#publishing.failure,
       confirmed: this.#metrics?.confirmed,
@@ -193,6 +187,14 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       names: this.names,
       outbound: this.outbound,
       changed: (name, group) => this.#groupChanged(name, group),
+    });
+    this.#base = new Base({
+      names: this.names,
+      log,
+      waits: this.waits,
+      groups: () => this.#registry.groups,
+      subscriptions: () => this.#subscriptions,
+      connection: () => this.#connection(),
     });
     this.#letters = this.#openLetters();
     this.#desk = this.#openDesk();
@@ -439,42 +441,19 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   async #up(connection: ChannelModel): Promise<void> {
     const isCurrent = (): boolean => this.#consuming.connection === connection && !this.#isClosed;
     try {
-      await withChannel(connection, (channel) => this.#declareBase(channel, connection));
+      await withChannel(connection, (channel) => this.#base.declare(channel, connection));
       // Known groups first: they do not need the registry.
       for (const subscription of this.#subscriptions) subscription.openAgain();
       await this.#members.up(connection);
       await this.#registry.up(connection);
       await this.#registry.ready;
       this.#isRead = true;
-      if (this.#isBaseNew) await this.#declareAll();
+      if (this.#base.isNew) await this.#base.declareAll();
     } catch (error) {
       if (!isCurrent()) return;
       this.log.error("what the bus needs could not be declared and is tried again", { error });
       this.clock.setTimer(upPauseMs, () => isCurrent() && void this.#up(connection));
     }
-  }
-
-  /** Who makes an exchange anew binds all groups to it, when it knows them. */
-  async #declareBase(channel: Channel, connection: ChannelModel | undefined): Promise<void> {
-    const isWhole = connection === undefined || (await isBaseWhole(connection, this.names));
-    if (!isWhole) this.#isBaseNew = true;
-    await declareBase(channel, this.names);
-  }
-
-  /** Exchanges were deleted by hand: before anything is published again, all is bound again. */
-  async #declareAll(): Promise<void> {
-    const connection = this.#connection();
-    const groups = [...this.#registry.groups];
-    if (groups.length > 0) {
-      this.log.error("what the bus publishes to was deleted; its groups are bound again");
-    }
-    await this.waits.declareAgain();
-    for (const group of groups) await declareGroup(connection, this.names, group);
-    for (const { spec, id, delivery } of this.#subscriptions) {
-      const queue = this.names.live(spec.name, id);
-      if (delivery === "broadcast") await declareLive(connection, this.names, { queue, spec });
-    }
-    this.#isBaseNew = false;
   }
 
   #down(): void {
@@ -516,11 +495,4 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   #assertTaking(): void {
     if (this.#isDraining) throw kernelErrors.CLOSED("The bus is closing.");
   }
-}
-
-function notConnected(cause: Error): Error {
-  return messagingErrors.MESSAGING_UNAVAILABLE(
-    `There is no connection to RabbitMQ: ${cause.message}`,
-    { cause },
-  );
 }

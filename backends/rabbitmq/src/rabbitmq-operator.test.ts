@@ -52,59 +52,71 @@ describe("a RabbitMQ that is changed by hand", { concurrency: 4 }, () => {
     });
   }
 
-  onServer("the queue of a group is back within two seconds, and nothing after is lost", async (world) => {
-    const { bus, server, handler, seen, named } = world;
-    await bus.subscribe(group, handler);
-    await world.arrives(1, "The first");
-    const startMs = performance.now();
-    await server.deleteQueue(named("group.till.sold"));
-    // Accepted while the queue may not be there: it is nobody's fault but must not be lost.
-    for (let n = 2; n < 50; n += 1) await bus.publish(message(n));
-    await until(() => seen.length === 49, { what: "All that was accepted is handled" });
-    const tookMs = performance.now() - startMs;
-    assert(tookMs < 5000, `${tookMs} ms`);
-    const { subscriptions } = await bus.status();
-    assert.equal(subscriptions[0]?.members, 1);
-  });
+  onServer(
+    "the queue of a group is back within two seconds, and nothing after is lost",
+    async (world) => {
+      const { bus, server, handler, seen, named } = world;
+      await bus.subscribe(group, handler);
+      await world.arrives(1, "The first");
+      const startMs = performance.now();
+      await server.deleteQueue(named("group.till.sold"));
+      // Accepted while the queue may not be there: it is nobody's fault but must not be lost.
+      for (let n = 2; n < 50; n += 1) await bus.publish(message(n));
+      await until(() => seen.length === 49, { what: "All that was accepted is handled" });
+      const tookMs = performance.now() - startMs;
+      assert(tookMs < 5000, `${tookMs} ms`);
+      const { subscriptions } = await bus.status();
+      assert.equal(subscriptions[0]?.members, 1);
+    },
+  );
 
-  onServer("the queue of a group without members is made again when somebody publishes", async (world) => {
-    const { bus, server, handler, named, seen } = world;
-    const subscription = await bus.subscribe(group, handler);
-    await subscription.close();
-    await server.deleteQueue(named("group.till.sold"));
-    await bus.publish(message(1));
-    await bus.subscribe(group, handler);
-    await until(() => seen.includes(1), { what: "The message that came meanwhile" });
-  });
+  onServer(
+    "the queue of a group without members is made again when somebody publishes",
+    async (world) => {
+      const { bus, server, handler, named, seen } = world;
+      const subscription = await bus.subscribe(group, handler);
+      await subscription.close();
+      await server.deleteQueue(named("group.till.sold"));
+      await bus.publish(message(1));
+      await bus.subscribe(group, handler);
+      await until(() => seen.includes(1), { what: "The message that came meanwhile" });
+    },
+  );
 
-  onServer("an exchange is made again with the bindings of all groups, also of those without members", async (world) => {
-    const { bus, server, handler, named, seen } = world;
-    await bus.subscribe(group, handler);
-    const idle = { ...group, name: "idle.sold" };
-    await (await bus.subscribe(idle, handler)).close();
-    await bus.subscribe({ ...group, name: "each.sold", delivery: "broadcast" }, handler);
-    for (const exchange of ["events", "keyed"]) {
-      await server.deleteExchange(named(exchange));
-      const key = exchange === "keyed" ? { orderingKey: "a" } : {};
-      const before = seen.length;
-      await bus.publish(message(before, key));
-      await until(() => seen.length === before + 2, { what: `The ${exchange} go to both` });
-    }
-    await bus.subscribe(idle, handler);
-    await until(() => seen.length === 6, { what: "The group without members has got them too" });
-  });
+  onServer(
+    "an exchange is made again with the bindings of all groups, also of those without members",
+    async (world) => {
+      const { bus, server, handler, named, seen } = world;
+      await bus.subscribe(group, handler);
+      const idle = { ...group, name: "idle.sold" };
+      await (await bus.subscribe(idle, handler)).close();
+      await bus.subscribe({ ...group, name: "each.sold", delivery: "broadcast" }, handler);
+      for (const exchange of ["events", "keyed"]) {
+        await server.deleteExchange(named(exchange));
+        const key = exchange === "keyed" ? { orderingKey: "a" } : {};
+        const before = seen.length;
+        await bus.publish(message(before, key));
+        await until(() => seen.length === before + 2, { what: `The ${exchange} go to both` });
+      }
+      await bus.subscribe(idle, handler);
+      await until(() => seen.length === 6, { what: "The group without members has got them too" });
+    },
+  );
 
-  onServer("an exchange that is deleted while a connection is away is bound again too", async (world) => {
-    const { bus, server, handler, named, seen } = world;
-    const idle = { ...group, name: "idle.sold" };
-    await (await bus.subscribe(idle, handler)).close();
-    await server.deleteExchange(named("events"));
-    await using other = await world.openAnother();
-    await other.publish(message(1));
-    await bus.publish(message(2));
-    await other.subscribe(idle, handler);
-    await until(() => seen.length === 2, { what: "Both are handled" });
-  });
+  onServer(
+    "an exchange that is deleted while a connection is away is bound again too",
+    async (world) => {
+      const { bus, server, handler, named, seen } = world;
+      const idle = { ...group, name: "idle.sold" };
+      await (await bus.subscribe(idle, handler)).close();
+      await server.deleteExchange(named("events"));
+      await using other = await world.openAnother();
+      await other.publish(message(1));
+      await bus.publish(message(2));
+      await other.subscribe(idle, handler);
+      await until(() => seen.length === 2, { what: "Both are handled" });
+    },
+  );
 
   onServer("a message of an ordered group that is to come later does come", async (world) => {
     const { bus, handler, seen } = world;
@@ -127,7 +139,7 @@ describe("a RabbitMQ that is changed by hand", { concurrency: 4 }, () => {
       });
       await bus.publish(message(1));
       await until(() => attempts.length === 2, { what: "A message that is tried twice" });
-      const name = named("wait.200");
+      const name = named("wait.quorum.200");
       await (part === "queue" ? server.deleteQueue(name) : server.deleteExchange(name));
       await bus.publish(message(2));
       await until(() => attempts.length === 4, { what: "Another one" });
@@ -146,38 +158,44 @@ describe("a RabbitMQ that is changed by hand", { concurrency: 4 }, () => {
     await bus.publish(message(-2));
     await until(async () => (await count()) === 1, { what: "A letter in a new queue" });
     const { letters } = await bus.deadLetters.list();
-    assert.deepEqual(letters.map((each) => numberOf(each.message)), [-2]);
+    assert.deepEqual(
+      letters.map((each) => numberOf(each.message)),
+      [-2],
+    );
     assert.equal(await bus.deadLetters.redrive(letters.map(({ id }) => id)), 1);
     await until(async () => (await count()) === 1, { what: "It is dead again" });
   });
 
-  onServer("a registry that is deleted is written anew, with groups, lives and letters", async (world) => {
-    const { bus, server, handler, named } = world;
-    await bus.subscribe({ ...group, retriesMax: 0 }, handler);
-    const live = { ...group, name: "each.sold", delivery: "broadcast" } as const;
-    await bus.subscribe({ ...live, retriesMax: 0 }, handler);
-    await bus.publish(message(-1));
-    const letters = async (of: Bus): Promise<readonly string[]> =>
-      (await of.deadLetters.list()).letters.map(({ subscription }) => subscription).toSorted();
-    const both = ["each.sold", "till.sold"];
-    await until(async () => (await letters(bus)).length === 2, { what: "Two letters" });
-    assert.deepEqual(await letters(bus), both);
-    await server.deleteQueue(named("registry"));
-    await world.arrives(1, "One after the registry was deleted");
-    const fresh = { ...group, name: "new.sold" };
-    const works = async (): Promise<boolean> =>
-      (await codeOf(bus.subscribe(fresh, handler))) === "done";
-    await until(works, { what: "A new group", timeoutMs: 40_000 });
-    // Another node knows from the new log all that was in the old one.
-    await using other = await world.openAnother();
-    assert.equal(
-      await codeOf(other.subscribe({ ...group, topic: "other" }, handler)),
-      "MESSAGING_SUBSCRIPTION_CONFLICT",
-    );
-    const { subscriptions } = await other.status();
-    assert.deepEqual(subscriptions.map(({ name }) => name).toSorted(), ["new.sold", "till.sold"]);
-    assert.deepEqual(await letters(other), both);
-  });
+  onServer(
+    "a registry that is deleted is written anew, with groups, lives and letters",
+    async (world) => {
+      const { bus, server, handler, named } = world;
+      await bus.subscribe({ ...group, retriesMax: 0 }, handler);
+      const live = { ...group, name: "each.sold", delivery: "broadcast" } as const;
+      await bus.subscribe({ ...live, retriesMax: 0 }, handler);
+      await bus.publish(message(-1));
+      const letters = async (of: Bus): Promise<readonly string[]> =>
+        (await of.deadLetters.list()).letters.map(({ subscription }) => subscription).toSorted();
+      const both = ["each.sold", "till.sold"];
+      await until(async () => (await letters(bus)).length === 2, { what: "Two letters" });
+      assert.deepEqual(await letters(bus), both);
+      await server.deleteQueue(named("registry"));
+      await world.arrives(1, "One after the registry was deleted");
+      const fresh = { ...group, name: "new.sold" };
+      const works = async (): Promise<boolean> =>
+        (await codeOf(bus.subscribe(fresh, handler))) === "done";
+      await until(works, { what: "A new group", timeoutMs: 40_000 });
+      // Another node knows from the new log all that was in the old one.
+      await using other = await world.openAnother();
+      assert.equal(
+        await codeOf(other.subscribe({ ...group, topic: "other" }, handler)),
+        "MESSAGING_SUBSCRIPTION_CONFLICT",
+      );
+      const { subscriptions } = await other.status();
+      assert.deepEqual(subscriptions.map(({ name }) => name).toSorted(), ["new.sold", "till.sold"]);
+      assert.deepEqual(await letters(other), both);
+    },
+  );
 
   onServer("connections that an operator closes come back by themselves", async (world) => {
     // On a server of its own: all connections are closed.
@@ -199,25 +217,28 @@ describe("a RabbitMQ that is changed by hand", { concurrency: 4 }, () => {
     void world;
   });
 
-  onServer("the announcements of members are heard again when their exchange was deleted", async (world) => {
-    const { bus, server, handler, named } = world;
-    await using other = await world.openAnother();
-    const spec = { ...group, ordered: true } as const;
-    const members: Bus[] = [bus, other];
-    for (const each of members) await each.subscribe(spec, handler);
-    await server.deleteExchange(named("members"));
-    // Somebody announces itself, into an exchange that is not there.
-    await using third = await world.openAnother();
-    await third.subscribe(spec, handler);
-    const bindings = async (): Promise<number> => {
-      const resource = `rabbit_misc:r(<<"/">>, exchange, <<"${named("members")}">>)`;
-      return Number(await server.ask(`length(rabbit_binding:list_for_source(${resource}))`));
-    };
-    await until(async () => (await bindings()) === 3, {
-      what: "All three hear of each other",
-      timeoutMs: 20_000,
-    });
-  });
+  onServer(
+    "the announcements of members are heard again when their exchange was deleted",
+    async (world) => {
+      const { bus, server, handler, named } = world;
+      await using other = await world.openAnother();
+      const spec = { ...group, ordered: true } as const;
+      const members: Bus[] = [bus, other];
+      for (const each of members) await each.subscribe(spec, handler);
+      await server.deleteExchange(named("members"));
+      // Somebody announces itself, into an exchange that is not there.
+      await using third = await world.openAnother();
+      await third.subscribe(spec, handler);
+      const bindings = async (): Promise<number> => {
+        const resource = `rabbit_misc:r(<<"/">>, exchange, <<"${named("members")}">>)`;
+        return Number(await server.ask(`length(rabbit_binding:list_for_source(${resource}))`));
+      };
+      await until(async () => (await bindings()) === 3, {
+        what: "All three hear of each other",
+        timeoutMs: 20_000,
+      });
+    },
+  );
 });
 
 async function inWorld(
@@ -251,4 +272,5 @@ async function inWorld(
     throw error;
   }
 }
-void systemClock; void topic;
+void systemClock;
+void topic;
