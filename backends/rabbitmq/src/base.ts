@@ -1,4 +1,4 @@
-/** The exchanges that everything hangs on, and what is bound to them, should somebody delete them. */
+/** The exchanges that everything hangs on, and what is bound to them, should they be deleted. */
 
 import type { Channel, ChannelModel } from "amqplib";
 import type { Log } from "@banyan/kernel";

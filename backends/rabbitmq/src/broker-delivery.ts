@@ -62,6 +62,11 @@ export class BrokerDelivery extends HeldDelivery {
     return this.isOrdered ? lostAheadMax : lostMax;
   }
 
+  /** Something is under way that ends with its acknowledgement. */
+  get isBusy(): boolean {
+    return this.place === "running" || this.place === "burying" || this.place === "retrying";
+  }
+
   /** False: its channel is gone, and it will be delivered again. */
   acknowledge(): boolean {
     if (this.isSettled) return false;

@@ -151,7 +151,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
       if (this.#host.ownsPartition(this, partition.index)) continue;
       // Behind the others again: its owner comes before this one then.
       intake.isYielding = true;
-      void intake.stop();
+      this.#buffer.removeAll((held) => held.intake === intake);
       this.#yieldWhenIdle(intake);
     }
   }
@@ -302,6 +302,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
 
   #ready(held: BrokerDelivery): void {
     held.place = "ready";
+    if (held.intake.isYielding) return; // it goes back with its channel
     this.#buffer.push(held);
     this.#next();
   }
@@ -439,9 +440,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
 
   /** Gives a partition up as soon as nothing of it runs: order needs that nobody else begins. */
   #yieldWhenIdle(intake: QueueIntake): void {
-    for (const held of this.#held) {
-      if (held.intake === intake && (held.place === "running" || held.place === "burying")) return;
-    }
+    for (const held of this.#held) if (held.intake === intake && held.isBusy) return;
     void intake.close();
   }
 
@@ -466,7 +465,9 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
 
   async #close(drainMs: number): Promise<void> {
     // Not waited for: what still comes is given back.
-    for (const intake of this.#intakes) void intake.stop();
+    for (const intake of this.#intakes) {
+      if (intake.source.partition === undefined) void intake.stop();
+    }
     // Where there is an order it all goes back with its channel, which keeps it.
     for (const held of this.#held) {
       if (held.isOrdered && held.slot !== -1 && held.place !== "running") {

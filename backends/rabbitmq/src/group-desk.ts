@@ -7,6 +7,7 @@
  */
 
 import type { ChannelModel } from "amqplib";
+import type { Clock } from "@banyan/kernel";
 import { messagingErrors } from "@banyan/messaging";
 import type { Message } from "@banyan/messaging";
 import { orderConflict } from "@banyan/messaging/internal";
@@ -20,7 +21,15 @@ import type { Group, GroupSpec, Registry } from "./registry.ts";
 import { declareGroup, queuesOf, withChannel } from "./topology.ts";
 import type { Waits } from "./waits.ts";
 
+/**
+ * A queue that is missing is made again after this. A member hears of its end first then, and makes
+ * it again itself: one that is back at once RabbitMQ takes for the one that the member consumes
+ * from, tells it nothing, and gives its messages to nobody.
+ */
+const restorePauseMs = 500;
+
 export interface GroupDeskPorts {
+  readonly clock: Clock;
   readonly names: Names;
   readonly registry: Registry;
   readonly inspector: Inspector;
@@ -118,7 +127,8 @@ export class GroupDesk {
     const running = this.#restores.get(name);
     if (running !== undefined) return running;
     const own = this.oneByOne(name, async () => {
-      const { names, registry, connection } = this.#ports;
+      const { names, registry, connection, clock } = this.#ports;
+      await clock.sleep(restorePauseMs);
       const group = registry.find(name);
       if (group?.life !== life) return; // it was removed, which is why its queues are gone
       this.#restored.set(name, group);

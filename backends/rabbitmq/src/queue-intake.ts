@@ -4,6 +4,8 @@
  * Q1. Deliveries are handed on in the order in which they came. Those that another has had before
  *     wait until the notes on them are read, and what comes behind waits for them.
  * Q2. A word for several covers nothing that is still open.
+ * Q3. A partition is left with all that is not acknowledged at once, by the end of its channel:
+ *     until then it has no other consumer.
  */
 
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
@@ -57,6 +59,7 @@ export class QueueIntake {
   readonly #ports: QueueIntakePorts;
   #waiting: ConsumeMessage[] | undefined = undefined;
   #areNotesRead = false;
+  #closing: Promise<void> | undefined = undefined;
   /** It is given up: what it holds goes back, then it is opened again behind the others. */
   isYielding = false;
 
@@ -93,11 +96,7 @@ export class QueueIntake {
       partition && new AttemptNotes({ channel, queue: partition.notes, outbound, acks: this.acks });
   }
 
-  /**
-   * Nothing new is delivered; not waited for. Of a partition its consumer stays until the channel
-   * ends: the server gives the partition to the next as soon as a consumer is cancelled, also while
-   * messages of it are still here.
-   */
+  /** Nothing new is delivered; not waited for. Not of a partition: Q3. */
   async stop(): Promise<void> {
     if (this.source.partition !== undefined) return;
     try {
@@ -108,19 +107,37 @@ export class QueueIntake {
   }
 
   /**
-   * What is not acknowledged goes back to its queue, in its order. The consumer goes first: a
-   * quorum queue can lose the acknowledgements just before the end of a channel that consumes.
+   * What is not acknowledged goes back to its queue, in its order. A quorum queue can lose the
+   * acknowledgements just before the end of a channel: a word to the queue and its answer go first.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.acks.flush();
-    await this.stop();
+    if (this.source.partition === undefined) await this.stop();
+    else await this.#askQueue();
     this.acks.flush();
     try {
-      // A round trip, so that the acknowledgements are there before the end.
-      if (this.source.partition !== undefined) await this.channel.prefetch(1);
       await this.channel.close();
     } catch {
       // It has ended.
+    }
+  }
+
+  /**
+   * Whose consumer is cancelled still has what it was given, but the next one gets what is behind
+   * that at once (Q3). So another consumer comes, behind all others, and goes again.
+   */
+  async #askQueue(): Promise<void> {
+    const consumerTag = `${this.#ports.tag}.end`.slice(-255);
+    try {
+      await this.channel.consume(this.source.queue, ignore, { consumerTag });
+      await this.channel.cancel(consumerTag);
+    } catch {
+      // The channel has ended.
     }
   }
 

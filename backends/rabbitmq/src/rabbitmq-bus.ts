@@ -61,8 +61,6 @@ import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts"
 import { untilConnected } from "./until-connected.ts";
 import { Waits } from "./waits.ts";
 
-const upPauseMs = 500; // between two tries to declare what the bus needs
-
 /** What every bus on RabbitMQ offers. */
 export const rabbitmqCapabilities: ReadonlySet<BusCapability> = new Set([
   BusCapability.Wildcards,
@@ -188,14 +186,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       outbound: this.outbound,
       changed: (name, group) => this.#groupChanged(name, group),
     });
-    this.#base = new Base({
-      names: this.names,
-      log,
-      waits: this.waits,
-      groups: () => this.#registry.groups,
-      subscriptions: () => this.#subscriptions,
-      connection: () => this.#connection(),
-    });
+    this.#base = this.#openBase();
     this.#letters = this.#openLetters();
     this.#desk = this.#openDesk();
     this.#publishDesk = this.#openPublishDesk();
@@ -286,8 +277,6 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     await this.close();
   }
 
-  // What subscriptions ask of their bus.
-
   connection(): ChannelModel | undefined {
     return this.#consuming.connection;
   }
@@ -351,8 +340,21 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     });
   }
 
+  #openBase(): Base {
+    const { names, log, waits } = this;
+    return new Base({
+      names,
+      log,
+      waits,
+      groups: () => this.#registry.groups,
+      subscriptions: () => this.#subscriptions,
+      connection: () => this.#connection(),
+    });
+  }
+
   #openDesk(): GroupDesk {
     return new GroupDesk({
+      clock: this.clock,
       names: this.names,
       registry: this.#registry,
       inspector: this.#inspector,
@@ -452,7 +454,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     } catch (error) {
       if (!isCurrent()) return;
       this.log.error("what the bus needs could not be declared and is tried again", { error });
-      this.clock.setTimer(upPauseMs, () => isCurrent() && void this.#up(connection));
+      this.clock.setTimer(500, () => isCurrent() && void this.#up(connection));
     }
   }
 

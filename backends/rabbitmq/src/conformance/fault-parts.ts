@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { systemClock, systemIds } from "@banyan/kernel";
-import type { Bus, OutgoingMessage } from "@banyan/messaging";
+import type { OutgoingMessage } from "@banyan/messaging";
 import type { RabbitmqOptions } from "../options.ts";
 
 export const topic = "shop.sold";
@@ -28,17 +28,6 @@ export async function codeOf(work: Promise<unknown>): Promise<string> {
   } catch (error) {
     return error instanceof Error && "code" in error ? String(error.code) : String(error);
   }
-}
-
-/** Publishes until it is accepted, as a publisher does that must not lose it. */
-export async function publishSurely(bus: Bus, sent: OutgoingMessage): Promise<void> {
-  const ends: string[] = [];
-  for (let tries = 0; tries < 50; tries += 1) {
-    const end = await codeOf(bus.publish(sent));
-    if (end === "done") return;
-    ends.push(end);
-  }
-  assert.fail(`it was never accepted: ${ends.join(", ")}`);
 }
 
 /** Options of a bus that notices a silent server within two seconds. */
