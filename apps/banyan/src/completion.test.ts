@@ -100,7 +100,13 @@ for (const shell of ["bash", "zsh", "fish"] as const) {
       assert.ok(!first.found.includes("complete-values"));
       assert.deepEqual(starting(await complete(shell, "ev"), "ev"), ["events"]);
       const second = await complete(shell, "events", "");
-      assert.deepEqual(second.found.toSorted(), ["dead-letters", "publish", "tail", "topics"]);
+      assert.deepEqual(second.found.toSorted(), [
+        "buffer",
+        "dead-letters",
+        "publish",
+        "tail",
+        "topics",
+      ]);
       const third = await complete(shell, "events", "dead-letters", "");
       assert.deepEqual(third.found.toSorted(), ["discard", "list", "redrive", "show"]);
       assert.equal(third.asked, "", "words need no process");

@@ -173,7 +173,8 @@ export class Admission {
       if (views === undefined) return;
       first?.goOne(views);
       if (first?.topic === topic.name) continue;
-      topic.waiting.shift();
+      // It may have ended, and be gone already.
+      if (topic.waiting.peek() === first) topic.waiting.shift();
       first?.goOn();
     }
   }

@@ -5,7 +5,11 @@ import { kernelErrors } from "@banyan/kernel/internal";
 import { HeldDelivery } from "@banyan/messaging/internal";
 import type { HeldOwner } from "@banyan/messaging/internal";
 import type { QueueIntake } from "./queue-intake.ts";
+import type { Group } from "./registry.ts";
 import type { Arrived, Passage } from "./wire.ts";
+
+const lostMax = 10;
+const lostAheadMax = 100; // of a partition: most of what is delivered was in no handler
 
 export class BrokerDelivery extends HeldDelivery {
   readonly delivered: ConsumeMessage;
@@ -43,6 +47,19 @@ export class BrokerDelivery extends HeldDelivery {
   /** Of an ordered group: it waits for its next try where it is. */
   get isOrdered(): boolean {
     return this.intake.notes !== undefined;
+  }
+
+  /** It waited for a group of this name that was removed; only what comes back can say so. */
+  isOfAnotherLife({ life }: Group, back: string): boolean {
+    if (this.passage.life === undefined || this.delivered.fields.exchange !== back) return false;
+    return this.passage.life !== life;
+  }
+
+  /** After so many returns it is given up: so many processes may die of a message. */
+  lostMax({ retentionMs }: Group): number {
+    // A sweep of what is too old gives back what it looked at, which counts as a return too.
+    if (retentionMs !== undefined) return 1000;
+    return this.isOrdered ? lostAheadMax : lostMax;
   }
 
   /** Something is under way that ends with its acknowledgement. */

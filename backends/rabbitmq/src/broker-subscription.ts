@@ -44,12 +44,6 @@ import type { Source } from "./queue-intake.ts";
 import type { SubscriptionHost } from "./subscription-host.ts";
 import { readMessage } from "./wire.ts";
 
-/** So many processes may die of a message. */
-const lostMax = 10;
-
-/** The same where messages are delivered ahead: most of them were in no handler. */
-const lostAheadMax = 100;
-
 /** How long the server may take to hear that a subscription is closed. */
 const farewellMaxMs = 2000;
 
@@ -69,6 +63,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   #view: GroupView;
   readonly #lanes: KeyLanes | undefined;
   #intakes: QueueIntake[] = [];
+  #sourceCount = 0;
   #unhandled = 0;
   #isClosing = false;
   #isRestoring = false;
@@ -118,9 +113,11 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   /** Takes messages from its queues, on this connection. @throws what the server refuses */
   async open(connection: ChannelModel): Promise<void> {
     const sources = await this.#host.prepare(this, connection);
+    this.#sourceCount = sources.length;
     for (const source of sources) {
       if (this.#isClosing) return;
-      await this.#openIntake(connection, source);
+      const isOpen = this.#intakes.some((intake) => intake.source.queue === source.queue);
+      if (!isOpen) await this.#openIntake(connection, source);
     }
   }
 
@@ -244,27 +241,28 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
         });
       },
     });
-    this.#intakes.push(intake);
+    if (this.#isClosing) await intake.close();
+    else this.#intakes.push(intake);
   }
 
   #arrived(delivered: ConsumeMessage, intake: QueueIntake): void {
     const isKeyed = delivered.fields.exchange === this.#host.names.keyed;
     const arrived = readMessage(delivered, isKeyed);
     const held = new BrokerDelivery(arrived, { delivered, intake, owner: this });
-    const { passage, message, returns, damage } = arrived;
+    const { message, returns, damage } = arrived;
     this.#held.add(held);
     this.#view.taken += 1;
     this.#view.newestMs = message.timestampMs;
     if (this.#isClosing || intake.isYielding) {
       // Where there is an order, it goes back with its channel and keeps its place.
       if (!held.isOrdered) this.#giveBack(held);
-    } else if (passage.life !== undefined && passage.life !== this.#view.group.life) {
+    } else if (held.isOfAnotherLife(this.#view.group, this.#host.names.back)) {
       // It waited for a group of this name that has been removed since.
       held.acknowledge();
       this.#forget(held);
     } else if (damage !== undefined) {
       this.#bury(held, { reason: "unreadable", error: damage });
-    } else if (returns >= (held.isOrdered ? lostAheadMax : lostMax)) {
+    } else if (returns >= held.lostMax(this.#view.group)) {
       this.#bury(held, { reason: "lease-lost", error: leaseLost(message.id, returns) });
     } else this.#waitOrReady(held);
   }
@@ -436,7 +434,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
       if (held.slot !== -1) this.#host.wheel.remove(held);
       this.#forget(held);
     }
-    if (intake.isYielding) this.#reopen(intake.source);
+    if (intake.isYielding) this.#restore(0);
     else if (!this.#isClosing) this.#restore();
   }
 
@@ -446,29 +444,23 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     void intake.close();
   }
 
-  #reopen(source: Source): void {
-    const connection = this.#host.connection();
-    if (this.#isClosing || connection === undefined) return;
-    this.#openIntake(connection, source).catch(() => this.#restore());
-  }
-
-  /** The channel ended, but perhaps not the connection. */
+  /** A channel ended, but perhaps not the connection: what is missing is opened again. */
   #restore(pauseMs = restorePauseMs): void {
     if (this.#isRestoring || this.#host.connection() === undefined) return;
     this.#isRestoring = true;
-    this.#host.clock.setTimer(pauseMs, () => {
-      this.#isRestoring = false;
-      const connection = this.#host.connection();
-      if (this.#isClosing || connection === undefined) return;
-      for (const intake of this.#intakes.splice(0)) void intake.close();
-      this.open(connection).catch((error: unknown) => {
-        this.#host.log.error("a subscription could not be opened again and is tried again", {
-          subscription: this.name,
-          error,
-        });
-        this.#restore();
-      });
-    });
+    this.#host.clock.setTimer(pauseMs, () => void this.#restoreNow());
+  }
+
+  async #restoreNow(): Promise<void> {
+    const connection = this.#host.connection();
+    try {
+      if (!this.#isClosing && connection !== undefined) await this.open(connection);
+    } catch (error) {
+      const fields = { subscription: this.name, error };
+      this.#host.log.error("a subscription could not be opened again and is tried again", fields);
+    }
+    this.#isRestoring = false;
+    if (!this.#isClosing && this.#intakes.length < this.#sourceCount) this.#restore();
   }
 
   async #close(drainMs: number): Promise<void> {

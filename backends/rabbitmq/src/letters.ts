@@ -40,6 +40,9 @@ export interface LettersPorts {
   readonly assertOpen: () => void;
 }
 
+/** Characters of an error's details: all headers together have 64 KiB. */
+const detailsMax = 8192;
+
 /** How long a lock is waited for. */
 const lockMaxMs = 10_000;
 const lockPauseMs = 25;
@@ -216,8 +219,22 @@ export function newLetter(
     message: { id, topic, timestampMs, body, headers, orderingKey },
     attempts: Math.max(1, held.attempt),
     reason,
-    error: describeFailure(error),
+    error: carried(describeFailure(error)),
   };
+}
+
+/** An error's details are anybody's: what cannot be carried in a header is left out. */
+function carried(error: DeadLetter["error"]): DeadLetter["error"] {
+  const { details, ...rest } = error;
+  if (details === undefined) return error;
+  try {
+    const text = JSON.stringify(details);
+    // As it was made: an object that is JSON.
+    if (text.length <= detailsMax) return { ...rest, details: JSON.parse(text) as typeof details };
+  } catch {
+    // No JSON: a cycle, a bigint.
+  }
+  return { ...rest, details: { leftOut: "The details were no JSON, or too long for a header." } };
 }
 
 /** The properties of a dead letter on its way to its queue. */
@@ -248,9 +265,13 @@ function letterOf(delivered: ConsumeMessage, subscription: string): DeadLetter {
   const message: Message = { id, topic, timestampMs, body, headers, orderingKey };
   const written: unknown = delivered.properties.headers?.[letterHeader];
   if (typeof written === "string") {
-    // We wrote it; the message is what it always was.
-    const note = JSON.parse(written) as LetterNote;
-    return { ...note, message };
+    try {
+      // Ours, with the message as it always was; a stranger's is judged like the server's.
+      const note = JSON.parse(written) as LetterNote;
+      if (typeof note.id === "string") return { ...note, message };
+    } catch {
+      // A stranger's.
+    }
   }
   return serverLetter(delivered, { message, subscription });
 }

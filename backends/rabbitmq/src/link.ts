@@ -154,6 +154,7 @@ export class Link {
     connection.on("blocked", (why) => this.#listener.onBlocked?.(why));
     connection.on("unblocked", () => this.#listener.onBlocked?.(undefined));
     connection.on("close", (error) => {
+      if (this.#connection !== connection) return; // told before
       this.#connection = undefined;
       this.#listener.onDown();
       if (this.#isClosed) return;

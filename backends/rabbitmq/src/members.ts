@@ -147,6 +147,7 @@ export class Members {
     } catch {
       return;
     }
+    if (typeof said !== "object" || said === null) return;
     const { kind, group, member } = said;
     const own = [...this.#own].filter(({ name }) => name === group);
     if (own.length === 0) return;

@@ -82,8 +82,9 @@ export class Names {
     return `${this.#prefix}.dead.${name}`;
   }
 
+  /** With the type: nodes that want another one have queues of their own. */
   wait(ms: number): string {
-    return `${this.#prefix}.wait.${ms}`;
+    return `${this.#prefix}.wait.${this.#options.queueType}.${ms}`;
   }
 
   lock(word: string): string {

@@ -13,6 +13,7 @@
  * O4. At most `windowMax` parcels are on their way: what is behind them can still be withdrawn.
  */
 
+import { IllegalOperationError } from "amqplib";
 import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
 import { backoffMs } from "@banyan/kernel";
 import type { CancelTimer, Clock, Log, Random } from "@banyan/kernel";
@@ -335,8 +336,11 @@ export class Outbound {
         if (this.#channel === channel) this.#answered(parcel, error);
       });
     } catch (error) {
-      // It closes just now; its end brings the parcel back into the row.
-      this.#ports.log.debug("a channel ended while it was written to", { error });
+      // Closing just now, its end brings the parcel back into the row.
+      if (error instanceof IllegalOperationError) return;
+      if (this.#sent.delete(parcel)) this.#sentBytes -= content.length;
+      parcel.wasSent = false;
+      this.#end(parcel, notEncoded(parcel, error));
     }
   }
 
@@ -410,6 +414,14 @@ export class Outbound {
     else if (isOld) log.error("messages wait for RabbitMQ too long; no more are taken", fields);
     else log.error("too many messages wait for RabbitMQ; no more are taken", fields);
   }
+}
+
+function notEncoded({ properties }: Parcel, cause: unknown): Error {
+  return messagingErrors.MESSAGING_MESSAGE_INVALID(
+    `Message ${String(properties.messageId)} does not fit into what AMQP can carry: ` +
+      "its headers and topic are too long, or its time is none.",
+    { cause, details: { pointer: "" } },
+  );
 }
 
 function outcomeUnknown({ properties }: Parcel): Error {

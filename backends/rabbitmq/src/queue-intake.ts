@@ -98,6 +98,7 @@ export class QueueIntake {
 
   /** Nothing new is delivered; not waited for. Not of a partition: Q3. */
   async stop(): Promise<void> {
+    if (this.source.partition !== undefined) return;
     try {
       await this.channel.cancel(this.#ports.tag);
     } catch {

@@ -32,6 +32,7 @@ import type {
 import { drainDefaultMs, resolveSubscribeSpec } from "@banyan/messaging/internal";
 import type { Burial, BusWheel, HeldDelivery, Timed } from "@banyan/messaging/internal";
 import { Admission } from "./admission.ts";
+import { Base } from "./base.ts";
 import { BrokerSubscription } from "./broker-subscription.ts";
 import { createBusMetrics } from "./bus-metrics.ts";
 import type { BusMetrics, LinkCounts } from "./bus-metrics.ts";
@@ -53,15 +54,12 @@ import type { Source } from "./queue-intake.ts";
 import { Registry } from "./registry.ts";
 import type { Group } from "./registry.ts";
 import { RetentionSweep } from "./retention.ts";
-import { declareGroup, declareLetters, declareLive } from "./topology.ts";
-import { TopologyKeeper } from "./topology-keeper.ts";
+import { declareGroup, declareLetters, declareLive, withChannel } from "./topology.ts";
 import { checkSpec } from "./spec-check.ts";
 import { outboundStatus, StatusReport } from "./status-report.ts";
 import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
 import { untilConnected } from "./until-connected.ts";
 import { Waits } from "./waits.ts";
-
-const upPauseMs = 500; // between two tries to declare what the bus needs
 
 /** What every bus on RabbitMQ offers. */
 export const rabbitmqCapabilities: ReadonlySet<BusCapability> = new Set([
@@ -119,13 +117,15 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   readonly #desk: GroupDesk;
   readonly #publishDesk: PublishDesk;
   readonly #report: StatusReport;
+  readonly #base: Base;
   readonly #members: Members;
-  readonly #topology: TopologyKeeper;
   readonly #sweep: RetentionSweep;
   readonly #metrics: BusMetrics | undefined;
   readonly #unwatch: (() => void) | undefined;
   readonly #subscriptions = new Set<BrokerSubscription>();
   #unhandled = 0;
+  /** The registry was read once: its groups are known. */
+  #isRead = false;
   #isDraining = false;
   #isClosed = false;
   #closing: Promise<DrainReport> | undefined = undefined;
@@ -153,8 +153,10 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       countMax: options.outboundMax,
       bytesMax: options.outboundBytesMax,
       ageMaxMs: options.outboundAgeMaxMs,
-      prepare: (channel, isLost) =>
-        this.#topology.forPublishing(channel, this.#publishing.connection, isLost),
+      prepare: async (channel, isLost) => {
+        await this.#base.declare(channel, this.#publishing.connection);
+        if (isLost || (this.#base.isNew && this.#isRead)) await this.#base.declareAll();
+      },
       failure: () => this.#publishing.failure,
       confirmed: this.#metrics?.confirmed,
     });
@@ -184,7 +186,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       outbound: this.outbound,
       changed: (name, group) => this.#groupChanged(name, group),
     });
-    this.#topology = this.#openTopology();
+    this.#base = this.#openBase();
     this.#letters = this.#openLetters();
     this.#desk = this.#openDesk();
     this.#publishDesk = this.#openPublishDesk();
@@ -275,8 +277,6 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     await this.close();
   }
 
-  // What subscriptions ask of their bus.
-
   connection(): ChannelModel | undefined {
     return this.#consuming.connection;
   }
@@ -340,6 +340,18 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     });
   }
 
+  #openBase(): Base {
+    const { names, log, waits } = this;
+    return new Base({
+      names,
+      log,
+      waits,
+      groups: () => this.#registry.groups,
+      subscriptions: () => this.#subscriptions,
+      connection: () => this.#connection(),
+    });
+  }
+
   #openDesk(): GroupDesk {
     return new GroupDesk({
       clock: this.clock,
@@ -376,17 +388,6 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       dropped: (_group, count) => {
         this.counters.expired += count;
       },
-    });
-  }
-
-  #openTopology(): TopologyKeeper {
-    return new TopologyKeeper({
-      log: this.log,
-      names: this.names,
-      waits: this.waits,
-      groups: () => this.#registry.groups,
-      subscriptions: () => this.#subscriptions,
-      connection: () => this.#connection(),
     });
   }
 
@@ -442,17 +443,18 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   async #up(connection: ChannelModel): Promise<void> {
     const isCurrent = (): boolean => this.#consuming.connection === connection && !this.#isClosed;
     try {
-      await this.#topology.forConsuming(connection);
+      await withChannel(connection, (channel) => this.#base.declare(channel, connection));
       // Known groups first: they do not need the registry.
       for (const subscription of this.#subscriptions) subscription.openAgain();
       await this.#members.up(connection);
       await this.#registry.up(connection);
       await this.#registry.ready;
-      await this.#topology.groupsKnown();
+      this.#isRead = true;
+      if (this.#base.isNew) await this.#base.declareAll();
     } catch (error) {
       if (!isCurrent()) return;
       this.log.error("what the bus needs could not be declared and is tried again", { error });
-      this.clock.setTimer(upPauseMs, () => isCurrent() && void this.#up(connection));
+      this.clock.setTimer(500, () => isCurrent() && void this.#up(connection));
     }
   }
 

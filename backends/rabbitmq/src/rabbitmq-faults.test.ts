@@ -153,6 +153,8 @@ describe("a RabbitMQ that fails", { concurrency: 3 }, () => {
     const { outbound } = await bus.status();
     assert.deepEqual([outbound?.waiting, outbound?.unconfirmed, outbound?.limit], [80, 0, 100]);
     assert.equal(await codeOf(bus.check()), "MESSAGING_BUFFER_FULL");
+    const nothing = bus.deadLetters.list();
+    assert.equal(await codeOf(nothing), "MESSAGING_UNAVAILABLE");
     await server.start();
     await until(() => seen.length >= 80, { what: "They are handled", timeoutMs: 20_000 });
     const expected = Array.from({ length: 80 }, (_, n) => n);
@@ -160,6 +162,7 @@ describe("a RabbitMQ that fails", { concurrency: 3 }, () => {
     await bus.check();
     await bus.publish(message(81), { mode: "enqueue" });
     await until(() => seen.includes(81), { what: "It takes again" });
+    assert.deepEqual((await bus.deadLetters.list()).letters, []);
   });
 
   test("what has waited too long for the server is the last that is taken", { skip }, async () => {

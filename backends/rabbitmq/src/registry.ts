@@ -159,13 +159,13 @@ export class Registry {
   /** The log was deleted by hand: what this node knows of it goes into the new one. */
   async #writeAgain(): Promise<void> {
     this.#log.error("the registry was deleted; its groups are written into a new one");
-    for (const { life, ...spec } of this.#groups.values()) {
+    const groups = Array.from(this.#groups.values()); // they change while they are written
+    const others = Array.from(this.#lettered).filter((name) => !this.#groups.has(name));
+    for (const { life, ...spec } of groups) {
       await this.#append({ kind: "group", id: this.#ids.uuid(), life, ...spec });
     }
-    for (const name of this.#lettered) {
-      if (!this.#groups.has(name)) {
-        await this.#append({ kind: "letters", id: this.#ids.uuid(), name });
-      }
+    for (const name of others) {
+      await this.#append({ kind: "letters", id: this.#ids.uuid(), name });
     }
   }
 

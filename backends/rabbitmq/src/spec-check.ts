@@ -16,6 +16,9 @@ export function checkSpec(
   if (name.length > nameLengthMax) {
     throw invalid(name, `RabbitMQ takes names of at most ${nameLengthMax} characters.`);
   }
+  if (ordered && retentionMs !== undefined) {
+    throw invalid(name, "RabbitMQ cannot keep an order and a retention for one group.");
+  }
   const asked: readonly (readonly [capability: BusCapability, isAsked: boolean])[] = [
     ["wildcards", isWildcard(topic)],
     ["ordered", ordered],

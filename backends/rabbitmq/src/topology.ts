@@ -53,12 +53,11 @@ export async function declareGroup(
   await declareLetters(connection, names, name);
   const main = names.group(name);
   await ensureQueue(connection, main, names.groupQueue(name, false));
+  const [all = ""] = keyedPatterns(topic, "all");
   await withChannel(connection, async (channel) => {
     await channel.bindQueue(main, names.back, main);
     await channel.bindQueue(main, names.events, topic);
-    const [all = ""] = keyedPatterns(topic, "all");
-    if (ordered) await channel.unbindQueue(main, names.keyed, all);
-    else await channel.bindQueue(main, names.keyed, all);
+    if (!ordered) await channel.bindQueue(main, names.keyed, all);
   });
   for (let index = 0; index < partitions; index += 1) {
     const queue = names.partition(name, index);
@@ -71,6 +70,9 @@ export async function declareGroup(
       }
     });
   }
+  // Last: until then what has a key comes twice rather than not at all.
+  if (!ordered) return;
+  await withChannel(connection, (channel) => channel.unbindQueue(main, names.keyed, all));
 }
 
 /** The queue of one broadcast, which is the connection's own. */

@@ -72,7 +72,7 @@ export function propertiesOf(message: OutgoingMessage, passage: Passage): Option
   if (passage !== fresh) write(headers, message, passage);
   return {
     messageId: message.id,
-    timestamp: Math.floor(message.timestampMs / 1000), // seconds, as AMQP has it
+    timestamp: Math.max(0, Math.floor(message.timestampMs / 1000)), // seconds, as AMQP has it
     contentType: "application/json",
     deliveryMode: 2,
     headers,

@@ -18,6 +18,7 @@ import { DatabaseSync } from "node:sqlite";
 import { busOps } from "./bus-ops.ts";
 import { identityOf } from "./file-identity.ts";
 import type { OpContext, OpShape } from "./op-context.ts";
+import { outboxOps } from "./outbox-ops.ts";
 import { resultCodeOf } from "./result-code.ts";
 import { stateOps } from "./state-ops.ts";
 import { StatementCache } from "./statement-cache.ts";
@@ -29,7 +30,9 @@ const SQLITE_FULL = 13;
 type OpFunction = (context: OpContext, op: OpShape) => unknown;
 
 // Each function is given the ops of its own name only: `do` looks it up by that name.
-const functions = { ...stateOps, ...busOps } as unknown as Readonly<Record<string, OpFunction>>;
+const functions = { ...stateOps, ...outboxOps, ...busOps } as unknown as Readonly<
+  Record<string, OpFunction>
+>;
 
 /** Why some writes were not done, or may not have been. */
 type Refusal = Omit<WriteFailure, "at">;

@@ -10,6 +10,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { busExpirySchema, busSchema } from "./bus-schema.ts";
 import { sqliteErrors } from "./errors.ts";
+import { outboxSchema } from "./outbox-ops.ts";
 
 export const migrations: readonly string[] = Object.freeze([
   `CREATE TABLE stores (
@@ -35,6 +36,7 @@ export const migrations: readonly string[] = Object.freeze([
    CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;`,
   busSchema,
   busExpirySchema,
+  outboxSchema,
 ]);
 
 /**

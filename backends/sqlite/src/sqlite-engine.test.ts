@@ -13,7 +13,7 @@ import { openSqlite } from "./sqlite-engine.ts";
 
 describeStateEngine({
   name: "sqlite",
-  capabilities: ["expires", "revisions", "transaction", "outbox"],
+  capabilities: ["expires", "revisions", "transaction", "outbox", "relay"],
   runs: 30,
   open: async () => {
     const directory = await temporaryDirectory("sqlite");

@@ -22,12 +22,14 @@ import type {
   StateEngine,
   TransactionOutcome,
 } from "@banyan/state";
+import { OutboxLoad } from "@banyan/state/internal";
 import { storeFailure } from "./errors.ts";
 import { resolveSqliteOptions } from "./options.ts";
 import type { ResolvedSqliteOptions, SqliteOptions } from "./options.ts";
 import type { PendingEntry } from "./pending-entries.ts";
 import { openSqliteFile } from "./sqlite-file.ts";
 import type { SqliteFile } from "./sqlite-file.ts";
+import { outboxAddOf, SqliteOutbox } from "./sqlite-outbox.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import type { StoredCheck } from "./state-ops.ts";
 import { reads } from "./state-sql.ts";
@@ -39,6 +41,7 @@ export const sqliteCapabilities: ReadonlySet<StateCapability> = new Set([
   StateCapability.Revisions,
   StateCapability.Transaction,
   StateCapability.Outbox,
+  StateCapability.Relay,
 ]);
 
 const ENGINE_NAME = "sqlite";
@@ -79,6 +82,7 @@ class SqliteEngine implements StateEngine {
   readonly durability = "durable";
   readonly capabilities = sqliteCapabilities;
   readonly medium: object;
+  readonly outbox: SqliteOutbox;
   readonly #file: SqliteFile;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -96,6 +100,11 @@ class SqliteEngine implements StateEngine {
     this.#log = options.log;
     this.#sweepIntervalMs = options.sweepIntervalMs;
     this.#nextEtag = createEtagSource(options.random);
+    this.outbox = new SqliteOutbox({
+      medium: file.medium,
+      clock: options.clock,
+      open: () => this.#open(),
+    });
     this.#cancelSweep = this.#sweepIn(options.sweepIntervalMs);
   }
 
@@ -158,7 +167,7 @@ class SqliteEngine implements StateEngine {
   /** True when it was committed, false when a check did not hold. */
   async #transact({ checks, changes, riders }: EngineTransaction): Promise<boolean> {
     const now = this.#clock.nowMs();
-    const loads = riders.flatMap((rider) => this.#loadOf(rider));
+    const loads = riders.flatMap((rider) => this.#loadOf(rider, now));
     const stored = checks.map(({ store, key, etag }): StoredCheck => [
       this.#ownStore(store).id,
       key,
@@ -191,14 +200,15 @@ class SqliteEngine implements StateEngine {
     );
   }
 
-  #loadOf({ medium, load }: CommitRider): readonly WriteOp[] {
+  #loadOf({ medium, load }: CommitRider, now: number): readonly WriteOp[] {
     if (medium !== this.medium) {
       throw stateErrors.STATE_RIDER_FOREIGN(
         `What rides on a transaction of the ${ENGINE_NAME} engine must be kept in the same file, ` +
-          `${this.#file.path}; put the bus on ${ENGINE_NAME} too.`,
+          `${this.#file.path}; put the bus on ${ENGINE_NAME} too, or use the engine's outbox.`,
       );
     }
-    // Whoever has the medium has it from this file, whose loads are lists of writes.
+    if (load instanceof OutboxLoad) return [outboxAddOf(load, now)];
+    // Whoever else has the medium has it from this file, whose loads are lists of writes.
     return (load ?? []) as readonly WriteOp[];
   }
 

@@ -117,6 +117,43 @@ const liars: readonly FileLiar[] = [
     }),
   },
   {
+    lie: "leaves rows in the outbox by a write of their own, before the transaction they belong to",
+    caughtBy: "a transaction that is not committed leaves nothing in the outbox",
+    file: (real) => ({
+      write: async (op) => {
+        if (op[0] !== "stateTransact") return real.write(op);
+        const [name, now, checks, ops] = op;
+        const rows = ops.filter(([each]) => each === "outboxAdd");
+        // As above.
+        for (const each of rows) await real.write(each as WriteOp);
+        return real.write([name, now, checks, ops.filter((each) => !rows.includes(each))]);
+      },
+    }),
+  },
+  {
+    lie: "answers a claim without keeping the lease that it gives",
+    caughtBy: "of claims at one time none share a row",
+    file: writing((op) => {
+      if (op[0] !== "outboxClaim") return op;
+      const [name, by, now, reach, , limit] = op;
+      return [name, by, now, reach, now, limit];
+    }),
+  },
+  {
+    lie: "renews a lease from where it began, not from the claim",
+    caughtBy: "a claim renews the lease, and one that is over ends it",
+    file: (real) => {
+      let first: number | undefined;
+      return {
+        write: (op) => {
+          if (op[0] !== "outboxClaim") return real.write(op);
+          const [name, by, now, reach, heldUntil, limit] = op;
+          return real.write([name, by, now, reach, (first ??= heldUntil), limit]);
+        },
+      };
+    },
+  },
+  {
     lie: "gives an entry the time to live of nobody when it should keep its own",
     caughtBy: "update keeps the time to live",
     file: setting((op) => (op[8] === "keep" ? changed(op, 8, null) : op)),
@@ -158,7 +195,7 @@ function suiteOf(liar: FileLiar): StateSuite {
   const { file = () => ({}), random, nameOf = () => "state.db" } = liar;
   return {
     name: "a liar",
-    capabilities: ["expires", "revisions", "transaction", "outbox"],
+    capabilities: ["expires", "revisions", "transaction", "outbox", "relay"],
     runs: 5,
     open: async () => {
       const directory = await temporaryDirectory("liar");

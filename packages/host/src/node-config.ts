@@ -217,7 +217,10 @@ const outboxSchema = t.Object(
         "Events that may wait in an outbox for the bus; past it a transaction that publishes is refused.",
     }),
   },
-  { description: "Events on their way from an outbox on a server to the bus of durable events." },
+  {
+    description:
+      "Events on their way from an engine's outbox to a bus of durable events elsewhere.",
+  },
 );
 
 const discoverSchema = t.Array(t.String({ minLength: 1 }), {

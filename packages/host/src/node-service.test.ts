@@ -31,7 +31,7 @@ describe("The node's own service", () => {
     assert.deepEqual(
       services.map(({ name, state, operations }) => [name, state, operations]),
       [
-        ["node", "running", 23],
+        ["node", "running", 24],
         ["sample", "running", 14],
         ["off", "disabled", 0],
       ],

@@ -35,6 +35,7 @@ export function createRelay(means: RelayMeans): OutboxRelay | undefined {
   const { outbox } = engine;
   if (outbox === undefined || engine.durability !== "durable") return undefined;
   if (isOneMedium(engine, bus)) return undefined;
-  const ports = { outbox, engine: engine.name, bus, by: node, clock, random, options: config };
+  const by = outbox.holder ?? node;
+  const ports = { outbox, engine: engine.name, bus, by, clock, random, options: config };
   return new OutboxRelay({ ...ports, log: log.child({ engine: engine.name }) });
 }

@@ -231,9 +231,14 @@ export interface OutboxStatus {
  * O2. A row has one holder at a time: from its commit on the one that its rider named, until the
  *     lease is over or given back. So what a process commits is its own to relay, in order.
  * O3. A claim answers in the order of the commits of each process, and of the rows in one.
- * O4. What was removed never comes back; what was set aside is not claimed.
+ * O4. What was removed never comes back, nor its id; what was set aside is not claimed.
  */
 export interface EngineOutbox {
+  /**
+   * Where only one process at a time has the rows: the name under which it holds them, whatever it
+   * is called. So what the one before left behind is its own at once, and first in line.
+   */
+  readonly holder?: string | undefined;
   /**
    * A rider that leaves these rows behind; `onCommitted` is called once, after the commit.
    * @throws STATE_VALUE_TOO_LARGE where the server takes no such row

@@ -13,6 +13,7 @@ export type { ChangeTapOptions, StoreChange } from "./change-tap.ts";
 export { openServiceScopes, scopeNameOf } from "./scopes.ts";
 export type { ScopedDeclaration, ServiceScopes, ServiceScopesOptions } from "./scopes.ts";
 
+export { createOutboxRider, OutboxLoad } from "./outbox-rider.ts";
 export { connectPatiently } from "./table/connect-patiently.ts";
 export { isOutOfTime } from "./failures.ts";
 export { DueQueue } from "./table/due-queue.ts";

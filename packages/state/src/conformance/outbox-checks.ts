@@ -185,6 +185,27 @@ const claimChecks: readonly StateCheck[] = [
   },
 ];
 
+const idChecks: readonly StateCheck[] = [
+  {
+    name: "no id of an outbox is used twice, also when no row is left",
+    needs,
+    async run(subject) {
+      const seen = new Set<string>();
+      for (let round = 1; round <= 3; round += 1) {
+        const { outbox, commit, claim } = await open(subject);
+        await commit("a", "1", "2");
+        const rows = await claim("a");
+        assert.deepEqual(loads(rows), ["1", "2"]);
+        for (const id of ids(rows)) seen.add(id);
+        await outbox.remove(ids(rows));
+        // Whoever relayed it may still remember it as told, and would take a new row for it.
+        assert.equal(seen.size, round * 2);
+        if (subject.engine.durability === "durable") await subject.restart();
+      }
+    },
+  },
+];
+
 const lifeChecks: readonly StateCheck[] = [
   {
     name: "an outbox of a closed engine answers with CLOSED",
@@ -220,5 +241,6 @@ const lifeChecks: readonly StateCheck[] = [
 export const outboxChecks: readonly StateCheck[] = [
   ...transactionChecks,
   ...claimChecks,
+  ...idChecks,
   ...lifeChecks,
 ];

@@ -105,6 +105,24 @@ export const liarsAboutOutboxes: readonly StateLiar[] = [
   ),
   outboxLiar(
     {
+      name: "numbers rows anew",
+      lie: "gives a new row the id of one that was told, as a table does whose ids are not kept",
+      caughtBy: "no id of an outbox is used twice, also when no row is left",
+    },
+    (outbox) => {
+      const ids = new Map<string, string>();
+      return {
+        claim: (claim) =>
+          now(outbox.claim(claim)).map(({ id, load }, at) => {
+            ids.set(String(at), id);
+            return { id: String(at), load };
+          }),
+        remove: (told) => outbox.remove(told.map((id) => ids.get(id) ?? id)),
+      };
+    },
+  ),
+  outboxLiar(
+    {
       name: "trips over one row",
       lie: "goes on answering a claim with what was set aside",
       caughtBy: "a row that is set aside is counted, and out of the way",
