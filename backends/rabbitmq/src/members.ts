@@ -16,6 +16,7 @@ import type { Names } from "./names.ts";
 import type { Outbound } from "./outbound.ts";
 
 const heartbeatMs = 4000;
+const giveWayMs = 100;
 const forgottenAfterMs = 13_000;
 const upPauseMs = 500;
 
@@ -87,11 +88,13 @@ export class Members {
     this.#bind = undefined;
   }
 
-  join(own: OwnMember): void {
+  /** Resolves when the others had a moment to give way. */
+  join(own: OwnMember): Promise<void> {
     this.#own.add(own);
     this.#note(own.name, own.id);
     this.#tell("who", own);
     this.#cancelTimer ??= this.#ports.clock.setTimer(heartbeatMs, this.#beat);
+    return this.#ports.clock.sleep(giveWayMs);
   }
 
   leave(own: OwnMember): void {

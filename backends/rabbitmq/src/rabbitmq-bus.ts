@@ -409,7 +409,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     try {
       await subscription.open(connection);
       this.#assertTaking();
-      if (subscription.spec.ordered) this.#members.join(subscription);
+      if (subscription.spec.ordered) await this.#members.join(subscription);
       return subscription;
     } catch (error) {
       await subscription.close({ drainMs: 0 });
