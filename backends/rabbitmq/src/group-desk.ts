@@ -10,7 +10,7 @@ import type { ChannelModel } from "amqplib";
 import type { Clock } from "@banyan/kernel";
 import { messagingErrors } from "@banyan/messaging";
 import type { Message } from "@banyan/messaging";
-import { orderConflict } from "@banyan/messaging/internal";
+import { OneByOne, orderConflict } from "@banyan/messaging/internal";
 import type { ResolvedSubscribeSpec } from "@banyan/messaging/internal";
 import type { Admission } from "./admission.ts";
 import type { GroupView } from "./group-view.ts";
@@ -43,26 +43,14 @@ export interface GroupDeskPorts {
 
 export class GroupDesk {
   readonly #ports: GroupDeskPorts;
-  /** Group → the last change of it that began (G1). */
-  readonly #changes = new Map<string, Promise<unknown>>();
+  /** By group (G1). */
+  readonly changes = new OneByOne();
   /** Group → its queues are being made again. */
   readonly #restores = new Map<string, Promise<void>>();
   readonly #restored = new Map<string, Group>();
 
   constructor(ports: GroupDeskPorts) {
     this.#ports = ports;
-  }
-
-  /** Runs a change of a group after those of it that began before (G1). */
-  oneByOne<T>(name: string, change: () => Promise<T>): Promise<T> {
-    const before = this.#changes.get(name) ?? Promise.resolve();
-    const own = before.then(change, change);
-    this.#changes.set(name, own);
-    const forget = (): void => {
-      if (this.#changes.get(name) === own) this.#changes.delete(name);
-    };
-    own.then(forget, forget);
-    return own;
   }
 
   /**
@@ -92,7 +80,7 @@ export class GroupDesk {
 
   /** Answers how many messages it held. @throws MESSAGING_SUBSCRIPTION_CONFLICT */
   remove(name: string): Promise<number> {
-    return this.oneByOne(name, async () => {
+    return this.changes.run(name, async () => {
       const { registry, admission, waits } = this.#ports;
       const group = registry.find(name);
       if (group === undefined) return 0;
@@ -118,15 +106,17 @@ export class GroupDesk {
   removed(name: string): void {
     const restored = this.#restored.get(name);
     if (!this.#restored.delete(name) || restored === undefined) return;
-    this.oneByOne(name, async () => {
-      if (this.#ports.registry.find(name) === undefined) await this.#deleteQueues(restored);
-    }).catch(() => undefined); // without a connection there is nobody who removes it just now
+    this.changes
+      .run(name, async () => {
+        if (this.#ports.registry.find(name) === undefined) await this.#deleteQueues(restored);
+      })
+      .catch(() => undefined); // without a connection there is nobody who removes it just now
   }
 
   #restore({ name, life }: Group): Promise<void> {
     const running = this.#restores.get(name);
     if (running !== undefined) return running;
-    const own = this.oneByOne(name, async () => {
+    const own = this.changes.run(name, async () => {
       const { names, registry, connection, clock } = this.#ports;
       await clock.sleep(restorePauseMs);
       const group = registry.find(name);
@@ -143,7 +133,7 @@ export class GroupDesk {
 
   /** Its messages may go to others meanwhile, so that no publish is told. */
   #restoreMissing(group: Group): void {
-    if (this.#changes.has(group.name)) return; // it is being made, or removed
+    if (this.changes.has(group.name)) return; // it is being made, or removed
     this.#restore(group).catch(() => undefined); // the next look tells again
   }
 

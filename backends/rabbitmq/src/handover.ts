@@ -12,11 +12,11 @@ import type { DeadLetter } from "@banyan/messaging";
 import { ownBackoff } from "@banyan/messaging/internal";
 import type { QueueLog } from "@banyan/messaging/internal";
 import type { BrokerDelivery } from "./broker-delivery.ts";
-import { letterContent, letterProperties } from "./letters.ts";
+import { letterProperties } from "./letters.ts";
 import type { Names } from "./names.ts";
 import type { Outbound, Parcel } from "./outbound.ts";
 import type { Waits } from "./waits.ts";
-import { contentOf, propertiesOf } from "./wire.ts";
+import { propertiesOf } from "./wire.ts";
 
 /** What is on its way when a subscription is closed has this long. */
 const transferMaxMs = 2000;
@@ -48,6 +48,8 @@ interface LetterOnItsWay {
   readonly letter: DeadLetter;
   readonly onEnd: OnEnd;
   tries: number;
+  /** Its headers were too large beside ours. */
+  isBare: boolean;
 }
 
 export class Handover {
@@ -68,7 +70,7 @@ export class Handover {
     this.#underWay += 1;
     void waits.send({
       queue,
-      content: contentOf(message),
+      content: held.delivered.content, // as it came: what cannot be read can be carried
       properties: propertiesOf(message, { ...passage, attempt, failures, dueMs, isRetry, life }),
       dueMs,
       onEnd: (error) => {
@@ -87,7 +89,7 @@ export class Handover {
   bury(held: BrokerDelivery, letter: DeadLetter, onEnd: OnEnd): void {
     held.place = "burying";
     this.#underWay += 1;
-    this.#sendLetter({ held, letter, onEnd, tries: 0 });
+    this.#sendLetter({ held, letter, onEnd, tries: 0, isBare: false });
   }
 
   /** What is on its way may still arrive. */
@@ -104,13 +106,13 @@ export class Handover {
 
   #sendLetter(way: LetterOnItsWay): void {
     const { outbound, names } = this.#ports;
-    const { letter } = way;
+    const { held, letter } = way;
     way.tries += 1;
     outbound.send({
       exchange: "",
       routingKey: names.dead(letter.subscription),
-      content: letterContent(letter),
-      properties: letterProperties(letter),
+      content: held.delivered.content,
+      properties: letterProperties(letter, way.isBare),
       deadlineMs: Infinity,
       onEnd: (error, parcel) => this.#letterSent(way, error, parcel),
     });
@@ -129,6 +131,11 @@ export class Handover {
     }
     const { declareLetters, log } = this.#ports;
     const again = (): void => this.#sendLetter(way);
+    if (error !== undefined) {
+      way.isBare = true; // the only error of a bus that is open: AMQP cannot carry it
+      this.#later(again, way.tries);
+      return;
+    }
     declareLetters().then(again, (why: unknown) => {
       log.error("a dead letter was not kept and is tried again", way.held, why);
       this.#later(again, way.tries);

@@ -14,18 +14,21 @@ import type {
   Message,
 } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
-import { checkQuery, describeFailure } from "@banyan/messaging/internal";
+import { checkQuery, describeFailure, OneByOne } from "@banyan/messaging/internal";
 import type { Burial, HeldDelivery, ResolvedSubscribeSpec } from "@banyan/messaging/internal";
 import type { Inspector } from "./inspector.ts";
 import type { Names } from "./names.ts";
 import type { ResolvedRabbitmqOptions } from "./options.ts";
 import { withLock } from "./server-lock.ts";
 import { withChannel } from "./topology.ts";
-import { contentOf, fresh, letterHeader, propertiesOf, readMessage } from "./wire.ts";
+import { fresh, letterHeader, propertiesOf, readMessage } from "./wire.ts";
 import type { Passage } from "./wire.ts";
 
 /** What a letter says beside its message; the message is the body and properties as ever. */
 type LetterNote = Omit<DeadLetter, "message">;
+
+/** `undefined`: it stays. Otherwise it goes if that answers true. */
+type Look = (letter: DeadLetter, content: Buffer) => (() => Promise<boolean>) | undefined;
 
 export interface LettersPorts {
   readonly options: ResolvedRabbitmqOptions;
@@ -36,12 +39,12 @@ export interface LettersPorts {
   /** Subscriptions that may have letters. */
   readonly subscriptions: () => Iterable<string>;
   /** Gives a letter to its subscription again; false where that is gone or full. */
-  readonly redeliver: (letter: DeadLetter) => Promise<boolean>;
+  readonly redeliver: (letter: DeadLetter, content: Buffer) => Promise<boolean>;
   readonly assertOpen: () => void;
 }
 
 /** Characters of an error's details: all headers together have 64 KiB. */
-const detailsMax = 8192;
+const detailsMax = 4096;
 
 /** How long a lock is waited for. */
 const lockMaxMs = 10_000;
@@ -52,8 +55,8 @@ const backMaxMs = 2000;
 
 export class BrokerLetters implements DeadLetters {
   readonly #ports: LettersPorts;
-  /** Subscription → what is done to its letters just now. */
-  readonly #busy = new Map<string, Promise<unknown>>();
+  /** By subscription: one reader of its letters at a time. */
+  readonly #readers = new OneByOne();
 
   constructor(ports: LettersPorts) {
     this.#ports = ports;
@@ -91,7 +94,7 @@ export class BrokerLetters implements DeadLetters {
   }
 
   redrive(ids: readonly string[]): Promise<number> {
-    return this.#take(ids, (letter) => this.#ports.redeliver(letter));
+    return this.#take(ids, (letter, content) => this.#ports.redeliver(letter, content));
   }
 
   discard(ids: readonly string[]): Promise<number> {
@@ -100,17 +103,17 @@ export class BrokerLetters implements DeadLetters {
 
   async #take(
     ids: readonly string[],
-    dispose: (letter: DeadLetter) => Promise<boolean>,
+    dispose: (letter: DeadLetter, content: Buffer) => Promise<boolean>,
   ): Promise<number> {
     this.#ports.assertOpen();
     const wanted = new Set(ids);
     let taken = 0;
     for (const name of this.#ports.subscriptions()) {
       if (wanted.size === 0) break;
-      await this.#browse(name, (letter) => {
+      await this.#browse(name, (letter, content) => {
         if (!wanted.delete(letter.id)) return undefined;
         return async () => {
-          const isGone = await dispose(letter);
+          const isGone = await dispose(letter, content);
           if (isGone) taken += 1;
           return isGone;
         };
@@ -122,27 +125,11 @@ export class BrokerLetters implements DeadLetters {
   /**
    * Shows every letter of a subscription; what `look` answers decides afterwards whether it goes.
    */
-  async #browse(
-    name: string,
-    look: (letter: DeadLetter) => (() => Promise<boolean>) | undefined,
-  ): Promise<void> {
-    const before = this.#busy.get(name) ?? Promise.resolve();
-    const own = before.then(
-      () => this.#browseNow(name, look),
-      () => this.#browseNow(name, look),
-    );
-    this.#busy.set(name, own);
-    try {
-      await own;
-    } finally {
-      if (this.#busy.get(name) === own) this.#busy.delete(name);
-    }
+  #browse(name: string, look: Look): Promise<void> {
+    return this.#readers.run(name, () => this.#browseNow(name, look));
   }
 
-  async #browseNow(
-    name: string,
-    look: (letter: DeadLetter) => (() => Promise<boolean>) | undefined,
-  ): Promise<void> {
+  async #browseNow(name: string, look: Look): Promise<void> {
     const { names, inspector, connection } = this.#ports;
     const queue = names.dead(name);
     // One that seems empty may be in the hands of another reader.
@@ -152,7 +139,7 @@ export class BrokerLetters implements DeadLetters {
         const all = await takeAll(channel, queue);
         let gone = 0;
         for (const message of all) {
-          const decide = look(letterOf(message, name));
+          const decide = look(letterOf(message, name), message.content);
           if (decide === undefined || !(await decide())) continue;
           channel.ack(message);
           gone += 1;
@@ -237,18 +224,19 @@ function carried(error: DeadLetter["error"]): DeadLetter["error"] {
   return { ...rest, details: { leftOut: "The details were no JSON, or too long for a header." } };
 }
 
-/** The properties of a dead letter on its way to its queue. */
-export function letterProperties(letter: DeadLetter): Options.Publish {
+/**
+ * The properties of a dead letter on its way to its queue.
+ * @param isBare without the message's own headers, which are too large beside ours
+ */
+export function letterProperties(letter: DeadLetter, isBare: boolean): Options.Publish {
   const { message, ...note } = letter;
-  const properties = propertiesOf(message, { ...fresh, attempt: letter.attempts });
+  const { source } = message.headers;
+  const kept = isBare ? { ...message, headers: { source: source.slice(0, 255) } } : message;
+  const properties = propertiesOf(kept, { ...fresh, attempt: letter.attempts });
   // As `propertiesOf` has made them.
   const own = properties.headers as Readonly<Record<string, string | number>>;
   const headers = { ...own, [letterHeader]: JSON.stringify(note) };
   return { ...properties, mandatory: true, headers };
-}
-
-export function letterContent(letter: DeadLetter): Buffer {
-  return contentOf(letter.message);
 }
 
 /** What a redriven letter is published with: as if it were new. */

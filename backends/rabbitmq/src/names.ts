@@ -14,6 +14,9 @@ export const waitSteps: readonly number[] = [
 /** What is less is waited for in the process. */
 export const waitMin = 100;
 
+/** Bytes of a routing key in AMQP; topics are ASCII. */
+export const routingKeyMax = 255;
+
 /** AMQP allows 255 bytes; ours stand before and behind it. */
 export const nameLengthMax = 180;
 

@@ -108,6 +108,8 @@ export class Outbound {
   readonly #ports: OutboundPorts;
   readonly #waiting = new Fifo<Parcel>();
   readonly #sent = new Set<Parcel>();
+  /** The server did not take them; they are sent again in a moment. */
+  readonly #refused: Parcel[] = [];
   readonly #wheel: TimingWheel<Parcel>;
   #connection: ChannelModel | undefined = undefined;
   #channel: ConfirmChannel | undefined = undefined;
@@ -241,6 +243,7 @@ export class Outbound {
     this.#isClosed = true;
     this.#cancelPause?.();
     const left = this.#live;
+    this.#takeBackRefused();
     for (const parcel of this.#sent) this.#end(parcel, outcomeUnknown(parcel));
     for (let parcel = this.#waiting.shift(); parcel; parcel = this.#waiting.shift()) {
       if (parcel.isEnded) continue;
@@ -254,6 +257,7 @@ export class Outbound {
     return (
       this.#channel !== undefined &&
       this.#blocked === undefined &&
+      this.#refused.length === 0 &&
       this.#sent.size < windowMax &&
       this.#sentBytes < windowBytesMax
     );
@@ -310,6 +314,7 @@ export class Outbound {
     const sent = [...this.#sent];
     this.#sent.clear();
     this.#sentBytes = 0;
+    this.#takeBackRefused();
     for (const parcel of sent.toReversed()) this.#waiting.unshift(parcel);
   }
 
@@ -357,13 +362,18 @@ export class Outbound {
     this.#pump();
   }
 
+  /** It keeps its place before those behind it, which wait with it. */
   #retryRefused(parcel: Parcel): void {
-    const { clock } = this.#ports;
-    clock.setTimer(pauses.initialMs, () => {
-      if (parcel.isEnded || this.#isClosed) return;
-      this.#waiting.unshift(parcel);
+    this.#refused.push(parcel);
+    if (this.#refused.length > 1) return;
+    this.#ports.clock.setTimer(pauses.initialMs, () => {
+      this.#takeBackRefused();
       this.#pump();
     });
+  }
+
+  #takeBackRefused(): void {
+    for (const parcel of this.#refused.splice(0).toReversed()) this.#waiting.unshift(parcel);
   }
 
   /** One message may be on its way to several places under its id. */

@@ -1,12 +1,13 @@
 /** The way out: what is published is checked, put into envelopes, and sent when there is room. */
 
 import type { Clock, Log } from "@banyan/kernel";
+import { messagingErrors } from "@banyan/messaging";
 import type { BusPublishOptions, DeadLetter, OutgoingMessage } from "@banyan/messaging";
-import { checkMessage, isEnqueue, isOver } from "@banyan/messaging/internal";
+import { checkMessage, isBatch, isEnqueue, isOver } from "@banyan/messaging/internal";
 import type { Admission } from "./admission.ts";
 import type { GroupDesk } from "./group-desk.ts";
 import { redriveProperties } from "./letters.ts";
-import { slotOf } from "./names.ts";
+import { routingKeyMax, slotOf } from "./names.ts";
 import type { Names } from "./names.ts";
 import type { Outbound } from "./outbound.ts";
 import { Publishing, withdrawn } from "./publishing.ts";
@@ -85,7 +86,10 @@ export class PublishDesk {
   }
 
   /** Gives a dead letter to its subscription again; false where that is gone or full. */
-  async redeliver({ subscription, delivery, message }: DeadLetter): Promise<boolean> {
+  async redeliver(
+    { subscription, delivery, message }: DeadLetter,
+    content: Buffer,
+  ): Promise<boolean> {
     const { admission, names, desk, outbound, clock, publishTimeoutMs } = this.#ports;
     const isGroup = delivery === "group";
     const view = isGroup ? admission.view(subscription) : undefined;
@@ -95,7 +99,7 @@ export class PublishDesk {
       exchange: isGroup ? "" : names.back,
       routingKey:
         view === undefined ? names.lives(subscription) : desk.queueFor(view.group, message),
-      content: contentOf(message),
+      content,
       properties: redriveProperties(message, clock.nowMs()),
       deadlineMs: clock.monotonicMs() + publishTimeoutMs,
       onEnd: (error, { isReturned }) => {
@@ -129,18 +133,22 @@ export class PublishDesk {
     const { topic, orderingKey } = message;
     const { keyed, events } = this.#ports.names;
     const isKeyed = orderingKey !== undefined;
+    const routingKey = isKeyed ? `${slotOf(orderingKey)}.${topic}` : topic;
+    if (routingKey.length > routingKeyMax) throw topicTooLong(message);
     return {
       message,
       exchange: isKeyed ? keyed : events,
-      routingKey: isKeyed ? `${slotOf(orderingKey)}.${topic}` : topic,
+      routingKey,
       content: contentOf(message),
       properties: { ...propertiesOf(message, fresh), mandatory: true },
     };
   }
 }
 
-function isBatch(
-  messages: OutgoingMessage | readonly OutgoingMessage[],
-): messages is readonly OutgoingMessage[] {
-  return Array.isArray(messages);
+function topicTooLong({ id, topic }: OutgoingMessage): Error {
+  return messagingErrors.MESSAGING_MESSAGE_INVALID(
+    `Message ${id} to "${topic}" was refused: with an orderingKey RabbitMQ takes topics of at most ` +
+      "252 characters.",
+    { details: { pointer: "/topic" } },
+  );
 }

@@ -235,7 +235,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       const view = liveView(resolved, id);
       return this.#open(new BrokerSubscription(this, { spec: resolved, handler, view, id }));
     }
-    return this.#desk.oneByOne(resolved.name, async () => {
+    return this.#desk.changes.run(resolved.name, async () => {
       const group = await this.#desk.agree(resolved);
       const view = this.#admission.view(group.name) ?? new GroupView(group);
       return this.#open(new BrokerSubscription(this, { spec: resolved, handler, view, id }));
@@ -398,7 +398,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       inspector: this.#inspector,
       connection: () => this.#connection(),
       subscriptions: () => this.#registry.lettered,
-      redeliver: (letter) => this.#publishDesk.redeliver(letter),
+      redeliver: (letter, content) => this.#publishDesk.redeliver(letter, content),
       assertOpen: () => this.#assertOpen(),
     });
   }

@@ -4,7 +4,7 @@ import type { BusCapability } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
 import { isWildcard } from "@banyan/messaging/internal";
 import type { ResolvedSubscribeSpec } from "@banyan/messaging/internal";
-import { nameLengthMax } from "./names.ts";
+import { nameLengthMax, routingKeyMax } from "./names.ts";
 
 /** @throws MESSAGING_SUBSCRIPTION_INVALID, MESSAGING_CAPABILITY_MISSING */
 export function checkSpec(
@@ -15,6 +15,9 @@ export function checkSpec(
   if (typeof handler !== "function") throw invalid(name, "its handler is not a function.");
   if (name.length > nameLengthMax) {
     throw invalid(name, `RabbitMQ takes names of at most ${nameLengthMax} characters.`);
+  }
+  if (topic.length > routingKeyMax - 3) {
+    throw invalid(name, "RabbitMQ takes topics of at most 252 characters."); // a slot goes before
   }
   if (ordered && retentionMs !== undefined) {
     throw invalid(name, "RabbitMQ cannot keep an order and a retention for one group.");

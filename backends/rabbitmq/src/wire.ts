@@ -4,7 +4,7 @@
  */
 
 import type { MessageProperties, Options } from "amqplib";
-import type { MessageHeaders, OutgoingMessage } from "@banyan/messaging";
+import type { OutgoingMessage } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
 
 /** What the bus knows of a message beside the message. */
@@ -122,13 +122,14 @@ interface Incoming {
 /** Whatever it is, it can be read: what is missing is made up, and damage is told. */
 export function readMessage({ content, fields, properties }: Incoming, isKeyed: boolean): Arrived {
   const given: Readonly<Record<string, unknown>> = properties.headers ?? {};
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string> & { source: string } = { source: "unknown" };
+  const correlationId: unknown = properties.correlationId;
+  if (typeof correlationId === "string") headers["correlationId"] = correlationId;
   for (const name in given) {
     const value = given[name];
     if (isReserved(name)) continue;
     headers[name] = typeof value === "string" ? value : textOf(value);
   }
-  headers["source"] ??= "unknown";
   const { routingKey } = fields;
   const topic =
     textAt(given, own.topic) ??
@@ -143,7 +144,7 @@ export function readMessage({ content, fields, properties }: Incoming, isKeyed: 
     topic,
     timestampMs,
     body: body.value,
-    headers: Object.freeze(headers) as unknown as MessageHeaders, // it has a source
+    headers: Object.freeze(headers),
     orderingKey: textAt(given, own.key),
     expiresAtMs: numberAt(given, own.expires),
     priority: typeof priority === "number" ? priority : undefined,

@@ -428,7 +428,7 @@ function termsOf(options: BusPublishOptions): Terms {
 }
 
 /** `Array.isArray` alone does not narrow a readonly array. */
-function isBatch(
+export function isBatch(
   messages: OutgoingMessage | readonly OutgoingMessage[],
 ): messages is readonly OutgoingMessage[] {
   return Array.isArray(messages);

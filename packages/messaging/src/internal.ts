@@ -20,6 +20,8 @@ export type {
   JournalProgress,
   JournalWoken,
 } from "./journal.ts";
+export { isBatch } from "./intake.ts";
+export { OneByOne } from "./one-by-one.ts";
 export { leaseExpired, leaseLost, orderConflict } from "./queue-errors.ts";
 export { drainDefaultMs, LocalDelivery, QueueMember } from "./queue-member.ts";
 export type { MemberQueue } from "./queue-member.ts";

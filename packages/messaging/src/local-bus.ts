@@ -50,6 +50,7 @@ import {
   resolveSubscribeSpec,
 } from "./options.ts";
 import type { LocalBusOptions, ResolvedLocalBusOptions, ResolvedSubscribeSpec } from "./options.ts";
+import { OneByOne } from "./one-by-one.ts";
 import { Parcel } from "./parcel.ts";
 import { drainDefaultMs } from "./queue-member.ts";
 import type { QueueMember } from "./queue-member.ts";
@@ -113,8 +114,8 @@ class LocalBus implements Bus, QueueHost {
   readonly #letters: LetterKeep;
   readonly #waker: JournalWaker | undefined;
   readonly #sweep: RetentionSweep;
-  /** Group → the last change of it that began (I2). */
-  readonly #changes = new Map<string, Promise<unknown>>();
+  /** By group (I2). */
+  readonly #changes = new OneByOne();
   #isDraining = false;
   #isClosed = false;
   #closing: Promise<DrainReport> | undefined = undefined;
@@ -196,7 +197,7 @@ class LocalBus implements Bus, QueueHost {
 
   async removeGroup(name: string): Promise<number> {
     this.#assertOpen();
-    return this.#oneByOne(name, async () => {
+    return this.#changes.run(name, async () => {
       const queue = this.#groups.get(name);
       if (queue === undefined) return 0;
       if (queue.members.length > 0) {
@@ -348,7 +349,7 @@ class LocalBus implements Bus, QueueHost {
       const queue = this.#groupFor(spec) ?? this.#addGroup(spec, undefined);
       return queue.join(spec, handler);
     }
-    return this.#oneByOne(spec.name, async () => {
+    return this.#changes.run(spec.name, async () => {
       const known = this.#groupFor(spec);
       const { name, topic, retentionMs } = spec;
       if (known !== undefined && known.spec.retentionMs === retentionMs) {
@@ -411,18 +412,6 @@ class LocalBus implements Bus, QueueHost {
       close,
       [Symbol.asyncDispose]: () => close(),
     };
-  }
-
-  /** Runs a change of a group after those of it that began before (I2). */
-  #oneByOne<T>(name: string, change: () => Promise<T>): Promise<T> {
-    const before = this.#changes.get(name) ?? Promise.resolve();
-    const own = before.then(change, change);
-    this.#changes.set(name, own);
-    const forget = (): void => {
-      if (this.#changes.get(name) === own) this.#changes.delete(name);
-    };
-    own.then(forget, forget);
-    return own;
   }
 
   /** A dead letter's way back: to its group, or to every live broadcast of the name. */
