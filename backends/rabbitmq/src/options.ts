@@ -195,14 +195,22 @@ function placeOf(options: RabbitmqOptions): Place {
     throw invalid('hosts must be a list of members, such as ["10.0.0.1:5672"]');
   }
   const [first, ...others] = (hosts ?? []).map((member) => memberOf(member, port));
-  const path = decodeURIComponent(url.pathname.slice(1));
+  const path = decoded(url.pathname.slice(1));
   return {
     places: [first ?? { host, port }, ...others],
-    username: options.username ?? (decodeURIComponent(url.username) || "guest"),
-    password: options.password ?? (decodeURIComponent(url.password) || "guest"),
+    username: options.username ?? (decoded(url.username) || "guest"),
+    password: options.password ?? (decoded(url.password) || "guest"),
     vhost: options.vhost ?? (path || "/"),
     tls: tlsOf(options.tls, isSecure),
   };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw invalid("url has a % that stands for nothing; write %25 for the sign itself");
+  }
 }
 
 function memberOf(member: unknown, usualPort: number): ServerPlace {
