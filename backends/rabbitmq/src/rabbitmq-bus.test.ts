@@ -1,7 +1,8 @@
+import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { systemClock } from "@banyan/kernel";
 import { BusCapability } from "@banyan/messaging";
-import { describeBus } from "@banyan/messaging/conformance";
+import { busLaw, describeBus, lawFor } from "@banyan/messaging/conformance";
 import type { BusHarness } from "@banyan/messaging/conformance";
 import { findReasonToSkip, openRabbitmq, rabbitmqPrograms } from "@banyan/testbed";
 import type { RabbitmqServer } from "@banyan/testbed";
@@ -44,6 +45,18 @@ function describeOn(queueType: QueueType, capabilities: readonly BusCapability[]
     { concurrency: 6 },
   );
 }
+
+test("no check of the law is left out on RabbitMQ but those of a commit on one file", () => {
+  const capabilities = [...rabbitmqCapabilities, BusCapability.Priority];
+  const checks = lawFor({
+    name: "RabbitMQ",
+    capabilities,
+    restarts: true,
+    open: () => open("classic", ""),
+  });
+  const missing = busLaw.filter((check) => !checks.includes(check)).map(({ needs }) => needs);
+  assert.deepEqual(new Set(missing), new Set([BusCapability.Transactions]));
+});
 
 describeOn("quorum", [...rabbitmqCapabilities]);
 describeOn("classic", [...rabbitmqCapabilities, BusCapability.Priority]);

@@ -12,7 +12,9 @@ const depthRow = t.Object({
   topic: t.String(),
   delivery,
   bus: t.String(),
-  members: t.Integer({ description: "Live members in this node; 0: it only collects." }),
+  members: t.Integer({
+    description: "Live members, of all nodes where they share the bus; 0: it only collects.",
+  }),
   buffered: t.Integer({ description: "Waiting for a handler." }),
   running: t.Integer({ description: "In a handler." }),
   retrying: t.Integer({ description: "Waiting for their next attempt." }),
