@@ -49,5 +49,14 @@ export type { CertificatePair, ServerTls, TestCertificates } from "./test-certif
 export { MariadbServer, openMariadb } from "./mariadb-server.ts";
 export type { MariadbAsk, MariadbOptions } from "./mariadb-server.ts";
 export { mariadbPrograms } from "./mariadb-data.ts";
+export { openRabbitmq, RabbitmqServer } from "./rabbitmq-server.ts";
+export type {
+  RabbitmqAlarm,
+  RabbitmqAsk,
+  RabbitmqOptions,
+  RabbitmqQueueOptions,
+} from "./rabbitmq-server.ts";
+export type { RabbitmqConnection, RabbitmqQueue } from "./rabbitmq-answer.ts";
+export { rabbitmqPrograms } from "./rabbitmq-home.ts";
 export { openTcpProxy, TcpProxy } from "./tcp-proxy.ts";
 export type { TcpProxyOptions, TcpTarget } from "./tcp-proxy.ts";
