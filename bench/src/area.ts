@@ -1,6 +1,6 @@
 /** An area of the bench: what `npm run bench -- <area>` runs. */
 
-import type { BenchCase } from "./result.ts";
+import type { BenchCase, Guarantee } from "./result.ts";
 
 export interface BenchRun {
   /** A smoke run: few and short rounds, figures that prove nothing. */
@@ -22,6 +22,8 @@ export interface CaseGroup {
 export interface Area {
   readonly name: string;
   readonly groups: readonly CaseGroup[];
+  /** What the contestants promise, where they do not promise the same. */
+  readonly guarantees?: readonly Guarantee[];
 }
 
 /** Runs the groups that were asked for, one after the other. */

@@ -7,5 +7,6 @@ export const areas: Readonly<Record<string, () => Promise<Area>>> = {
   embedded: async () => (await import("./embedded/embedded.ts")).embedded,
   telemetry: async () => (await import("./telemetry/telemetry.ts")).telemetry,
   sql: async () => (await import("./state/sql-state.ts")).sqlState,
+  messaging: async () => (await import("./messaging/messaging.ts")).messaging,
   state: async () => (await import("./state/state.ts")).state,
 };

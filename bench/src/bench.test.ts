@@ -6,6 +6,7 @@ import {
   findReasonToSkip,
   findRedisProgram,
   postgresPrograms,
+  rabbitmqPrograms,
   redisPrograms,
   spawnNode,
   temporaryDirectory,
@@ -17,6 +18,9 @@ import { openSubject } from "./subject-process.ts";
 const main = join(import.meta.dirname, "main.ts");
 const serversTest = {
   skip: (await findReasonToSkip(redisPrograms)) || (await findReasonToSkip(postgresPrograms)),
+};
+const brokersTest = {
+  skip: (await findReasonToSkip(rabbitmqPrograms)) || (await findReasonToSkip(redisPrograms)),
 };
 const flags = { execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"] };
 
@@ -95,10 +99,32 @@ function besidePeers(what: string, inFlight: number): string[] {
   });
 }
 
+test("a quick run of messaging does too, where there are servers", brokersTest, async () => {
+  const nest = "beside NestJS RMQ, persistent, noAck: false";
+  const bullmq = "beside BullMQ, Redis with appendfsync always";
+  const promised = ["quorum queue", "classic queue"].map((queue) => ({
+    publish: ["", `, ${nest}`, `, ${bullmq}`].map((beside) => {
+      return `publish, confirmed, ${queue}, 64 in flight${beside}`;
+    }),
+    consume: ["", `, ${bullmq}`].map((beside) => {
+      return `consume a backlog, ${queue}, 100 at once${beside}`;
+    }),
+    rate: [`publish to handled, ${queue}, 64 in flight, ${bullmq}`],
+    latency: [`publish to handled, ${queue}, one at a time, p50, ${bullmq}`],
+  }));
+  const wanted = (["publish", "consume", "rate", "latency"] as const).flatMap((work) => {
+    return promised.flatMap((each) => each[work]);
+  });
+  assert.deepEqual(
+    (await promisedBy("messaging")).map((name) => name.replace(/^\(a stand-in[^)]*\) /, "")),
+    wanted,
+  );
+});
+
 test("an unknown area is refused with the known ones", async () => {
   await using run = spawnNode(main, ["trunks"], flags);
   assert.equal((await run.exited).code, 2);
-  assert.match(run.stderr, /areas: trunk, embedded, telemetry, sql, state/);
+  assert.match(run.stderr, /areas: trunk, embedded, telemetry, sql, messaging, state/);
 });
 
 test("a subject that cannot answer is named, and so is one that is gone", async () => {

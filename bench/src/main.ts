@@ -19,7 +19,7 @@ import type { Area, BenchRun } from "./area.ts";
 import { areas } from "./areas.ts";
 import { stalePackages } from "./build-check.ts";
 import { describeCpu, loadNow, readCommit } from "./machine.ts";
-import { renderTable, replaceSection } from "./report.ts";
+import { renderGuarantees, renderTable, replaceSection } from "./report.ts";
 import { parseResult } from "./result.ts";
 import type { BenchResult } from "./result.ts";
 
@@ -54,7 +54,7 @@ async function main(): Promise<number> {
   const { quick, only, out } = values;
   const say = (text: string): void => console.error(text);
   const result = await measure(await open(), { quick, fromSource, only, say });
-  console.log(`\n${renderTable(result.cases)}\n`);
+  console.log(`\n${renderTable(result.cases)}${renderGuarantees(result)}\n`);
   const isWhole = !quick && !fromSource && only.length === 0;
   if (out !== undefined) writeJson(resolve(out), result);
   else if (isWhole) store(result);
@@ -71,6 +71,7 @@ async function measure(area: Area, bench: BenchRun): Promise<BenchResult> {
     cpu: describeCpu(loadBefore, loadNow()),
     date: new Date().toISOString(),
     cases,
+    ...(area.guarantees === undefined ? {} : { guarantees: area.guarantees }),
   });
 }
 

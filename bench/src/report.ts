@@ -4,7 +4,7 @@
  */
 
 import { formatFigure } from "./figure.ts";
-import type { BenchCase, BenchResult } from "./result.ts";
+import type { BenchCase, BenchResult, Guarantee } from "./result.ts";
 
 /** The section of one area, without its markers. */
 function renderSection(result: BenchResult): string {
@@ -17,6 +17,7 @@ function renderSection(result: BenchResult): string {
     "| case | unit | ours | middle half | baseline | peers | ratio | target | met |",
     "|---|---|--:|--:|--:|---|--:|---|---|",
     ...cases.map((each) => `| ${cellsOf(each).map(escapeCell).join(" | ")} |`),
+    ...guaranteeLines(result),
   ].join("\n");
 }
 
@@ -48,6 +49,42 @@ function cellsOf(each: BenchCase): string[] {
     each.target ?? "–",
     each.met === null ? "–" : each.met ? "yes" : "**no**",
   ];
+}
+
+/** What stands behind the figures of each. */
+function guaranteeLines({ guarantees }: BenchResult): string[] {
+  if (guarantees === undefined) return [];
+  const row = (cells: readonly string[]): string => `| ${cells.map(escapeCell).join(" | ")} |`;
+  return [
+    "",
+    "| who | a publish is confirmed | survives the broker | a crash of the consumer redelivers | retries | dead letters | beside ours |",
+    "|---|---|---|---|---|---|---|",
+    ...guarantees.map((each) => {
+      const { name, confirmed, durable, redelivered, retries, deadLetters } = each;
+      return row([name, confirmed, durable, redelivered, retries, deadLetters, besideOurs(each)]);
+    }),
+  ];
+}
+
+function besideOurs({ publishing, handling }: Guarantee): string {
+  if (publishing === "less") return "promises less";
+  return handling === "less" ? "publishing the same, handling less" : "the same";
+}
+
+/** For the terminal, below the table: who promises what. Empty where all promise the same. */
+export function renderGuarantees({ guarantees }: BenchResult): string {
+  if (guarantees === undefined) return "";
+  return guarantees
+    .map((each) => {
+      const { name, confirmed, durable, redelivered, retries, deadLetters } = each;
+      return `\n\n${name}: ${besideOurs(each)}
+  confirmed: ${confirmed}
+  durable: ${durable}
+  redelivered: ${redelivered}
+  retries: ${retries}
+  dead letters: ${deadLetters}`;
+    })
+    .join("");
 }
 
 function escapeCell(text: string): string {

@@ -28,6 +28,20 @@ const caseSchema = t.Object({
   spread: t.Object({ min: t.Number(), q1: t.Number(), q3: t.Number(), max: t.Number() }),
 });
 
+const words = t.String({ minLength: 1 });
+const degree = t.Union([t.Literal("same"), t.Literal("less")]);
+
+const guaranteeSchema = t.Object({
+  name,
+  confirmed: words,
+  durable: words,
+  redelivered: words,
+  retries: words,
+  deadLetters: words,
+  publishing: degree,
+  handling: degree,
+});
+
 const resultSchema = t.Object({
   area: t.String({ pattern: "^[a-z][a-z-]*$" }),
   commit: t.String({ minLength: 1, description: "With -dirty when the tree had changes." }),
@@ -38,10 +52,15 @@ const resultSchema = t.Object({
   }),
   date: t.String({ format: "date-time" }),
   cases: t.Array(caseSchema, { minItems: 1 }),
+  guarantees: t.Optional(
+    t.Array(guaranteeSchema, { description: "Where contestants do not promise the same." }),
+  ),
 });
 
 export type BenchResult = Static<typeof resultSchema>;
 export type BenchCase = Static<typeof caseSchema>;
+/** What a contestant promises, in words; `same` and `less` are said beside ours. */
+export type Guarantee = Static<typeof guaranteeSchema>;
 
 const compiled = compileSchema(resultSchema);
 
