@@ -29,20 +29,8 @@ export interface Field {
   readonly peers: readonly Peer[];
 }
 
-/**
- * Stands in for ours until there is `@banyan/rabbitmq`: the baseline a second time, so that the
- * ratio shows how far two of the same are apart. A whole run is refused meanwhile.
- */
-const ours = { file: "rabbitmq-raw.bench.ts", isStandIn: true } as const;
-
-/** Before the name of each case. */
-export const prefix = ours.isStandIn ? "(a stand-in for ours: amqplib twice) " : "";
-
 /** Opens every subject on servers of its own. */
 export async function openFields(bench: BenchRun, stack: AsyncDisposableStack): Promise<Field[]> {
-  if (ours.isStandIn && !bench.quick && bench.only.length === 0) {
-    throw new Error("Ours is not there yet: a whole run would store a stand-in. Use --only.");
-  }
   const rabbitmq = stack.use(await openRabbitmq());
   const bullmq = await openBullmq(bench, stack);
   const version = (await rabbitmq.ask("rabbit_misc:version()")).replaceAll('"', "");
@@ -50,8 +38,8 @@ export async function openFields(bench: BenchRun, stack: AsyncDisposableStack): 
   for (const queueType of queueTypes) {
     const args = [rabbitmq.url, queueType];
     const [own, raw, nest, ...others] = await open(bench, stack, [
-      [ours.file, ...args, "ours"],
-      ["rabbitmq-raw.bench.ts", ...args, "raw"],
+      ["rabbitmq-banyan.bench.ts", ...args],
+      ["rabbitmq-raw.bench.ts", ...args],
       ["peer-nest.bench.mjs", ...args],
       // All its queues have the same options, and most of them cannot be quorum queues.
       ...(queueType === "classic" ? [["peer-moleculer.bench.mjs", rabbitmq.url] as const] : []),

@@ -6,7 +6,7 @@ import type { Question } from "../subject.ts";
 import type { RoundsOptions } from "../rounds.ts";
 import { caseOf } from "../result.ts";
 import type { BenchCase, PeerSamples, Target } from "../result.ts";
-import { openFields, prefix } from "./contestants.ts";
+import { openFields } from "./contestants.ts";
 import type { Field } from "./contestants.ts";
 import { guarantees } from "./guarantees.ts";
 
@@ -109,7 +109,7 @@ async function casesOfWork(
       ours: seriesBy.get(field.ours) ?? [],
       baseline: { name: field.rawName, values: seriesBy.get(field.raw) ?? [] },
     };
-    const name = `${prefix}${work.title(`${field.queueType} queue`)}`;
+    const name = work.title(`${field.queueType} queue`);
     const ofRaw =
       work.ofRaw === undefined ? {} : { target: bound(work, work.ofRaw, field.rawName) };
     const all = caseOf({ ...about, name, peers, ...ofRaw });

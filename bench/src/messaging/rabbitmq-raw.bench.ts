@@ -1,7 +1,7 @@
 /**
  * Subject: amqplib by hand, with the information that ours carries: an id, a time, where it comes
  * from. A connection to publish on a confirm channel, another to consume.
- * Arguments: URL, type of the queue, a name of its own.
+ * Arguments: URL, type of the queue.
  */
 
 import { connect } from "amqplib";
@@ -10,9 +10,9 @@ import type { Stored } from "../embedded/records.ts";
 import { serveMessenger } from "./messenger.ts";
 import { openDesk } from "./rabbitmq-desk.ts";
 
-const [url = "", queueType = "", name = ""] = process.argv.slice(2);
+const [url = "", queueType = ""] = process.argv.slice(2);
 const topic = "bench.made";
-const exchange = `bench.${name}.${queueType}`;
+const exchange = `bench.raw.${queueType}`;
 const queue = `${exchange}.group`;
 const desk = await openDesk(url);
 await desk.declare({ exchange, queue, topic, queueType });
