@@ -9,12 +9,12 @@
  */
 
 import { isIP } from "node:net";
-import { Duplex } from "node:stream";
 import { connect } from "amqplib";
 import type { ChannelModel } from "amqplib";
 import { backoffMs } from "@banyan/kernel";
 import type { BanyanError, CancelTimer } from "@banyan/kernel";
 import { connectFailure, isFinalFailure, rabbitmqErrors } from "./errors.ts";
+import { streamOf, writeTogether } from "./one-write.ts";
 import type { ResolvedRabbitmqOptions, ServerPlace } from "./options.ts";
 
 /** Pauses between tries: a restart is noticed within a second or two. */
@@ -146,6 +146,7 @@ export class Link {
     if (this.#tries > 1) log.info("connected to RabbitMQ", { place, purpose: this.#purpose });
     this.#tries = 0;
     this.#connects += 1;
+    writeTogether(connection);
     this.#connection = connection;
     let reason: unknown = undefined;
     connection.on("error", (error) => {
@@ -183,8 +184,5 @@ function nameOf({ host, port }: ServerPlace): string {
 
 /** The client gives no way to end a connection whose server is silent. */
 function hangUp(connection: ChannelModel): void {
-  const { connection: inner } = connection;
-  if (!("stream" in inner)) return;
-  const { stream } = inner;
-  if (stream instanceof Duplex) stream.destroy(new Error("the server is silent"));
+  streamOf(connection)?.destroy(new Error("the server is silent"));
 }

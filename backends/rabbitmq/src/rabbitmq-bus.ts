@@ -1,8 +1,8 @@
 /**
  * The bus on RabbitMQ (decision 0058).
  *
- * What it owns: two connections (one publishes, one consumes), the registry of groups, the
- * subscriptions of this process.
+ * What it owns: two connections (one publishes, one consumes), what this process
+ * knows of the groups, its subscriptions.
  * What may interrupt it: either connection, at any time; subscriptions are opened again when theirs
  * is back, and what was to be published waits in its row.
  *
@@ -12,8 +12,7 @@
  */
 
 import type { ChannelModel } from "amqplib";
-import { createIdSource } from "@banyan/kernel";
-import type { Clock, IdSource, Log, Random } from "@banyan/kernel";
+import type { Clock, Log, Random } from "@banyan/kernel";
 import { kernelErrors, TimingWheel } from "@banyan/kernel/internal";
 import { BusCapability, messagingErrors } from "@banyan/messaging";
 import type {
@@ -21,7 +20,6 @@ import type {
   BusPublishOptions,
   BusStatus,
   CloseOptions,
-  DeadLetter,
   DeadLetters,
   DeliveryHandler,
   DrainReport,
@@ -29,19 +27,17 @@ import type {
   SubscribeSpec,
   Subscription,
 } from "@banyan/messaging";
-import { drainDefaultMs, resolveSubscribeSpec } from "@banyan/messaging/internal";
-import type { Burial, BusWheel, HeldDelivery, Timed } from "@banyan/messaging/internal";
+import { drainDefaultMs } from "@banyan/messaging/internal";
+import type { BusWheel, Timed } from "@banyan/messaging/internal";
 import { Admission } from "./admission.ts";
 import { Base } from "./base.ts";
-import { BrokerSubscription } from "./broker-subscription.ts";
 import { createBusMetrics } from "./bus-metrics.ts";
 import type { BusMetrics, LinkCounts } from "./bus-metrics.ts";
-import { GroupView, liveView } from "./group-view.ts";
 import { notConnected } from "./errors.ts";
 import { GroupDesk } from "./group-desk.ts";
 import { inTime } from "./in-time.ts";
 import { Inspector } from "./inspector.ts";
-import { BrokerLetters, newLetter } from "./letters.ts";
+import { BrokerLetters } from "./letters.ts";
 import { Link } from "./link.ts";
 import { Members } from "./members.ts";
 import { Names } from "./names.ts";
@@ -49,15 +45,12 @@ import { resolveRabbitmqOptions } from "./options.ts";
 import type { RabbitmqOptions, ResolvedRabbitmqOptions } from "./options.ts";
 import { Outbound } from "./outbound.ts";
 import { PublishDesk } from "./publish-desk.ts";
-import { sourcesOf } from "./queue-intake.ts";
-import type { Source } from "./queue-intake.ts";
 import { Registry } from "./registry.ts";
 import type { Group } from "./registry.ts";
 import { RetentionSweep } from "./retention.ts";
-import { declareGroup, declareLetters, declareLive, withChannel } from "./topology.ts";
-import { checkSpec } from "./spec-check.ts";
+import { withChannel } from "./topology.ts";
 import { outboundStatus, StatusReport } from "./status-report.ts";
-import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
+import { SubscriptionDesk } from "./subscription-desk.ts";
 import { untilConnected } from "./until-connected.ts";
 import { Waits } from "./waits.ts";
 
@@ -85,7 +78,7 @@ export async function openRabbitmqBus(options: RabbitmqOptions = {}): Promise<Bu
   }
 }
 
-class RabbitmqBus implements Bus, SubscriptionHost {
+class RabbitmqBus implements Bus {
   readonly name = "rabbitmq";
   readonly durability = "durable";
   readonly capabilities: ReadonlySet<BusCapability>;
@@ -107,7 +100,6 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     enqueueFailed: 0,
   };
   readonly #options: ResolvedRabbitmqOptions;
-  readonly #ids: IdSource;
   readonly #publishing: Link;
   readonly #consuming: Link;
   readonly #registry: Registry;
@@ -122,8 +114,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
   readonly #sweep: RetentionSweep;
   readonly #metrics: BusMetrics | undefined;
   readonly #unwatch: (() => void) | undefined;
-  readonly #subscriptions = new Set<BrokerSubscription>();
-  #unhandled = 0;
+  readonly #subscriptions: SubscriptionDesk;
   /** The registry was read once: its groups are known. */
   #isRead = false;
   #isDraining = false;
@@ -141,7 +132,6 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     this.clock = clock;
     this.random = random;
     this.log = log;
-    this.#ids = createIdSource(clock, random);
     this.names = new Names(options);
     this.wheel = new TimingWheel<Timed>(clock, (timed) => timed.onDue());
     const { metrics, namespace } = options;
@@ -192,6 +182,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     this.#publishDesk = this.#openPublishDesk();
     this.#report = this.#openReport();
     this.#members = new Members({ clock, log, names: this.names, outbound: this.outbound });
+    this.#subscriptions = this.#openSubscriptions();
     this.#sweep = this.#openSweep();
     const { outbound } = this;
     this.#unwatch = this.#metrics?.watch({ namespace, outbound, counts: () => this.#counts() });
@@ -228,18 +219,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
 
   async subscribe(spec: SubscribeSpec, handler: DeliveryHandler): Promise<Subscription> {
     this.#assertTaking();
-    const resolved = resolveSubscribeSpec(spec, { bufferMax: this.#options.bufferMax });
-    checkSpec(resolved, handler, this.capabilities);
-    const id = this.#ids.uuid();
-    if (resolved.delivery === "broadcast") {
-      const view = liveView(resolved, id);
-      return this.#open(new BrokerSubscription(this, { spec: resolved, handler, view, id }));
-    }
-    return this.#desk.changes.run(resolved.name, async () => {
-      const group = await this.#desk.agree(resolved);
-      const view = this.#admission.view(group.name) ?? new GroupView(group);
-      return this.#open(new BrokerSubscription(this, { spec: resolved, handler, view, id }));
-    });
+    return this.#subscriptions.subscribe(spec, handler);
   }
 
   async removeGroup(name: string): Promise<number> {
@@ -277,53 +257,6 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     await this.close();
   }
 
-  connection(): ChannelModel | undefined {
-    return this.#consuming.connection;
-  }
-
-  async prepare(
-    subscription: OpenSubscription,
-    connection: ChannelModel,
-  ): Promise<readonly Source[]> {
-    const { spec, id } = subscription;
-    if (spec.delivery === "broadcast") {
-      const queue = this.names.live(spec.name, id);
-      await declareLive(connection, this.names, { queue, spec });
-      return [{ queue, prefetch: spec.concurrency }];
-    }
-    const group = this.#registry.find(spec.name) ?? subscription.view.group;
-    await declareGroup(connection, this.names, group);
-    return sourcesOf(this.names, group, spec);
-  }
-
-  ownsPartition({ id, name }: OpenSubscription, index: number): boolean {
-    const owner = this.#members.ownerOf(name, index);
-    return owner === undefined || owner === id;
-  }
-
-  letterOf({ spec }: OpenSubscription, held: HeldDelivery, burial: Burial): DeadLetter {
-    const id = this.#ids.uuid();
-    return newLetter({ id, deadAtMs: this.clock.nowMs() }, spec, { held, ...burial });
-  }
-
-  async declareLetters({ spec }: OpenSubscription): Promise<void> {
-    await declareLetters(this.#connection(), this.names, spec.name);
-    await this.#registry.noteLetters(spec.name);
-  }
-
-  finished(view: GroupView): void {
-    this.#admission.finished(view);
-  }
-
-  left(subscription: OpenSubscription, unhandled: number): void {
-    for (const own of this.#subscriptions) {
-      if (own !== subscription) continue;
-      this.#members.leave(own);
-      this.#subscriptions.delete(own);
-    }
-    this.#unhandled += unhandled;
-  }
-
   #openPublishDesk(): PublishDesk {
     const { clock, log, names, outbound, counters, bodySizeMax } = this;
     return new PublishDesk({
@@ -347,7 +280,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       log,
       waits,
       groups: () => this.#registry.groups,
-      subscriptions: () => this.#subscriptions,
+      subscriptions: () => this.#subscriptions.all,
       connection: () => this.#connection(),
     });
   }
@@ -373,7 +306,30 @@ class RabbitmqBus implements Bus, SubscriptionHost {
       admission: this.#admission,
       inspector: this.#inspector,
       desk: this.#desk,
-      subscriptions: () => this.#subscriptions,
+      subscriptions: () => this.#subscriptions.all,
+    });
+  }
+
+  #openSubscriptions(): SubscriptionDesk {
+    const { clock, random, log, wheel, names, outbound, waits, counters, capabilities } = this;
+    return new SubscriptionDesk({
+      clock,
+      random,
+      log,
+      wheel,
+      names,
+      outbound,
+      waits,
+      counters,
+      capabilities,
+      registry: this.#registry,
+      admission: this.#admission,
+      members: this.#members,
+      groups: this.#desk,
+      bufferMax: this.#options.bufferMax,
+      connection: () => this.#consuming.connection,
+      connected: () => this.#connection(),
+      assertTaking: () => this.#assertTaking(),
     });
   }
 
@@ -403,20 +359,6 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     });
   }
 
-  async #open(subscription: BrokerSubscription): Promise<Subscription> {
-    const connection = this.#connection();
-    this.#subscriptions.add(subscription);
-    try {
-      await subscription.open(connection);
-      this.#assertTaking();
-      if (subscription.spec.ordered) await this.#members.join(subscription);
-      return subscription;
-    } catch (error) {
-      await subscription.close({ drainMs: 0 });
-      throw error;
-    }
-  }
-
   #counts(): LinkCounts {
     const links = [this.#publishing, this.#consuming];
     const sum = (count: (link: Link) => number): number =>
@@ -433,11 +375,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     if (group === undefined) this.#desk.removed(name);
     if (group?.retentionMs !== undefined) this.#sweep.start();
     const view = this.#admission.view(name);
-    for (const subscription of this.#subscriptions) {
-      if (view !== undefined && subscription.name === name && subscription.delivery === "group") {
-        subscription.view = view;
-      }
-    }
+    if (view !== undefined) this.#subscriptions.viewChanged(name, view);
   }
 
   async #up(connection: ChannelModel): Promise<void> {
@@ -445,7 +383,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     try {
       await withChannel(connection, (channel) => this.#base.declare(channel, connection));
       // Known groups first: they do not need the registry.
-      for (const subscription of this.#subscriptions) subscription.openAgain();
+      this.#subscriptions.openAgain();
       await this.#members.up(connection);
       await this.#registry.up(connection);
       await this.#registry.ready;
@@ -463,7 +401,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     this.#members.down();
     this.#inspector.down();
     this.waits.down();
-    for (const subscription of this.#subscriptions) subscription.down();
+    this.#subscriptions.down();
   }
 
   /** @throws MESSAGING_UNAVAILABLE */
@@ -477,7 +415,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     this.#isDraining = true;
     this.#sweep.close();
     const endsMs = this.clock.monotonicMs() + drainMs;
-    await Promise.all([...this.#subscriptions].map((each) => each.close({ drainMs })));
+    await this.#subscriptions.close(drainMs);
     const closed = kernelErrors.CLOSED("The bus was closed before it had room for the message.");
     this.#publishDesk.close(closed);
     await this.outbound.idle(endsMs - this.clock.monotonicMs());
@@ -487,7 +425,7 @@ class RabbitmqBus implements Bus, SubscriptionHost {
     const left = this.outbound.close();
     if (left > 0) this.log.error("messages that RabbitMQ has not confirmed are lost", { left });
     await Promise.all([this.#publishing.close(), this.#consuming.close()]);
-    return { unhandled: this.#unhandled };
+    return { unhandled: this.#subscriptions.unhandled };
   }
 
   #assertOpen(): void {

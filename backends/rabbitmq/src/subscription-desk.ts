@@ -1,0 +1,197 @@
+/**
+ * The subscriptions of this process: opened, opened again with each connection, closed.
+ *
+ * What it owns: the set of them, and what they left unhandled.
+ */
+
+import type { ChannelModel } from "amqplib";
+import { createIdSource } from "@banyan/kernel";
+import type { Clock, IdSource, Log, Random } from "@banyan/kernel";
+import type {
+  BusCapability,
+  DeadLetter,
+  DeliveryHandler,
+  SubscribeSpec,
+  Subscription,
+} from "@banyan/messaging";
+import { resolveSubscribeSpec } from "@banyan/messaging/internal";
+import type { Burial, BusWheel, HeldDelivery } from "@banyan/messaging/internal";
+import type { Admission } from "./admission.ts";
+import { BrokerSubscription } from "./broker-subscription.ts";
+import type { GroupDesk } from "./group-desk.ts";
+import { GroupView, liveView } from "./group-view.ts";
+import { newLetter } from "./letters.ts";
+import type { Members } from "./members.ts";
+import type { Names } from "./names.ts";
+import type { Outbound } from "./outbound.ts";
+import { sourcesOf } from "./queue-intake.ts";
+import type { Source } from "./queue-intake.ts";
+import type { Registry } from "./registry.ts";
+import { checkSpec } from "./spec-check.ts";
+import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
+import { declareGroup, declareLetters, declareLive } from "./topology.ts";
+import type { Waits } from "./waits.ts";
+
+export interface SubscriptionDeskPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly wheel: BusWheel;
+  readonly names: Names;
+  readonly outbound: Outbound;
+  readonly waits: Waits;
+  readonly counters: SubscriptionHost["counters"];
+  readonly registry: Registry;
+  readonly admission: Admission;
+  readonly members: Members;
+  readonly groups: GroupDesk;
+  readonly capabilities: ReadonlySet<BusCapability>;
+  readonly bufferMax: number;
+  /** Of the connection that consumes. */
+  readonly connection: () => ChannelModel | undefined;
+  /** @throws MESSAGING_UNAVAILABLE */
+  readonly connected: () => ChannelModel;
+  /** @throws CLOSED */
+  readonly assertTaking: () => void;
+}
+
+export class SubscriptionDesk implements SubscriptionHost {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly wheel: BusWheel;
+  readonly names: Names;
+  readonly outbound: Outbound;
+  readonly waits: Waits;
+  readonly counters: SubscriptionHost["counters"];
+  readonly #ports: SubscriptionDeskPorts;
+  readonly #ids: IdSource;
+  readonly #open = new Set<BrokerSubscription>();
+  #unhandled = 0;
+
+  constructor(ports: SubscriptionDeskPorts) {
+    this.#ports = ports;
+    this.clock = ports.clock;
+    this.random = ports.random;
+    this.log = ports.log;
+    this.wheel = ports.wheel;
+    this.names = ports.names;
+    this.outbound = ports.outbound;
+    this.waits = ports.waits;
+    this.counters = ports.counters;
+    this.#ids = createIdSource(ports.clock, ports.random);
+  }
+
+  get all(): Iterable<BrokerSubscription> {
+    return this.#open;
+  }
+
+  /** Messages that were taken and not handled by those that are closed. */
+  get unhandled(): number {
+    return this.#unhandled;
+  }
+
+  /** @throws MESSAGING_SUBSCRIPTION_CONFLICT, MESSAGING_SUBSCRIPTION_INVALID */
+  async subscribe(spec: SubscribeSpec, handler: DeliveryHandler): Promise<Subscription> {
+    const { groups, admission, capabilities, bufferMax } = this.#ports;
+    const resolved = resolveSubscribeSpec(spec, { bufferMax });
+    checkSpec(resolved, handler, capabilities);
+    const id = this.#ids.uuid();
+    if (resolved.delivery === "broadcast") {
+      const view = liveView(resolved, id);
+      return this.#start(new BrokerSubscription(this, { spec: resolved, handler, view, id }));
+    }
+    return groups.changes.run(resolved.name, async () => {
+      const group = await groups.agree(resolved);
+      const view = admission.view(group.name) ?? new GroupView(group);
+      return this.#start(new BrokerSubscription(this, { spec: resolved, handler, view, id }));
+    });
+  }
+
+  /** The group of a name has another view now. */
+  viewChanged(name: string, view: GroupView): void {
+    for (const subscription of this.#open) {
+      if (subscription.name === name && subscription.delivery === "group") {
+        subscription.view = view;
+      }
+    }
+  }
+
+  /** There is a connection again. */
+  openAgain(): void {
+    for (const subscription of this.#open) subscription.openAgain();
+  }
+
+  /** The connection is gone. */
+  down(): void {
+    for (const subscription of this.#open) subscription.down();
+  }
+
+  async close(drainMs: number): Promise<void> {
+    await Promise.all([...this.#open].map((each) => each.close({ drainMs })));
+  }
+
+  // What a subscription asks of its host.
+
+  connection(): ChannelModel | undefined {
+    return this.#ports.connection();
+  }
+
+  async prepare(
+    subscription: OpenSubscription,
+    connection: ChannelModel,
+  ): Promise<readonly Source[]> {
+    const { spec, id } = subscription;
+    if (spec.delivery === "broadcast") {
+      const queue = this.names.live(spec.name, id);
+      await declareLive(connection, this.names, { queue, spec });
+      return [{ queue, prefetch: spec.concurrency }];
+    }
+    const group = this.#ports.registry.find(spec.name) ?? subscription.view.group;
+    await declareGroup(connection, this.names, group);
+    return sourcesOf(this.names, group, spec);
+  }
+
+  ownsPartition({ id, name }: OpenSubscription, index: number): boolean {
+    const owner = this.#ports.members.ownerOf(name, index);
+    return owner === undefined || owner === id;
+  }
+
+  letterOf({ spec }: OpenSubscription, held: HeldDelivery, burial: Burial): DeadLetter {
+    const id = this.#ids.uuid();
+    return newLetter({ id, deadAtMs: this.clock.nowMs() }, spec, { held, ...burial });
+  }
+
+  async declareLetters({ spec }: OpenSubscription): Promise<void> {
+    await declareLetters(this.#ports.connected(), this.names, spec.name);
+    await this.#ports.registry.noteLetters(spec.name);
+  }
+
+  finished(view: GroupView): void {
+    this.#ports.admission.finished(view);
+  }
+
+  left(subscription: OpenSubscription, unhandled: number): void {
+    for (const own of this.#open) {
+      if (own !== subscription) continue;
+      this.#ports.members.leave(own);
+      this.#open.delete(own);
+    }
+    this.#unhandled += unhandled;
+  }
+
+  async #start(subscription: BrokerSubscription): Promise<Subscription> {
+    const { members, connected, assertTaking } = this.#ports;
+    const connection = connected();
+    this.#open.add(subscription);
+    try {
+      await subscription.open(connection);
+      assertTaking();
+      if (subscription.spec.ordered) await members.join(subscription);
+      return subscription;
+    } catch (error) {
+      await subscription.close({ drainMs: 0 });
+      throw error;
+    }
+  }
+}
