@@ -36,6 +36,12 @@ export const configSchema = t.Object(
         description: "Of groups and dead letters that are new. Default quorum.",
       }),
     ),
+    priorities: t.Optional(
+      t.Boolean({
+        description:
+          "Messages may have a priority: with queueType classic, of groups that are new. Default false.",
+      }),
+    ),
     connectTimeoutMs: number(10, 600_000, "How long a start waits for the server. Default 10 000."),
     heartbeatS: number(1, 600, "Seconds between heartbeats. Default 5."),
     bufferMax: number(1, 1_000_000, "Messages that a group holds. Default 1 000 000."),

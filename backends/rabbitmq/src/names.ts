@@ -101,7 +101,7 @@ export class Names {
       arguments: {
         "x-queue-type": this.#options.queueType,
         ...(this.#isQuorum ? { "x-delivery-limit": deliveryLimit } : {}),
-        ...(this.#isQuorum ? {} : { "x-max-priority": 9 }),
+        ...(this.#options.priorities ? { "x-max-priority": 9 } : {}),
         ...(isPartition ? { "x-single-active-consumer": true } : {}),
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": this.dead(name),

@@ -45,6 +45,8 @@ const wrong: readonly (readonly [options: object, said: RegExp])[] = [
   [{ tls: { caa: "k" } }, /did you mean "ca"/],
   [{ namespace: "a.b" }, /namespace must be/],
   [{ queueType: "stream" }, /queueType must be/],
+  [{ priorities: 1, queueType: "classic" }, /priorities must be true or false/],
+  [{ priorities: true }, /priorities need queueType "classic"/],
   [{ partitions: 65 }, /partitions must be a whole number from 1 to 64/],
   [{ prefetch: 3 }, /has no option "prefetch"/],
 ];

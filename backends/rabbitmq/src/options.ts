@@ -40,6 +40,11 @@ export interface RabbitmqOptions {
   readonly namespace?: string;
   /** Of groups and dead letters that are new. Default `quorum`. */
   readonly queueType?: QueueType;
+  /**
+   * Messages may have a priority. Needs `queueType: classic`; to consume takes half as long again
+   * then. Of groups that are new. Default false.
+   */
+  readonly priorities?: boolean;
   /** Milliseconds a start waits for the server, 10 … 600 000. Default 10 000. */
   readonly connectTimeoutMs?: number;
   /** Seconds between heartbeats; a server silent for two of them is hung up on. Default 5. */
@@ -90,6 +95,7 @@ export interface ResolvedRabbitmqOptions {
   readonly tls: TlsTexts | undefined;
   readonly namespace: string;
   readonly queueType: QueueType;
+  readonly priorities: boolean;
   readonly connectTimeoutMs: number;
   readonly heartbeatS: number;
   readonly bufferMax: number;
@@ -129,6 +135,7 @@ export const configurable: readonly string[] = [
   "tls",
   "namespace",
   "queueType",
+  "priorities",
   ...Object.keys(numbers),
 ];
 
@@ -136,7 +143,7 @@ export const configurable: readonly string[] = [
 export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedRabbitmqOptions {
   assertKnown(options, [...configurable, "clock", "random", "log", "metrics"], "The RabbitMQ bus");
   const { clock = systemClock, random = systemRandom, log = silentLog } = options;
-  const { namespace = "banyan", queueType = "quorum" } = options;
+  const { namespace = "banyan", queueType = "quorum", priorities = false } = options;
   for (const name of texts) {
     if (options[name] === undefined || typeof options[name] === "string") continue;
     throw invalid(`${name} is no text`); // what it is instead may be a secret
@@ -147,10 +154,15 @@ export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedR
   if (queueType !== "quorum" && queueType !== "classic") {
     throw invalid('queueType must be "quorum" or "classic"');
   }
+  if (typeof priorities !== "boolean") throw invalid("priorities must be true or false");
+  if (priorities && queueType !== "classic") {
+    throw invalid('priorities need queueType "classic": RabbitMQ\'s quorum queues have none');
+  }
   return Object.freeze({
     ...placeOf(options),
     namespace,
     queueType,
+    priorities,
     connectTimeoutMs: read(options, "connectTimeoutMs"),
     heartbeatS: read(options, "heartbeatS"),
     bufferMax: read(options, "bufferMax"),

@@ -20,7 +20,12 @@ let opened = 0;
 async function open(queueType: QueueType, namespace: string): Promise<BusHarness> {
   server ??= openRabbitmq();
   const { url } = await server;
-  const bus = await openRabbitmqBus({ url, namespace, queueType });
+  const bus = await openRabbitmqBus({
+    url,
+    namespace,
+    queueType,
+    priorities: queueType === "classic",
+  });
   return {
     bus,
     nowMs: () => systemClock.monotonicMs(),

@@ -124,11 +124,9 @@ class RabbitmqBus implements Bus {
   constructor(options: ResolvedRabbitmqOptions) {
     const { clock, random, log } = options;
     this.#options = options;
-    // Quorum queues of RabbitMQ 3.10 refuse x-max-priority.
-    this.capabilities =
-      options.queueType === "classic"
-        ? new Set([...rabbitmqCapabilities, BusCapability.Priority])
-        : rabbitmqCapabilities;
+    this.capabilities = options.priorities
+      ? new Set([...rabbitmqCapabilities, BusCapability.Priority])
+      : rabbitmqCapabilities;
     this.clock = clock;
     this.random = random;
     this.log = log;
