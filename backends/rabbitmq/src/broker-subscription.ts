@@ -378,6 +378,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.#handover.bury(held, letter, (isSafe) => {
       if (isSafe && held.acknowledge()) {
         this.#count("deadLettered");
+        this.#host.buried(letter);
         this.#through(held);
       } else this.#forget(held);
       this.#next();

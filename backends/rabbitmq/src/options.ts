@@ -5,6 +5,7 @@ import { silentLog, systemClock, systemRandom } from "@banyan/kernel";
 import type { Clock, Log, Random } from "@banyan/kernel";
 import { nearest } from "@banyan/kernel/internal";
 import { messagingErrors } from "@banyan/messaging";
+import type { DeadLetter } from "@banyan/messaging";
 import type { Metrics } from "@banyan/telemetry";
 
 /** Paths of PEM files. */
@@ -70,6 +71,8 @@ export interface RabbitmqOptions {
   readonly log?: Log | undefined;
   /** Where it counts what only it can see. Left out: it counts nothing. */
   readonly metrics?: Metrics | undefined;
+  /** Told of each message that a subscription of this process gave up, once its letter is safe. */
+  readonly onDeadLetter?: ((letter: DeadLetter) => void) | undefined;
 }
 
 /** Where one server is. */
@@ -110,6 +113,7 @@ export interface ResolvedRabbitmqOptions {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics | undefined;
+  readonly onDeadLetter: ((letter: DeadLetter) => void) | undefined;
 }
 
 const numbers = {
@@ -139,9 +143,12 @@ export const configurable: readonly string[] = [
   ...Object.keys(numbers),
 ];
 
+/** And what only a program may give. */
+const ports = ["clock", "random", "log", "metrics", "onDeadLetter"] as const;
+
 /** @throws MESSAGING_OPTIONS_INVALID */
 export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedRabbitmqOptions {
-  assertKnown(options, [...configurable, "clock", "random", "log", "metrics"], "The RabbitMQ bus");
+  assertKnown(options, [...configurable, ...ports], "The RabbitMQ bus");
   const { clock = systemClock, random = systemRandom, log = silentLog } = options;
   const { namespace = "banyan", queueType = "quorum", priorities = false } = options;
   for (const name of texts) {
@@ -177,6 +184,7 @@ export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedR
     random,
     log,
     metrics: options.metrics,
+    onDeadLetter: options.onDeadLetter,
   });
 }
 

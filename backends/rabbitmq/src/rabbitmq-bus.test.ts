@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { systemClock } from "@banyan/kernel";
 import { BusCapability } from "@banyan/messaging";
+import type { DeadLetter } from "@banyan/messaging";
 import { busLaw, describeBus, lawFor } from "@banyan/messaging/conformance";
 import type { BusHarness } from "@banyan/messaging/conformance";
 import { findReasonToSkip, openRabbitmq, rabbitmqPrograms } from "@banyan/testbed";
@@ -20,14 +21,17 @@ let opened = 0;
 async function open(queueType: QueueType, namespace: string): Promise<BusHarness> {
   server ??= openRabbitmq();
   const { url } = await server;
+  const told: DeadLetter[] = [];
   const bus = await openRabbitmqBus({
     url,
     namespace,
     queueType,
     priorities: queueType === "classic",
+    onDeadLetter: (letter) => void told.push(letter),
   });
   return {
     bus,
+    told,
     nowMs: () => systemClock.monotonicMs(),
     advance: (ms) => systemClock.sleep(ms),
     patience: 10,

@@ -27,7 +27,7 @@ import type {
   SubscribeSpec,
   Subscription,
 } from "@banyan/messaging";
-import { drainDefaultMs } from "@banyan/messaging/internal";
+import { drainDefaultMs, letterTeller } from "@banyan/messaging/internal";
 import type { BusWheel, Timed } from "@banyan/messaging/internal";
 import { Admission } from "./admission.ts";
 import { Base } from "./base.ts";
@@ -325,6 +325,7 @@ class RabbitmqBus implements Bus {
       members: this.#members,
       groups: this.#desk,
       bufferMax: this.#options.bufferMax,
+      buried: letterTeller(this.#options.onDeadLetter, log),
       connection: () => this.#consuming.connection,
       connected: () => this.#connection(),
       assertTaking: () => this.#assertTaking(),

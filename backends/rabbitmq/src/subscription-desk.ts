@@ -41,6 +41,7 @@ export interface SubscriptionDeskPorts {
   readonly outbound: Outbound;
   readonly waits: Waits;
   readonly counters: SubscriptionHost["counters"];
+  readonly buried: (letter: DeadLetter) => void;
   readonly registry: Registry;
   readonly admission: Admission;
   readonly members: Members;
@@ -64,6 +65,7 @@ export class SubscriptionDesk implements SubscriptionHost {
   readonly outbound: Outbound;
   readonly waits: Waits;
   readonly counters: SubscriptionHost["counters"];
+  readonly buried: (letter: DeadLetter) => void;
   readonly #ports: SubscriptionDeskPorts;
   readonly #ids: IdSource;
   readonly #open = new Set<BrokerSubscription>();
@@ -79,6 +81,7 @@ export class SubscriptionDesk implements SubscriptionHost {
     this.outbound = ports.outbound;
     this.waits = ports.waits;
     this.counters = ports.counters;
+    this.buried = ports.buried;
     this.#ids = createIdSource(ports.clock, ports.random);
   }
 

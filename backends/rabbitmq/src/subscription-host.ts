@@ -37,6 +37,8 @@ export interface SubscriptionHost {
   /** Declares the queues of a subscription and says what to consume. */
   prepare(subscription: OpenSubscription, connection: ChannelModel): Promise<readonly Source[]>;
   letterOf(subscription: OpenSubscription, held: HeldDelivery, burial: Burial): DeadLetter;
+  /** One of its messages is safe among the dead. */
+  readonly buried: (letter: DeadLetter) => void;
   /** The queue of its dead letters is not there: makes it. */
   declareLetters(subscription: OpenSubscription): Promise<void>;
   /** Of the members of an ordered group it is the one that the partition is to go to. */

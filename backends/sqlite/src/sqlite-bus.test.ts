@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { after, describe, test } from "node:test";
 import { silentLog } from "@banyan/kernel";
-import type { Bus, Delivery, OutgoingMessage } from "@banyan/messaging";
+import type { Bus, DeadLetter, Delivery, OutgoingMessage } from "@banyan/messaging";
 import {
   describeBus,
   findBrokenChecks,
@@ -28,6 +28,7 @@ const capabilities = [...localBusCapabilities];
  */
 class Bench {
   readonly clock = new FakeClock();
+  readonly told: DeadLetter[] = [];
   readonly #folder: TemporaryDirectory;
   #underWay = 0;
 
@@ -42,7 +43,8 @@ class Bench {
   async openBus(): Promise<Bus> {
     const file = this.#watched(await openSqliteFile({ path: this.path }));
     const journal = await openSqliteJournal({ file, log: silentLog, clock: this.clock });
-    return openLocalBus({ name: "sqlite", journal, clock: this.clock });
+    const onDeadLetter = (letter: DeadLetter): void => void this.told.push(letter);
+    return openLocalBus({ name: "sqlite", journal, clock: this.clock, onDeadLetter });
   }
 
   async advance(ms: number): Promise<void> {
@@ -108,6 +110,7 @@ async function harnessOn(bench: Bench, wrap: (honest: Bus) => Bus): Promise<BusH
   const honest = await bench.working(bench.openBus());
   return {
     bus: wrap(honest),
+    told: bench.told,
     nowMs: () => bench.clock.monotonicMs(),
     wallMs: () => bench.clock.nowMs(),
     advance: (ms) => bench.advance(ms),

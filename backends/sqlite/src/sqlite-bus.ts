@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import type { Clock, Log, Random } from "@banyan/kernel";
 import { silentLog } from "@banyan/kernel";
-import type { Bus, BusProvider } from "@banyan/messaging";
+import type { Bus, BusProvider, DeadLetter } from "@banyan/messaging";
 import { localBusCapabilities, openLocalBus } from "@banyan/messaging/internal";
 import type { LocalBusOptions } from "@banyan/messaging/internal";
 import type { Metrics } from "@banyan/telemetry";
@@ -27,6 +27,8 @@ export interface SqliteBusOptions {
   readonly log?: Log | undefined;
   /** Where commits are counted. Default: nowhere. */
   readonly metrics?: Metrics | undefined;
+  /** Told of each dead letter once it is kept. */
+  readonly onDeadLetter?: ((letter: DeadLetter) => void) | undefined;
   /** Of the bus; the defaults are those of a bus with a journal. */
   readonly options?: LocalBusOptions | Readonly<Record<string, unknown>> | undefined;
 }
@@ -38,11 +40,12 @@ export interface SqliteBusOptions {
  *   SQLITE_FILE_CORRUPT, SQLITE_FILE_BUSY, SQLITE_READ_ONLY, SQLITE_SCHEMA_NEWER
  */
 export async function openSqliteBus(options: SqliteBusOptions): Promise<Bus> {
-  const { file: path, clock, random, log = silentLog, metrics } = options;
+  const { file: path, clock, random, log = silentLog, metrics, onDeadLetter } = options;
   const file = await openSqliteFile({ path, clock, log, metrics });
   const journal = await openSqliteJournal({ file, log, clock });
   try {
-    return openLocalBus({ name: NAME, journal, clock, random, log, options: options.options });
+    const ports = { name: NAME, journal, clock, random, log, onDeadLetter };
+    return openLocalBus({ ...ports, options: options.options });
   } catch (error) {
     await journal.close();
     throw error;

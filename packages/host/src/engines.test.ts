@@ -12,6 +12,7 @@ import { openEngines } from "./engines.ts";
 import type { NodeEngines } from "./engines.ts";
 import { nodeContract } from "./node-contract.ts";
 import { openNode } from "./node.ts";
+import { NewsPost } from "./news-post.ts";
 import { StateNews } from "./state-news.ts";
 import { resolveNodeOptions } from "./options.ts";
 import { flagsOf } from "./sample-node.test.ts";
@@ -81,8 +82,9 @@ async function enginesOf(kept: Kept, disposables: AsyncDisposableStack): Promise
       node: "test",
       clock: systemClock,
       random: systemRandom,
-      log: createRecordingLog(),
+      post: new NewsPost(createRecordingLog()),
     }),
+    onDeadLetter: () => undefined,
     telemetry: { clock: systemClock, metrics: undefined, tracer: undefined },
   });
 }

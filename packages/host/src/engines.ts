@@ -11,7 +11,7 @@ import type {
   StoreSpec,
 } from "@banyan/kernel";
 import { sectionValue, toBanyanError } from "@banyan/kernel/internal";
-import type { Bus, OutgoingMessage } from "@banyan/messaging";
+import type { Bus, DeadLetter, OutgoingMessage } from "@banyan/messaging";
 import type { OutboxRelay } from "@banyan/messaging/internal";
 import { openLocks, openStore } from "@banyan/state";
 import type { CommitRider, StateEngine } from "@banyan/state";
@@ -92,6 +92,8 @@ export interface OpenEnginesOptions {
   readonly log: Log;
   readonly telemetry: Instruments;
   readonly news: StateNews;
+  /** Told of each dead letter of a bus. */
+  readonly onDeadLetter: (bus: string, letter: DeadLetter) => void;
   /** Told of an engine whose server is not there; it is opened when `state` has it. */
   readonly onWaiting?: ((engine: string) => void) | undefined;
   /** Ends the wait for a server that is not there. */
@@ -375,6 +377,7 @@ async function openBus(name: string, options: OpenEnginesOptions): Promise<Bus> 
       random,
       log: log.child({ engine: name }),
       metrics,
+      onDeadLetter: (letter) => options.onDeadLetter(name, letter),
       options: settingsOf(setup, name),
     })
     .catch((cause: unknown) => {

@@ -6,6 +6,8 @@
 import { t } from "@banyan/kernel";
 import type { Static } from "@banyan/kernel";
 import type { ConfigSection } from "@banyan/kernel/internal";
+import { faultEventsSchema } from "./fault-config.ts";
+import type { FaultEventsConfig } from "./fault-config.ts";
 import { stateSchema } from "./state-config.ts";
 import type { StateConfig } from "./state-config.ts";
 import { telemetrySchema } from "./telemetry-config.ts";
@@ -237,6 +239,7 @@ export interface NodeConfig {
   readonly limits: Static<typeof limitsSchema>;
   readonly outbox: Static<typeof outboxSchema>;
   readonly state: StateConfig;
+  readonly faultEvents: FaultEventsConfig;
   readonly telemetry: TelemetryConfig;
   readonly discover: readonly string[];
 }
@@ -255,6 +258,7 @@ export const nodeSections: readonly ConfigSection[] = [
   { path: ["limits"], envPrefix: "BANYAN_LIMITS", schema: limitsSchema },
   { path: ["outbox"], envPrefix: "BANYAN_OUTBOX", schema: outboxSchema },
   { path: ["state"], envPrefix: "BANYAN_STATE", schema: stateSchema },
+  { path: ["faultEvents"], envPrefix: "BANYAN_FAULT_EVENTS", schema: faultEventsSchema },
   { path: ["telemetry"], envPrefix: "BANYAN_TELEMETRY", schema: telemetrySchema },
   { path: ["discover"], envPrefix: "BANYAN_DISCOVER", schema: discoverSchema },
 ];

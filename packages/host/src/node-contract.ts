@@ -75,6 +75,37 @@ export const nodeContract = defineContract("node", {
         suppressed: t.Integer({ description: "Failures like it since the last event." }),
       }),
     },
+    callFailed: {
+      summary:
+        "A call failed by a fault of the service; told once a minute for each operation and code.",
+      durability: "ephemeral",
+      payload: t.Object({
+        node: t.String({ description: "Id of the node it failed in." }),
+        service: t.String(),
+        operation: t.String({ description: "Full name: greeter.greet." }),
+        code: t.String({ description: "What the caller was told: INTERNAL." }),
+        kind: t.String(),
+        traceId: t.String({ description: "Finds the lines of the log, which say why." }),
+        suppressed: t.Integer({ description: "Failures like it since the last event." }),
+      }),
+    },
+    messageBuried: {
+      summary:
+        "A subscription gave a message up; told once a minute for each subscription, reason and code.",
+      durability: "ephemeral",
+      payload: t.Object({
+        node: t.String({ description: "Id of the node that gave it up." }),
+        bus: t.String({ description: "Name of the engine." }),
+        subscription: t.String(),
+        topic: t.String(),
+        reason: t.String({ description: "Why: retries-exhausted." }),
+        code: t.String({ description: "Of the last error." }),
+        attempts: t.Integer(),
+        deadLetterId: t.String({ description: "As banyan events dead-letters list shows it." }),
+        messageId: t.String(),
+        suppressed: t.Integer({ description: "Dead letters like it since the last event." }),
+      }),
+    },
     entriesChanged: {
       summary: "Entries of a store changed, where configuration asks to be told.",
       durability: "ephemeral",

@@ -36,7 +36,7 @@ type Answer<K extends "services" | "describe"> = Awaited<
 export function defineNodeService(node: NodeView): ServiceDefinition {
   return defineService(nodeContract, ({ clock, publish }) => ({
     // Not before: what cannot be delivered yet is not worth a start that fails.
-    start: () => node.news.begin(publish),
+    start: () => node.newsPost.begin(publish),
     operations: {
       async services() {
         const { id, version, url, directory, startedAtMs } = node;

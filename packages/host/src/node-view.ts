@@ -7,7 +7,7 @@ import type { NodeLog } from "./node-log.ts";
 import type { NodeTelemetry } from "./node-telemetry.ts";
 import type { ServiceInstance } from "./service-instance.ts";
 import type { NodeSetup } from "./setup.ts";
-import type { StateNews } from "./state-news.ts";
+import type { NewsPost } from "./news-post.ts";
 
 /** What the parts of a node are told about it. */
 export interface NodeView {
@@ -21,7 +21,7 @@ export interface NodeView {
   readonly engines: NodeEngines | undefined;
   readonly directory: string | undefined;
   readonly telemetry: NodeTelemetry;
-  readonly news: StateNews;
+  readonly newsPost: NewsPost;
   /** The log that the node made itself; `undefined` where the program handed one in. */
   readonly ownLog: NodeLog["own"];
   readonly clock: Clock;

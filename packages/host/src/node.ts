@@ -59,6 +59,8 @@ import {
   registerOutboxMetrics,
 } from "./telemetry-metrics.ts";
 import { within } from "./within.ts";
+import { FaultNews } from "./fault-news.ts";
+import { NewsPost } from "./news-post.ts";
 import { StateNews } from "./state-news.ts";
 import { createWaitingRoom } from "./waiting-room.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
@@ -112,7 +114,9 @@ class RunningNode implements Node, NodeView {
   readonly setup: NodeSetup;
   readonly startedAtMs: number;
   readonly telemetry: NodeTelemetry;
+  readonly newsPost: NewsPost;
   readonly news: StateNews;
+  readonly #faultNews: FaultNews;
   readonly #watching: RunningTelemetry;
   readonly #options: ResolvedNodeOptions;
   readonly #disposables = new AsyncDisposableStack();
@@ -146,8 +150,10 @@ class RunningNode implements Node, NodeView {
       log: this.#log,
     });
     this.telemetry = this.#watching;
-    const { state } = setup.config;
-    this.news = new StateNews({ config: state, node: this.id, clock, random, log: this.#log });
+    this.newsPost = new NewsPost(this.#log);
+    const telling = { node: this.id, clock, random, post: this.newsPost };
+    this.news = new StateNews({ config: setup.config.state, ...telling });
+    this.#faultNews = new FaultNews({ config: setup.config.faultEvents, ...telling });
     this.#mesh = createLocalMesh({ validation: setup.config.limits.localValidation });
     this.#tasks = new TaskGroup({
       onFailure: (error, service) => this.#log.error("background work failed", { service, error }),
@@ -214,6 +220,7 @@ class RunningNode implements Node, NodeView {
       log: this.#log,
       telemetry: this.telemetry,
       news: this.news,
+      onDeadLetter: (bus, letter) => this.#faultNews.messageBuried(bus, letter),
       signal,
       onWaiting(engine) {
         waitedFor.add(engine);
@@ -263,6 +270,7 @@ class RunningNode implements Node, NodeView {
       random,
       log: this.#log,
       observer: this.telemetry.callObserver(() => runtime.inFlight),
+      onFault: (call, failure) => this.#faultNews.callFailed(call, failure),
       authenticator: createAdminAuthenticator(token),
       authorizer: createLocalAuthorizer({ everybodyIsOperator: http.authentication === "off" }),
       idempotency: createIdempotencyLedger({

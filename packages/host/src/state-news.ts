@@ -2,20 +2,18 @@
  * What a node tells about its stores, over the bus of ephemeral events: that an engine failed one
  * of them, and, where configuration asks for it, which entries changed.
  *
- * What it owns: when each failure was told last. What may interrupt it: nothing; whatever goes
- * wrong with telling is logged once and fails nobody.
- *
  * N1. The same store, operation and kind of error is told once in a window; what was left out is
  *     counted into the next event.
  * N2. What a caller did wrong, and a conflict, is no failure of an engine.
  * N3. Nothing is told before the node serves, and nothing of the node's own stores but failures.
  */
 
-import type { BanyanError, Clock, ErrorKind, Log, Random, ServiceTools } from "@banyan/kernel";
+import type { BanyanError, Clock, ErrorKind, Random } from "@banyan/kernel";
 import { scopeNameOf } from "@banyan/state/internal";
 import type { StoreChange } from "@banyan/state/internal";
 import type { StoreName } from "@banyan/state";
-import type { nodeContract } from "./node-contract.ts";
+import { ToldOnce } from "./news-post.ts";
+import type { NewsPost } from "./news-post.ts";
 import type { StateConfig } from "./state-config.ts";
 
 export interface StateNewsOptions {
@@ -24,7 +22,7 @@ export interface StateNewsOptions {
   readonly node: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
+  readonly post: NewsPost;
 }
 
 /** Where an operation failed. */
@@ -32,14 +30,6 @@ export interface FailurePlace {
   readonly service: string;
   readonly store: string;
   readonly engine: string;
-}
-
-/** How the node's own events are published. */
-export type PublishNews = ServiceTools<typeof nodeContract>["publish"];
-
-interface Told {
-  untilMs: number;
-  suppressed: number;
 }
 
 /** The engine's doing; `unknown` is a write whose reply was lost. */
@@ -51,20 +41,17 @@ const failures: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
   "resource_exhausted",
   "deadline_exceeded",
 ]);
-/** Combinations remembered at once; beyond it the oldest is told anew. */
-const TOLD_MAX = 10_000;
 /** Keys named in one event. */
 const KEYS_MAX = 100;
 
 export class StateNews {
   readonly #options: StateNewsOptions;
-  readonly #told = new Map<string, Told>();
+  readonly #told: ToldOnce;
   readonly #all: ReadonlySet<string>;
-  #publish: PublishNews | undefined = undefined;
-  #hasFailed = false;
 
   constructor(options: StateNewsOptions) {
     this.#options = options;
+    this.#told = new ToldOnce(options.clock, options.config.failureEvents.windowMs);
     this.#all = new Set(options.config.changeEvents.stores);
   }
 
@@ -72,11 +59,6 @@ export class StateNews {
   get tellsChanges(): boolean {
     const { stores, ratio } = this.#options.config.changeEvents;
     return stores.length > 0 && ratio > 0;
-  }
-
-  /** From now on there is somebody to publish. */
-  begin(publish: PublishNews): void {
-    this.#publish = publish;
   }
 
   /** Told of every operation of a store that failed; `undefined` where that is switched off. */
@@ -94,7 +76,7 @@ export class StateNews {
   }
 
   changed({ scope, name, operation, keys }: StoreChange): void {
-    const { config, random, node } = this.#options;
+    const { config, random, node, post } = this.#options;
     if (config.changeEvents.ratio < 1 && random.next() >= config.changeEvents.ratio) return;
     const service = serviceOf(scope);
     const named = keys.slice(0, KEYS_MAX);
@@ -107,36 +89,17 @@ export class StateNews {
       keys: named,
       more: keys.length - named.length,
     };
-    this.#tell((publish) => publish("entriesChanged", payload));
+    post.tell((publish) => publish("entriesChanged", payload));
   }
 
   #failed(place: FailurePlace, operation: string, { kind, code }: BanyanError): void {
     // An author's function may throw whatever it wants: that is no failure of the engine.
     if (!failures.has(kind) || !code.startsWith("STATE_")) return;
-    const { clock, config, node } = this.#options;
-    const id = JSON.stringify([place.service, place.store, operation, kind]);
-    const now = clock.monotonicMs();
-    const known = this.#told.get(id);
-    if (known !== undefined && now < known.untilMs) {
-      known.suppressed += 1;
-      return;
-    }
-    const untilMs = now + config.failureEvents.windowMs;
-    this.#told.delete(id);
-    this.#told.set(id, { untilMs, suppressed: 0 });
-    const [oldest] = this.#told.keys();
-    if (this.#told.size > TOLD_MAX && oldest !== undefined) this.#told.delete(oldest);
-    const suppressed = known?.suppressed ?? 0;
+    const { node, post } = this.#options;
+    const suppressed = this.#told.take(place.service, place.store, operation, kind);
+    if (suppressed === undefined) return;
     const payload = { node, ...place, operation, kind, code, suppressed };
-    this.#tell((publish) => publish("storeFailed", payload));
-  }
-
-  #tell(send: (publish: PublishNews) => Promise<unknown>): void {
-    if (this.#publish === undefined) return;
-    send(this.#publish).catch((error: unknown) => {
-      if (!this.#hasFailed) this.#options.log.warn("an event about a store was lost", { error });
-      this.#hasFailed = true;
-    });
+    post.tell((publish) => publish("storeFailed", payload));
   }
 }
 

@@ -40,6 +40,7 @@ describe("the memory bus", () => {
       const bus = openMemoryBus({ clock });
       const harness = {
         bus,
+        told: [],
         nowMs: () => clock.monotonicMs(),
         advance: (ms: number) => clock.advance(ms),
       };

@@ -10,6 +10,7 @@ export { Fifo } from "./fifo.ts";
 export { HeldDelivery } from "./held-delivery.ts";
 export type { BusWheel, HeldOwner, Timed } from "./held-delivery.ts";
 export { KeyLanes } from "./key-lanes.ts";
+export { letterTeller } from "./letter-teller.ts";
 export { checkMessage, isOver } from "./message-check.ts";
 export type { MessageChecks } from "./message-check.ts";
 export type {

@@ -49,6 +49,7 @@ import {
   resolveLocalBusOptions,
   resolveSubscribeSpec,
 } from "./options.ts";
+import { letterTeller } from "./letter-teller.ts";
 import type { LocalBusOptions, ResolvedLocalBusOptions, ResolvedSubscribeSpec } from "./options.ts";
 import { OneByOne } from "./one-by-one.ts";
 import { Parcel } from "./parcel.ts";
@@ -66,6 +67,8 @@ export interface LocalBusPorts {
   readonly random?: Random | undefined;
   readonly log?: Log | undefined;
   readonly options?: LocalBusOptions | Readonly<Record<string, unknown>> | undefined;
+  /** Told of each dead letter once it is kept. */
+  readonly onDeadLetter?: ((letter: DeadLetter) => void) | undefined;
   /** Where an option is not given. Default: `memoryDefaults`, with a journal `journalDefaults`. */
   readonly defaults?: ResolvedLocalBusOptions | undefined;
 }
@@ -112,6 +115,7 @@ class LocalBus implements Bus, QueueHost {
   readonly #intake: Intake;
   readonly #groups = new Map<string, DeliveryQueue>();
   readonly #letters: LetterKeep;
+  readonly #tellLetter: (letter: DeadLetter) => void;
   readonly #waker: JournalWaker | undefined;
   readonly #sweep: RetentionSweep;
   /** By group (I2). */
@@ -138,6 +142,7 @@ class LocalBus implements Bus, QueueHost {
     this.wheel = new TimingWheel<Timed>(this.clock, (timed) => timed.onDue());
     this.#intake = new Intake(this);
     this.#letters = this.#openLetters();
+    this.#tellLetter = letterTeller(ports.onDeadLetter, this.log);
     this.#waker = this.#openWaker();
     this.#sweep = new RetentionSweep({
       clock: this.clock,
@@ -262,7 +267,9 @@ class LocalBus implements Bus, QueueHost {
   }
 
   keepLetter(letter: DeadLetter, from: JournalPlace | undefined): Promise<void> | undefined {
-    return this.#letters.keep(letter, from);
+    const kept = this.#letters.keep(letter, from);
+    if (kept === undefined) this.#tellLetter(letter);
+    return kept?.then(() => this.#tellLetter(letter));
   }
 
   expired(queue: DeliveryQueue, count: number): void {

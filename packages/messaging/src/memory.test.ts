@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { kernelErrors } from "@banyan/kernel/internal";
 import { FakeClock } from "@banyan/testbed";
-import type { Bus, DeliveryHandler, OutgoingMessage, SubscribeSpec } from "./bus.ts";
+import type { Bus, DeadLetter, DeliveryHandler, OutgoingMessage, SubscribeSpec } from "./bus.ts";
 import { describeBus } from "./conformance.ts";
 import { localBusCapabilities } from "./local-bus.ts";
 import { openMemoryBus } from "./memory.ts";
@@ -12,8 +12,11 @@ describeBus({
   capabilities: [...localBusCapabilities],
   open: async () => {
     const clock = new FakeClock();
+    const told: DeadLetter[] = [];
+    const onDeadLetter = (letter: DeadLetter): void => void told.push(letter);
     return {
-      bus: openMemoryBus({ clock }),
+      bus: openMemoryBus({ clock, onDeadLetter }),
+      told,
       nowMs: () => clock.monotonicMs(),
       wallMs: () => clock.nowMs(),
       advance: (ms) => clock.advance(ms),

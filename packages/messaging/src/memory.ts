@@ -4,7 +4,7 @@
  */
 
 import type { Clock, Log, Random } from "@banyan/kernel";
-import type { Bus } from "./bus.ts";
+import type { Bus, DeadLetter } from "./bus.ts";
 import { localBusCapabilities, openLocalBus } from "./local-bus.ts";
 import type { LocalBusOptions } from "./options.ts";
 import type { BusProvider } from "./provider.ts";
@@ -13,6 +13,8 @@ export interface MemoryBusPorts {
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
   readonly log?: Log | undefined;
+  /** Told of each dead letter. */
+  readonly onDeadLetter?: ((letter: DeadLetter) => void) | undefined;
   readonly options?: LocalBusOptions | Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -26,6 +28,6 @@ export const memoryBus: BusProvider = Object.freeze({
   name: "memory",
   durability: "ephemeral",
   capabilities: localBusCapabilities,
-  openBus: async ({ clock, random, log, options }) =>
-    openMemoryBus({ clock, random, log, options }),
+  openBus: async ({ clock, random, log, onDeadLetter, options }) =>
+    openMemoryBus({ clock, random, log, onDeadLetter, options }),
 } satisfies BusProvider);

@@ -2,7 +2,7 @@
 
 import type { Clock, Log, Random } from "@banyan/kernel";
 import type { Metrics } from "@banyan/telemetry";
-import type { Bus, BusCapability, BusDurability } from "./bus.ts";
+import type { Bus, BusCapability, BusDurability, DeadLetter } from "./bus.ts";
 
 export interface BusOpenOptions {
   /** Data directory of the node; a bus without files ignores it. */
@@ -12,6 +12,8 @@ export interface BusOpenOptions {
   readonly log?: Log | undefined;
   /** Where it counts what only it can see. Left out: it counts nothing. */
   readonly metrics?: Metrics | undefined;
+  /** Told of each message that a subscription of this bus gave up, once its letter is kept. */
+  readonly onDeadLetter?: ((letter: DeadLetter) => void) | undefined;
   /** The engine's own options, as configuration gave them; it refuses what it does not know. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
 }

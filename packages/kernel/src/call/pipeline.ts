@@ -286,6 +286,7 @@ export class OperationRunner {
       // After an abort the caller was answered already; the fault is still ours.
       const message = abortReason === undefined ? "operation failed" : "operation failed late";
       this.#faults.write(() => call.log, message, { failure, error });
+      this.#runtime.faulted(call, failure);
     }
     return abortReason ?? failure;
   }

@@ -32,6 +32,8 @@ export interface CallRuntimeOptions {
   readonly authorizer?: Authorizer | undefined;
   /** Left out: handlers see idempotency keys, but nothing is recorded. */
   readonly idempotency?: IdempotencyLedger | undefined;
+  /** Told of each call that failed by a fault of ours, as the log is. */
+  readonly onFault?: ((call: CallContext, failure: BanyanError) => void) | undefined;
   /** Deadline of a call whose operation and caller name none. Default 30 000 ms. */
   readonly defaultTimeoutMs?: number;
   /** Handlers at once in the node. Default 10 000: a bound on memory, not on speed. */
@@ -46,6 +48,7 @@ export class CallRuntime {
   readonly authenticator: Authenticator | undefined;
   readonly authorizer: Authorizer | undefined;
   readonly idempotency: IdempotencyLedger | undefined;
+  readonly #onFault: CallRuntimeOptions["onFault"];
   readonly defaultTimeoutMs: number;
   readonly inFlightMax: number;
   readonly wheel: TimingWheel<CallContext>;
@@ -64,6 +67,7 @@ export class CallRuntime {
     this.authenticator = options.authenticator;
     this.authorizer = options.authorizer;
     this.idempotency = options.idempotency;
+    this.#onFault = options.onFault;
     this.defaultTimeoutMs = options.defaultTimeoutMs ?? 30_000;
     this.inFlightMax = options.inFlightMax ?? 10_000;
     this.wheel = new TimingWheel<CallContext>(this.clock, (call) =>
@@ -107,9 +111,16 @@ export class CallRuntime {
     try {
       this.observer.ended(call, error, this.clock.monotonicMs() - call.startedMs);
     } catch (fault) {
-      // Who watches must not break what is watched.
-      if (!this.#observerFailed) this.log.error("watching calls failed", { error: fault });
-      this.#observerFailed = true;
+      this.#watchingFailed(fault);
+    }
+  }
+
+  /** Tells of a fault of ours. */
+  faulted(call: CallContext, failure: BanyanError): void {
+    try {
+      this.#onFault?.(call, failure);
+    } catch (fault) {
+      this.#watchingFailed(fault);
     }
   }
 
@@ -151,6 +162,12 @@ export class CallRuntime {
 
   close(): void {
     this.wheel.close();
+  }
+
+  /** Who watches must not break what is watched. */
+  #watchingFailed(fault: unknown): void {
+    if (!this.#observerFailed) this.log.error("watching calls failed", { error: fault });
+    this.#observerFailed = true;
   }
 
   cancelled(reason: unknown): BanyanError {

@@ -1,6 +1,7 @@
 /** What becomes of dead letters. */
 
 import assert from "node:assert/strict";
+import type { DeadLetter } from "../bus.ts";
 import { deadLetter } from "../failure.ts";
 import type { BusCheck } from "./law-check.ts";
 import { idsOf } from "./law-check.ts";
@@ -54,6 +55,26 @@ export const deadLetterLaw: readonly BusCheck[] = [
       assert.equal(await law.soon(deadLetters.get(first.id)), undefined);
       assert.deepEqual(idsOf(await law.deadLettersOf(name)), [second.id]);
       assert.equal(await law.soon(deadLetters.discard([first.id])), 0);
+    },
+  },
+  {
+    name: "whoever opened the bus is told of each dead letter once, and of no failure before",
+    async run(law) {
+      const name = law.name("group");
+      await law.subscribe({ name, retriesMax: 1 }, () => {
+        throw new Error("not today");
+      });
+      const messages = law.messages(3);
+      await law.soon(law.bus.publish(messages));
+      const letters = await law.dead(name, 3);
+      await law.until("they are told", () => law.told.length >= 3);
+      await law.quiet();
+      const asKept = (letter: DeadLetter): unknown => {
+        const { id, subscription, message, attempts, reason, error, deadAtMs } = letter;
+        return [id, subscription, message.id, message.body, attempts, reason, error, deadAtMs];
+      };
+      const byId = (one: DeadLetter, other: DeadLetter): number => (one.id < other.id ? -1 : 1);
+      assert.deepEqual(law.told.toSorted(byId).map(asKept), letters.toSorted(byId).map(asKept));
     },
   },
   {

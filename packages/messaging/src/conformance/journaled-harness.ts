@@ -1,7 +1,7 @@
 /** A local bus with a test journal, as a harness of the law: the bus that liars are made of. */
 
 import type { Clock } from "@banyan/kernel";
-import type { Bus } from "../bus.ts";
+import type { Bus, DeadLetter } from "../bus.ts";
 import { openLocalBus } from "../local-bus.ts";
 import type { BusHarness } from "./law-check.ts";
 import type { TestDisk } from "./test-journal.ts";
@@ -17,9 +17,13 @@ export function openJournaled(
   clock: MovableClock,
   wrap: (bus: Bus) => Bus = (bus) => bus,
 ): BusHarness {
-  const bus = wrap(openLocalBus({ name: "journaled", journal: disk.open(), clock }));
+  const told: DeadLetter[] = [];
+  const onDeadLetter = (letter: DeadLetter): void => void told.push(letter);
+  const journal = disk.open();
+  const bus = wrap(openLocalBus({ name: "journaled", journal, clock, onDeadLetter }));
   return {
     bus,
+    told,
     nowMs: () => clock.monotonicMs(),
     wallMs: () => clock.nowMs(),
     advance: (ms) => clock.advance(ms),

@@ -18,6 +18,8 @@ import type {
 /** A freshly opened bus with the time it lives in. */
 export interface BusHarness {
   readonly bus: Bus;
+  /** The dead letters it was told of: `onDeadLetter` of whatever opened the bus. */
+  readonly told: readonly DeadLetter[];
   /**
    * Of a durable bus: closes this one and opens another on what it kept. Left out where nothing
    * outlives the bus.
@@ -106,6 +108,10 @@ export class LawRun {
 
   get bus(): Bus {
     return this.#harness.bus;
+  }
+
+  get told(): readonly DeadLetter[] {
+    return this.#harness.told;
   }
 
   /** The same bus in its next run. */

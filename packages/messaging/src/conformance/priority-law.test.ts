@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FakeClock } from "@banyan/testbed";
 import { BusCapability } from "../bus.ts";
-import type { Bus, OutgoingMessage } from "../bus.ts";
+import type { Bus, DeadLetter, OutgoingMessage } from "../bus.ts";
 import { findBrokenChecks } from "../conformance.ts";
 import { list, lyingBus } from "../liars/lying-bus.ts";
 import { checkMessage } from "../message-check.ts";
@@ -41,8 +41,11 @@ function prioritised(honest: Bus, sort: Sort): Bus {
 function subjectOf(sort: Sort, wrap: (bus: Bus) => Bus = (bus) => bus): BusSubject {
   const open = async (): Promise<BusHarness> => {
     const clock = new FakeClock();
+    const told: DeadLetter[] = [];
+    const onDeadLetter = (letter: DeadLetter): void => void told.push(letter);
     return {
-      bus: wrap(prioritised(openMemoryBus({ clock }), sort)),
+      bus: wrap(prioritised(openMemoryBus({ clock, onDeadLetter }), sort)),
+      told,
       nowMs: () => clock.monotonicMs(),
       wallMs: () => clock.nowMs(),
       advance: (ms) => clock.advance(ms),

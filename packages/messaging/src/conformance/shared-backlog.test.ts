@@ -100,6 +100,7 @@ describe("the patience of a harness", () => {
     return new LawRun(
       {
         bus: openMemoryBus({ clock }),
+        told: [],
         nowMs: () => clock.monotonicMs(),
         advance: (ms) => clock.advance(ms),
         patience,
