@@ -93,17 +93,23 @@ function errorText(error: DeadLetter["error"]): string {
   try {
     return JSON.stringify(error);
   } catch {
-    const { kind, code, message } = error;
-    return JSON.stringify({ kind, code, message });
+    const { kind, code, message, stack } = error;
+    return JSON.stringify({ kind, code, message, stack });
   }
 }
 
 function errorOf(text: string): DeadLetter["error"] {
   const error = parsed(text)?.value;
   if (isRecord(error)) {
-    const { kind, code, message, details } = error;
+    const { kind, code, message, details, stack } = error;
     if (isErrorKind(kind) && typeof code === "string" && typeof message === "string") {
-      return { kind, code, message, ...(isRecord(details) ? { details } : {}) };
+      return {
+        kind,
+        code,
+        message,
+        ...(isRecord(details) ? { details } : {}),
+        ...(typeof stack === "string" ? { stack } : {}),
+      };
     }
   }
   return { kind: "data_loss", code: "SQLITE_FILE_CORRUPT", message: text };

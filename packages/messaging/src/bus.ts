@@ -234,6 +234,8 @@ export interface DeadLetter {
     readonly code: string;
     readonly message: string;
     readonly details?: Readonly<Record<string, unknown>>;
+    /** Where it was thrown, a place a line, then its causes; at most 2000 characters. */
+    readonly stack?: string;
   };
   readonly deadAtMs: number;
 }

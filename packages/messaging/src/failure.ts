@@ -36,15 +36,44 @@ export function isFinal(error: unknown): boolean {
 }
 
 const messageLengthMax = 1000;
+const stackLengthMax = 2000;
+const causesMax = 5;
 
 /** The error as a dead letter keeps it: an operator must see what really happened. */
 export function describeFailure(error: unknown): DeadLetter["error"] {
+  const stack = stackOf(error);
+  const where = stack === "" ? {} : { stack };
   if (isBanyanError(error)) {
     const { kind, code, message, details } = error;
     const text = message.slice(0, messageLengthMax);
-    return { kind, code, message: text, ...(details === undefined ? {} : { details }) };
+    return { kind, code, message: text, ...(details === undefined ? {} : { details }), ...where };
   }
-  return { kind: "internal", code: "INTERNAL", message: textOf(error).slice(0, messageLengthMax) };
+  const text = textOf(error).slice(0, messageLengthMax);
+  return { kind: "internal", code: "INTERNAL", message: text, ...where };
+}
+
+/** The places it passed through, then those of its causes, each under what it says. */
+function stackOf(error: unknown): string {
+  const lines: string[] = [];
+  try {
+    let at = error;
+    for (let depth = 0; at instanceof Error && depth <= causesMax; depth += 1) {
+      if (depth > 0) lines.push(`caused by ${textOf(at)}`);
+      lines.push(...framesOf(at));
+      at = at.cause;
+    }
+  } catch {
+    // A getter of its own threw: what was read so far is kept.
+  }
+  return lines.join("\n").slice(0, stackLengthMax);
+}
+
+function framesOf({ stack }: Error): readonly string[] {
+  if (typeof stack !== "string") return [];
+  return stack
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith("at "));
 }
 
 /** Anything can be thrown, also what has no text; that must not cost the message its letter. */

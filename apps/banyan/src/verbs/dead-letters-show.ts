@@ -35,6 +35,11 @@ export async function run(command: Command): Promise<void> {
     terminal.print(`\n${terminal.style("faint", "ERROR DETAILS")}`);
     terminal.print(prettyJson(answer["errorDetails"]));
   }
+  const stack = textOf(answer["errorStack"]);
+  if (stack !== "") {
+    const lines = stack.split("\n").map((line) => `  ${oneLine(line)}`);
+    terminal.print(`\n${terminal.style("faint", "STACK")}\n${lines.join("\n")}`);
+  }
   if (headers.length > 0) {
     const rows = headers.map(([name, value]) => [oneLine(name), oneLine(textOf(value))]);
     terminal.print(`\n${terminal.style("faint", "HEADERS")}\n${textTable(rows, "  ")}`);

@@ -33,6 +33,7 @@ export function deadLetterHandlers(node: NodeView): Handlers {
           headers: headerTexts(message.headers),
           body: message.body,
           ...(error.details === undefined ? {} : { errorDetails: error.details }),
+          ...(error.stack === undefined ? {} : { errorStack: error.stack }),
         };
       }
       throw unknownLetter(id);

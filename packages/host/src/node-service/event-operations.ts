@@ -143,6 +143,7 @@ const deadLetterOperations = {
       headers: t.Record(t.String(), t.String()),
       body: t.Unknown(),
       errorDetails: t.Optional(t.Unknown()),
+      errorStack: t.Optional(t.String({ description: "Where it was thrown, a place a line." })),
     }),
   },
   redrive: {
