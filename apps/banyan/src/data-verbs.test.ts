@@ -294,6 +294,7 @@ describe("state and events of a running node", { concurrency: 2 }, () => {
     const id = String(letter?.["id"]);
     assert.match((await run(project, ...dead, "list")).stdout, /taster\.onFilled +pantry\.filled/);
     const shown = await run(project, ...dead, "show", id);
+    assert.match(shown.stdout, /^STACK\n {2}at /m);
     assert.match(shown.stdout, /It is mouldy|INTERNAL/);
     assert.match(shown.stdout, /"jar": "bad"/);
     const doctor = await run(project, "doctor");
