@@ -42,7 +42,10 @@ export type EventHandlers = Readonly<
 export interface SubscribeHandlersOptions {
   /** One for all events, or one for durable and one for ephemeral ones. */
   readonly bus: Bus | EventBuses;
-  /** Deadlines (its `defaultTimeoutMs`), limits and telemetry of the handlers' calls. */
+  /**
+   * Limits and telemetry of the handlers' calls, and their deadline (its `defaultTimeoutMs`) where
+   * a subscription names none.
+   */
   readonly runtime: CallRuntime;
 }
 
@@ -98,7 +101,7 @@ function subscribeOne(wiring: Wiring, options: SubscribeHandlersOptions): Promis
   const { runtime } = options;
   const identity = `${contract.name}.${name}`;
   const decode = createEventReader(spec.contract, spec.event);
-  const timeoutMs = runtime.defaultTimeoutMs;
+  const { deadlineMs: timeoutMs = runtime.defaultTimeoutMs } = spec;
   const declared = spec.contract.spec.events?.[spec.event];
   const event = declared === undefined ? undefined : eventSpecOf(declared);
   const bus = busOf(options.bus, event?.durability);
@@ -117,6 +120,9 @@ function subscribeOne(wiring: Wiring, options: SubscribeHandlersOptions): Promis
       delivery: spec.delivery,
       concurrency: spec.concurrency,
       retriesMax: spec.retriesMax,
+      backoff: spec.backoff,
+      bufferMax: spec.bufferMax,
+      retentionMs: spec.retentionMs,
       ordered: event?.orderedBy !== undefined,
       leaseMs: Math.min(timeoutMs + leaseMarginMs, leaseMaxMs),
       decode,
