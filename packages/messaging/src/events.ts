@@ -8,7 +8,14 @@
  *     with the retry of its own event.
  */
 
-import type { AnyContract, BanyanError, Call, Principal, SubscriptionSpec } from "@banyan/kernel";
+import type {
+  AnyContract,
+  BanyanError,
+  Call,
+  EventDelivery,
+  Principal,
+  SubscriptionSpec,
+} from "@banyan/kernel";
 import {
   CallContext,
   eventSpecOf,
@@ -26,6 +33,7 @@ import type {
 import { parseTraceparent } from "@banyan/telemetry";
 import type { Bus, CloseOptions, Delivery, Subscription } from "./bus.ts";
 import { messagingErrors } from "./errors.ts";
+import { ownHeaders } from "./event-headers.ts";
 import { busOf } from "./event-buses.ts";
 import type { EventBuses } from "./event-buses.ts";
 import { createEventReader } from "./event-reader.ts";
@@ -175,6 +183,7 @@ class HandledDelivery implements CallInit, Abortable, SpanShape {
   readonly #delivery: Delivery;
   readonly #runtime: CallRuntime;
   #trace: CallInit["trace"] | null = null;
+  #seen: EventDelivery | undefined = undefined;
   #cause: unknown = undefined;
   #isEnded = false;
   #isFailed = false;
@@ -196,6 +205,23 @@ class HandledDelivery implements CallInit, Abortable, SpanShape {
       this.#trace = parseTraceparent(traceparent, tracestate);
     }
     return this.#trace;
+  }
+
+  /** What the handler sees of it, made only if it looks. */
+  get delivery(): EventDelivery {
+    if (this.#seen === undefined) {
+      const { message, attempt, subscription } = this.#delivery;
+      const { topic, headers, priority = 0 } = message;
+      const { correlationId } = headers;
+      const own = ownHeaders(headers);
+      const seen = { subscription, topic, attempt, correlationId, headers: own, priority };
+      this.#seen = Object.freeze(seen);
+    }
+    return this.#seen;
+  }
+
+  get correlationId(): string | undefined {
+    return this.#delivery.message.headers.correlationId;
   }
 
   /** How its span is described: by itself. */
