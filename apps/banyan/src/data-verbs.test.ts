@@ -97,6 +97,11 @@ describe("state and events of a running node", { concurrency: 2 }, () => {
     assert.match(stdout, /^node\.inbox .*read only$/m);
   });
 
+  test("a subscription is described with what it asks for", async () => {
+    const { stdout } = await run(project, "describe", "taster");
+    assert.match(stdout, /^ +onFilled +pantry\.filled +group +concurrency 16, retriesMax 0$/m);
+  });
+
   test("entries are counted where it is asked for", async () => {
     await run(project, "state", "set", "pantry.totals", "a", "1");
     await run(project, "state", "set", "pantry.totals", "b", "2");

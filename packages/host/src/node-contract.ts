@@ -56,6 +56,26 @@ const operationRow = t.Object({
   example: t.Optional(t.Unknown({ description: "A request that fits the schema." })),
 });
 
+/** What the contract asks for; nodes from before a service could say it leave the rest out. */
+const subscriptionRow = t.Object({
+  name: t.String(),
+  topic: t.String(),
+  delivery: t.String(),
+  concurrency: t.Optional(t.Integer({ description: "Handlers at once in one node." })),
+  retriesMax: t.Optional(t.Integer()),
+  backoff: t.Optional(
+    t.Object({
+      initialMs: t.Optional(t.Number()),
+      maxMs: t.Optional(t.Number()),
+      factor: t.Optional(t.Number()),
+      jitter: t.Optional(t.String()),
+    }),
+  ),
+  deadlineMs: t.Optional(t.Integer({ description: "Left out: the node's default timeout." })),
+  retentionMs: t.Optional(t.Integer({ description: "Left out: without end." })),
+  bufferMax: t.Optional(t.Integer({ description: "Left out: as the bus has it." })),
+});
+
 export const nodeContract = defineContract("node", {
   summary: "What runs in this node, how it is configured, and what it keeps.",
   version: "1.0.0",
@@ -178,9 +198,7 @@ export const nodeContract = defineContract("node", {
               payload: schemaDocument,
             }),
           ),
-          subscriptions: t.Array(
-            t.Object({ name: t.String(), topic: t.String(), delivery: t.String() }),
-          ),
+          subscriptions: t.Array(subscriptionRow),
           extensionPoints: t.Array(
             t.Object({ name: t.String(), kind: t.String(), summary: t.String() }),
           ),

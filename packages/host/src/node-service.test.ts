@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { defineContract, defineService, t } from "@banyan/kernel";
+import { defineContract, defineService, on, t } from "@banyan/kernel";
 import { temporaryDirectory } from "@banyan/testbed";
 import { z } from "zod";
 import { adminTokenFile } from "./authority.ts";
@@ -63,6 +63,33 @@ describe("The node's own service", () => {
     for (const { service: name } of [{ service: "sample" }, { service: "node" }]) {
       assert.ok(await client.describe({ service: name }));
     }
+  });
+
+  test("describes a subscription with what it asks for", async () => {
+    const asked = {
+      concurrency: 2,
+      retriesMax: 9,
+      backoff: { initialMs: 1000, maxMs: 60_000 },
+      deadlineMs: 90_000,
+      retentionMs: 3_600_000,
+      bufferMax: 50,
+    };
+    const listener = defineContract("listener", {
+      summary: "Listens.",
+      version: "1.0.0",
+      subscriptions: { plain: on(sample, "greeted"), other: on(sample, "greeted", asked) },
+    });
+    const handlers = { plain: () => undefined, other: () => undefined };
+    await using node = await openNode({
+      services: [defineSample(), defineService(listener, () => ({ subscriptions: handlers }))],
+      inMemory: true,
+    });
+    const { service } = await node.client(nodeContract).describe({ service: "listener" });
+    const head = { topic: "sample.greeted", delivery: "group" };
+    assert.deepEqual(service.subscriptions, [
+      { name: "plain", ...head, concurrency: 16, retriesMax: 5 },
+      { name: "other", ...head, ...asked },
+    ]);
   });
 
   test("answers a name that is not there with the nearest one", async () => {

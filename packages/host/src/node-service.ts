@@ -155,11 +155,13 @@ function serviceDescription(contract: AnyContract): Answer<"describe">["service"
       const topic = `${contract.name}.${name}`;
       return { name, topic, durability, payload: toJsonSchema(payload, "input") };
     }),
-    subscriptions: Object.entries(spec.subscriptions ?? {}).map(([name, each]) => ({
-      name,
-      topic: `${each.contract.name}.${each.event}`,
-      delivery: each.delivery,
-    })),
+    subscriptions: Object.entries(spec.subscriptions ?? {}).map(
+      ([name, { contract: publisher, event, ...each }]) => ({
+        name,
+        topic: `${publisher.name}.${event}`,
+        ...each,
+      }),
+    ),
     extensionPoints: Object.entries(spec.extensionPoints ?? {}).map(([name, point]) => ({
       name,
       kind: point.kind,

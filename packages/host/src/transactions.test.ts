@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { defineContract, defineService, extend, on, t } from "@banyan/kernel";
-import type { ServiceDefinition, ServiceTools } from "@banyan/kernel";
+import type { EventDelivery, ServiceDefinition, ServiceTools } from "@banyan/kernel";
 import { memoryBus, openMemoryBus } from "@banyan/messaging";
 import { memoryState } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
@@ -47,11 +47,14 @@ interface World extends AsyncDisposable {
   readonly tools: ServiceTools<typeof shop>;
   readonly heard: string[];
   readonly listened: string[];
+  /** How the clerk's events came. */
+  readonly deliveries: (EventDelivery | undefined)[];
 }
 
 async function openShop(): Promise<World> {
   const heard: string[] = [];
   const listened: string[] = [];
+  const deliveries: (EventDelivery | undefined)[] = [];
   let tools: ServiceTools<typeof shop> | undefined;
   const node = await openNode({
     services: [
@@ -60,7 +63,12 @@ async function openShop(): Promise<World> {
         return {};
       }),
       defineService(clerk, () => ({
-        subscriptions: { orders: ({ order }) => void heard.push(order) },
+        subscriptions: {
+          orders: ({ order }, { delivery }) => {
+            heard.push(order);
+            deliveries.push(delivery);
+          },
+        },
         extensions: { seen: ({ order }) => void listened.push(order) },
       })),
     ],
@@ -68,7 +76,7 @@ async function openShop(): Promise<World> {
     config: noHttp,
   });
   assert(tools !== undefined);
-  return { node, tools, heard, listened, [Symbol.asyncDispose]: () => node.close() };
+  return { node, tools, heard, listened, deliveries, [Symbol.asyncDispose]: () => node.close() };
 }
 
 describe("A service's transaction", () => {
@@ -91,6 +99,38 @@ describe("A service's transaction", () => {
     assert.deepEqual(listened, ["1"]);
     await eventually(() => heard.length > 0);
     assert.deepEqual(heard, ["1"]);
+  });
+
+  test("sends what its event is given beside the payload", async () => {
+    await using world = await openShop();
+    const { tools, heard, deliveries } = world;
+    const headers = { "tenant-id": "7" };
+    await tools.transaction((tx) => {
+      tx.publish("placed", { order: "1" }, { headers, correlationId: "visit 7" });
+    });
+    await eventually(() => heard.length > 0);
+    assert.deepEqual(deliveries, [
+      {
+        subscription: "clerk.orders",
+        topic: "shop.placed",
+        attempt: 1,
+        correlationId: "visit 7",
+        headers,
+        priority: 0,
+      },
+    ]);
+    const refused = [
+      [{ headers: { source: "me" } }, "EVENT_INVALID"],
+      [{ priority: 5 }, "MESSAGING_CAPABILITY_MISSING"],
+    ] as const;
+    for (const [options, code] of refused) {
+      const transacting = tools.transaction((tx) => {
+        tx.stores.orders.set("2", { item: "apple" });
+        tx.publish("placed", { order: "2" }, options);
+      });
+      await assert.rejects(transacting, { code });
+    }
+    assert.equal(await tools.stores.orders.get("2"), undefined);
   });
 
   test("that throws writes nothing and tells nobody", async () => {

@@ -64,7 +64,13 @@ export { defineErrors } from "./errors/catalogue.ts";
 export type { ErrorCatalogue, ErrorSpec, ErrorTable } from "./errors/catalogue.ts";
 export { ErrorKind, errorKinds } from "./errors/kinds.ts";
 
-export type { EventOf, Published, PublishOptions, StagedPublishOptions } from "./ports/event.ts";
+export type {
+  EventDelivery,
+  EventOf,
+  Published,
+  PublishOptions,
+  StagedPublishOptions,
+} from "./ports/event.ts";
 export type {
   DeleteOptions,
   Entry,

@@ -88,6 +88,8 @@ export interface Message {
   readonly headers: MessageHeaders;
   /** Capability `ordered`: messages with the same key are handled in order. */
   readonly orderingKey?: string | undefined;
+  /** Capability `priority`: a whole number, 0 … 9, higher first. Default 0. */
+  readonly priority?: number | undefined;
 }
 
 export interface OutgoingMessage extends Message {
@@ -100,8 +102,6 @@ export interface OutgoingMessage extends Message {
    * never.
    */
   readonly expiresAtMs?: number | undefined;
-  /** Capability `priority`: a whole number, 0 … 9, higher first. Default 0. */
-  readonly priority?: number | undefined;
 }
 
 /**

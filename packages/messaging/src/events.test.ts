@@ -1,41 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { currentCall, defineContract, on, t } from "@banyan/kernel";
-import type { AnyContract, Call } from "@banyan/kernel";
+import type { AnyContract, Call, EventDelivery, SubscribeOptions } from "@banyan/kernel";
 import { CallContext, CallRuntime, runInCall } from "@banyan/kernel/internal";
 import { FakeClock } from "@banyan/testbed";
-import type { Message } from "./bus.ts";
+import type { Bus, DeliveryHandler, SubscribeSpec } from "./bus.ts";
+import { greeter, openWorld, scribe } from "./event-world.test.ts";
 import { subscribeHandlers } from "./events.ts";
-import type { EventHandlers } from "./events.ts";
+import { lyingBus } from "./liars/lying-bus.ts";
 import { openMemoryBus } from "./memory.ts";
 import { createPublisher } from "./publisher.ts";
-
-const greeter = defineContract("greeter", {
-  summary: "Greets.",
-  version: "1.0.0",
-  events: {
-    greeted: t.Object({ name: t.String({ minLength: 1 }), count: t.Integer() }),
-    parted: {
-      payload: t.Object({ who: t.String(), mood: t.String() }),
-      version: 3,
-      upgrade: {
-        1: (old: unknown) => ({ who: nameOf(old) }),
-        2: (old: unknown) => Object.assign(Object(old), { mood: "calm" }),
-      },
-    },
-    lined: { payload: t.Object({ lane: t.String() }), orderedBy: "/lane" },
-  },
-});
-
-function nameOf(old: unknown): unknown {
-  return typeof old === "object" && old !== null && "name" in old ? old.name : undefined;
-}
-
-const scribe = defineContract("scribe", {
-  summary: "Writes greetings down.",
-  version: "1.0.0",
-  subscriptions: { greetings: on(greeter, "greeted", { retriesMax: 2, concurrency: 3 }) },
-});
 
 const mourner = defineContract("mourner", {
   summary: "Writes partings down.",
@@ -43,149 +17,24 @@ const mourner = defineContract("mourner", {
   subscriptions: { partings: on(greeter, "parted", { delivery: "broadcast" }) },
 });
 
-/** A bus on a fake clock with one service's handlers on it. */
-async function openWorld(contract: AnyContract, handlers: EventHandlers) {
-  const clock = new FakeClock();
-  const bus = openMemoryBus({ clock });
-  const runtime = new CallRuntime({ clock });
-  const wired = await subscribeHandlers(contract, handlers, { bus, runtime });
-  const publisher = createPublisher(greeter, bus, { clock });
-  return { clock, bus, runtime, wired, publisher };
+/** The scribe, with a subscription that differs. */
+function askingFor(options: SubscribeOptions): AnyContract {
+  return defineContract("scribe", {
+    summary: "Writes greetings down.",
+    version: "1.0.0",
+    subscriptions: { greetings: on(greeter, "greeted", options) },
+  });
 }
 
-/** What a raw subscriber of the topic sees. */
-async function watch(world: { bus: ReturnType<typeof openMemoryBus> }, topic: string) {
-  const seen: Message[] = [];
-  await world.bus.subscribe({ name: "test.watch", topic, delivery: "broadcast" }, (delivery) => {
-    seen.push(delivery.message);
+/** Notes what is subscribed. */
+function recording(honest: Bus, specs: SubscribeSpec[]): Bus {
+  return lyingBus(honest, {
+    subscribe: (spec, handler) => {
+      specs.push(spec);
+      return honest.subscribe(spec, handler);
+    },
   });
-  return seen;
 }
-
-describe("a publisher", () => {
-  test("puts eventId and timestamp beside the payload's fields and repeats them", async () => {
-    const world = await openWorld(scribe, { greetings: () => undefined });
-    const seen = await watch(world, "greeter.greeted");
-    const { eventId } = await world.publisher.publish("greeted", { name: "Ada", count: 1 });
-    await world.clock.settle();
-    assert.deepEqual(seen, [
-      {
-        id: eventId,
-        topic: "greeter.greeted",
-        timestampMs: Date.UTC(2025, 0, 1),
-        body: { name: "Ada", count: 1, eventId, timestamp: "2025-01-01T00:00:00.000Z" },
-        headers: { source: "greeter", schemaVersion: "1" },
-        orderingKey: undefined,
-      },
-    ]);
-    assert.match(eventId, /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
-    await world.bus.close();
-  });
-
-  test("refuses what its contract does not declare, naming the place", async () => {
-    const world = await openWorld(scribe, { greetings: () => undefined });
-    const seen = await watch(world, "greeter.greeted");
-    const wrong: unknown[] = [{ name: "", count: 1 }, { name: "Ada" }, { name: 7, count: 1 }, 5];
-    for (const payload of wrong) {
-      // Wrong on purpose: what the compiler would refuse.
-      const publishing = world.publisher.publish("greeted", payload as never);
-      await assert.rejects(publishing, { code: "EVENT_INVALID" });
-    }
-    await assert.rejects(world.publisher.publish("greetd" as never, {} as never), {
-      code: "EVENT_INVALID",
-      message: /did you mean "greeted"/,
-    });
-    await world.clock.settle();
-    assert.deepEqual(seen, []);
-    await world.bus.close();
-  });
-
-  test("publishes under the id it is given, if that is a UUID", async () => {
-    const world = await openWorld(scribe, { greetings: () => undefined });
-    const eventId = "0197A0B0-0000-7000-8000-000000000001";
-    const payload = { name: "Ada", count: 1 };
-    const published = await world.publisher.publish("greeted", payload, { eventId });
-    assert.equal(published.eventId, eventId.toLowerCase());
-    assert.equal(published.timestamp, "2025-01-01T00:00:00.000Z", "the one its receivers see");
-    await assert.rejects(world.publisher.publish("greeted", payload, { eventId: "x" }), {
-      code: "EVENT_INVALID",
-    });
-    await world.bus.close();
-  });
-
-  test("passes on what is asked of the bus, and the correlation id as a header", async () => {
-    const world = await openWorld(scribe, { greetings: () => undefined });
-    const seen = await watch(world, "greeter.greeted");
-    const payload = { name: "Ada", count: 1 };
-    const { publisher, bus } = world;
-    await publisher.publish("greeted", payload, {
-      correlationId: "visit 7",
-      mandatory: true,
-      mode: "enqueue",
-      expiresAtMs: world.clock.nowMs() + 1000,
-    });
-    await publisher.publish("greeted", payload, { expiresAtMs: world.clock.nowMs() });
-    await world.clock.settle();
-    assert.deepEqual(
-      seen.map(({ headers }) => headers),
-      [{ source: "greeter", schemaVersion: "1", correlationId: "visit 7" }],
-    );
-    assert.equal((await bus.status()).expired, 1);
-    const wrong = publisher.publish("greeted", payload, { expiresAtMs: Number.NaN });
-    await assert.rejects(wrong, { code: "MESSAGING_MESSAGE_INVALID" });
-    const alone = openMemoryBus();
-    const unheard = createPublisher(greeter, alone).publish("greeted", payload, {
-      mandatory: true,
-    });
-    await assert.rejects(unheard, { code: "MESSAGING_UNROUTED" });
-    await Promise.all([bus.close(), alone.close()]);
-  });
-
-  test("carries the trace and the principal of the call it is used in", async () => {
-    const world = await openWorld(scribe, { greetings: () => undefined });
-    const seen = await watch(world, "greeter.greeted");
-    const target = { service: "greeter", name: "greeter.greet", timeoutMs: 1000 };
-    const call = new CallContext(target, world.runtime, {
-      mode: "trusted",
-      principal: { kind: "account", id: "42" },
-    });
-    await runInCall(call, () => world.publisher.publish("greeted", { name: "Ada", count: 1 }));
-    await world.clock.settle();
-    const { traceId, spanId } = call.trace;
-    assert.deepEqual(seen[0]?.headers, {
-      source: "greeter",
-      schemaVersion: "1",
-      principal: "account:42",
-      traceparent: `00-${traceId}-${spanId}-02`,
-    });
-    await world.bus.close();
-  });
-
-  test("names the ordering key of an ordered event", async () => {
-    const world = await openWorld(scribe, { greetings: () => undefined });
-    const seen = await watch(world, "greeter.lined");
-    await world.publisher.publish("lined", { lane: "left" });
-    await world.clock.settle();
-    assert.equal(seen[0]?.orderingKey, "left");
-    await world.bus.close();
-  });
-
-  test("refuses a contract whose payload has a field of ours", () => {
-    const clashing = {
-      name: "clash",
-      layer: "L4",
-      spec: {
-        summary: "Clashes.",
-        version: "1.0.0",
-        events: { made: t.Object({ eventId: t.String() }) },
-      },
-    } as const;
-    assert.throws(() => createPublisher(clashing, openMemoryBus()), {
-      code: "CONTRACT_INVALID",
-      message: /eventId/,
-    });
-  });
-});
 
 describe("a subscribed handler", () => {
   test("gets the event in a call of its own that goes on with the publisher's trace", async () => {
@@ -235,6 +84,149 @@ describe("a subscribed handler", () => {
     assert.equal(letters[0]?.attempts, 3);
     assert.match(letters[0].error.message, /no paper/);
     assert.equal(world.runtime.inFlight, 0);
+    await world.bus.close();
+  });
+
+  test("ends by the deadline of its subscription, and its lease comes after it", async () => {
+    const signals: AbortSignal[] = [];
+    const specs: SubscribeSpec[] = [];
+    const world = await openWorld(
+      askingFor({ deadlineMs: 2000, backoff: { initialMs: 0 } }),
+      {
+        greetings: (_event: unknown, call: Call) => {
+          assert.equal(call.remainingMs(), 2000);
+          signals.push(call.signal);
+          return signals.length === 1 ? new Promise<void>(() => undefined) : undefined;
+        },
+      },
+      (honest) => recording(honest, specs),
+    );
+    assert.equal(specs[0]?.leaseMs, 7000);
+    await world.publisher.publish("greeted", { name: "Ada", count: 1 });
+    await world.clock.advance(1900);
+    assert.deepEqual([signals.length, signals[0]?.aborted], [1, false]);
+    await world.clock.advance(200);
+    assert.deepEqual([signals.length, signals[0]?.aborted], [2, true]);
+    await world.bus.close();
+  });
+
+  test("waits between its attempts as its subscription says", async () => {
+    const attempts: (number | undefined)[] = [];
+    const backoff = { initialMs: 60_000, maxMs: 100_000, factor: 3, jitter: "none" } as const;
+    const world = await openWorld(askingFor({ backoff }), {
+      greetings: (_event: unknown, { delivery }: Call) => {
+        attempts.push(delivery?.attempt);
+        throw new Error("no paper");
+      },
+    });
+    await world.publisher.publish("greeted", { name: "Ada", count: 1 });
+    const seen: number[] = [];
+    for (const ms of [59_000, 2000, 97_000, 3000]) {
+      await world.clock.advance(ms);
+      seen.push(attempts.length);
+    }
+    assert.deepEqual(seen, [1, 2, 2, 3]);
+    assert.deepEqual(attempts, [1, 2, 3]);
+    await world.bus.close({ drainMs: 0 });
+  });
+
+  test("leaves no more to wait than its subscription says, nor longer", async () => {
+    const specs: SubscribeSpec[] = [];
+    const asked = { bufferMax: 1, retentionMs: 5000 };
+    const world = await openWorld(askingFor(asked), { greetings: () => undefined }, (honest) =>
+      recording(honest, specs),
+    );
+    assert.deepEqual([specs[0]?.bufferMax, specs[0]?.retentionMs], [1, 5000]);
+    await world.wired.close();
+    const payload = { name: "Ada", count: 1 };
+    await world.publisher.publish("greeted", payload);
+    const second = world.publisher.publish("greeted", payload, { mode: "enqueue" });
+    await assert.rejects(second, { code: "MESSAGING_BUFFER_FULL" });
+    await world.clock.advance(120_000);
+    assert.equal((await world.bus.status()).expired, 1);
+    await world.bus.close();
+  });
+
+  test("sees how its event came, and the publisher's own headers only", async () => {
+    const seen: (EventDelivery | undefined)[] = [];
+    const world = await openWorld(scribe, {
+      greetings: (_event: unknown, { delivery }: Call) => {
+        seen.push(delivery);
+        if (seen.length === 1) throw new Error("no paper");
+      },
+    });
+    const headers = { "tenant-id": "7" };
+    await world.publisher.publish(
+      "greeted",
+      { name: "Ada", count: 1 },
+      { headers, correlationId: "visit 7" },
+    );
+    await world.clock.advance(1000);
+    const expected = {
+      subscription: "scribe.greetings",
+      topic: "greeter.greeted",
+      correlationId: "visit 7",
+      headers,
+      priority: 0,
+    };
+    assert.deepEqual(seen, [
+      { attempt: 1, ...expected },
+      { attempt: 2, ...expected },
+    ]);
+    assert(seen.every((each) => Object.isFrozen(each) && Object.isFrozen(each?.headers)));
+    await world.bus.close();
+  });
+
+  test("sees its delivery as often as it looks, also in a span, and other calls none", async () => {
+    const given: DeliveryHandler[] = [];
+    const seen: unknown[] = [];
+    const world = await openWorld(
+      scribe,
+      {
+        greetings: (_event: unknown, call: Call) => {
+          const init = { mode: "trusted", principal: call.principal } as const;
+          const parent = call as CallContext;
+          const inner = { ...init, parent };
+          const span = { service: "scribe", name: "find", timeoutMs: 1000, kind: "span" } as const;
+          const other = { service: "library", name: "library.find", timeoutMs: 1000 };
+          seen.push(call.delivery, call.delivery);
+          seen.push(new CallContext(span, world.runtime, inner).delivery);
+          seen.push(new CallContext(other, world.runtime, inner).delivery);
+        },
+      },
+      (honest) =>
+        lyingBus(honest, {
+          subscribe: (spec, handler) => {
+            given.push(handler);
+            return honest.subscribe(spec, handler);
+          },
+        }),
+    );
+    // As a bus with priorities would deliver it.
+    await given[0]?.({
+      message: {
+        id: "1",
+        topic: "greeter.greeted",
+        timestampMs: 0,
+        body: {},
+        priority: 7,
+        headers: { source: "greeter" },
+      },
+      attempt: 3,
+      subscription: "scribe.greetings",
+      signal: new AbortController().signal,
+    });
+    const [first, again, inSpan, elsewhere] = seen;
+    assert.deepEqual(first, {
+      subscription: "scribe.greetings",
+      topic: "greeter.greeted",
+      attempt: 3,
+      correlationId: undefined,
+      headers: {},
+      priority: 7,
+    });
+    assert(first === again && first === inSpan);
+    assert.equal(elsewhere, undefined);
     await world.bus.close();
   });
 
@@ -289,6 +281,63 @@ describe("a subscribed handler", () => {
     await world.clock.settle();
     assert.equal(isHandled, true);
     await world.bus.close();
+  });
+});
+
+describe("a correlation id", () => {
+  const archive = defineContract("archive", {
+    summary: "Keeps what was written.",
+    version: "1.0.0",
+    events: { kept: t.Object({ name: t.String() }) },
+    subscriptions: { greetings: on(greeter, "greeted") },
+  });
+  const museum = defineContract("museum", {
+    summary: "Shows what is kept.",
+    version: "1.0.0",
+    subscriptions: { kept: on(archive, "kept") },
+  });
+
+  /** What the museum is told while the archive handles a greeting by `work`. */
+  async function passedOn(
+    work: (keep: (correlationId?: string) => Promise<unknown>, call: CallContext) => unknown,
+    correlationId?: string,
+  ): Promise<unknown[]> {
+    const seen: unknown[] = [];
+    const world = await openWorld(archive, {
+      // What handlers get is a call context.
+      greetings: (_event: unknown, call: Call) => work(keep, call as CallContext) as Promise<void>,
+    });
+    const publisher = createPublisher(archive, world.bus, { clock: world.clock });
+    const keep = (own?: string): Promise<unknown> =>
+      publisher.publish("kept", { name: "Ada" }, { correlationId: own });
+    const { bus, runtime } = world;
+    const shown = (_event: unknown, { delivery }: Call) => void seen.push(delivery?.correlationId);
+    await subscribeHandlers(museum, { kept: shown }, { bus, runtime });
+    await world.publisher.publish("greeted", { name: "Ada", count: 1 }, { correlationId });
+    await world.clock.settle();
+    await bus.close();
+    return seen;
+  }
+
+  test("goes from an event to those that are published while it is handled", async () => {
+    assert.deepEqual(await passedOn((keep) => keep(), "visit 7"), ["visit 7"]);
+    assert.deepEqual(await passedOn((keep) => keep()), [undefined]);
+  });
+
+  test("goes through the calls below the handler too", async () => {
+    const clock = new FakeClock();
+    const runtime = new CallRuntime({ clock });
+    const target = { service: "archive", name: "archive.keep", timeoutMs: 1000 };
+    const seen = await passedOn((keep, parent) => {
+      const init = { mode: "trusted", principal: parent.principal, parent } as const;
+      const inner = new CallContext(target, runtime, init);
+      return runInCall(new CallContext(target, runtime, { ...init, parent: inner }), keep);
+    }, "visit 7");
+    assert.deepEqual(seen, ["visit 7"]);
+  });
+
+  test("is another one where the publisher says so", async () => {
+    assert.deepEqual(await passedOn((keep) => keep("visit 8"), "visit 7"), ["visit 8"]);
   });
 });
 

@@ -8,7 +8,14 @@
  *     with the retry of its own event.
  */
 
-import type { AnyContract, BanyanError, Call, Principal, SubscriptionSpec } from "@banyan/kernel";
+import type {
+  AnyContract,
+  BanyanError,
+  Call,
+  EventDelivery,
+  Principal,
+  SubscriptionSpec,
+} from "@banyan/kernel";
 import {
   CallContext,
   eventSpecOf,
@@ -26,6 +33,7 @@ import type {
 import { parseTraceparent } from "@banyan/telemetry";
 import type { Bus, CloseOptions, Delivery, Subscription } from "./bus.ts";
 import { messagingErrors } from "./errors.ts";
+import { ownHeaders } from "./event-headers.ts";
 import { busOf } from "./event-buses.ts";
 import type { EventBuses } from "./event-buses.ts";
 import { createEventReader } from "./event-reader.ts";
@@ -42,7 +50,10 @@ export type EventHandlers = Readonly<
 export interface SubscribeHandlersOptions {
   /** One for all events, or one for durable and one for ephemeral ones. */
   readonly bus: Bus | EventBuses;
-  /** Deadlines (its `defaultTimeoutMs`), limits and telemetry of the handlers' calls. */
+  /**
+   * Limits and telemetry of the handlers' calls, and their deadline (its `defaultTimeoutMs`) where
+   * a subscription names none.
+   */
   readonly runtime: CallRuntime;
 }
 
@@ -98,7 +109,7 @@ function subscribeOne(wiring: Wiring, options: SubscribeHandlersOptions): Promis
   const { runtime } = options;
   const identity = `${contract.name}.${name}`;
   const decode = createEventReader(spec.contract, spec.event);
-  const timeoutMs = runtime.defaultTimeoutMs;
+  const { deadlineMs: timeoutMs = runtime.defaultTimeoutMs } = spec;
   const declared = spec.contract.spec.events?.[spec.event];
   const event = declared === undefined ? undefined : eventSpecOf(declared);
   const bus = busOf(options.bus, event?.durability);
@@ -117,6 +128,9 @@ function subscribeOne(wiring: Wiring, options: SubscribeHandlersOptions): Promis
       delivery: spec.delivery,
       concurrency: spec.concurrency,
       retriesMax: spec.retriesMax,
+      backoff: spec.backoff,
+      bufferMax: spec.bufferMax,
+      retentionMs: spec.retentionMs,
       ordered: event?.orderedBy !== undefined,
       leaseMs: Math.min(timeoutMs + leaseMarginMs, leaseMaxMs),
       decode,
@@ -169,6 +183,7 @@ class HandledDelivery implements CallInit, Abortable, SpanShape {
   readonly #delivery: Delivery;
   readonly #runtime: CallRuntime;
   #trace: CallInit["trace"] | null = null;
+  #seen: EventDelivery | undefined = undefined;
   #cause: unknown = undefined;
   #isEnded = false;
   #isFailed = false;
@@ -190,6 +205,23 @@ class HandledDelivery implements CallInit, Abortable, SpanShape {
       this.#trace = parseTraceparent(traceparent, tracestate);
     }
     return this.#trace;
+  }
+
+  /** What the handler sees of it, made only if it looks. */
+  get delivery(): EventDelivery {
+    if (this.#seen === undefined) {
+      const { message, attempt, subscription } = this.#delivery;
+      const { topic, headers, priority = 0 } = message;
+      const { correlationId } = headers;
+      const own = ownHeaders(headers);
+      const seen = { subscription, topic, attempt, correlationId, headers: own, priority };
+      this.#seen = Object.freeze(seen);
+    }
+    return this.#seen;
+  }
+
+  get correlationId(): string | undefined {
+    return this.#delivery.message.headers.correlationId;
   }
 
   /** How its span is described: by itself. */

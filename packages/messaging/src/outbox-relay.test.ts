@@ -7,6 +7,7 @@ import { openMemoryEngine } from "@banyan/state";
 import type { EngineOutbox } from "@banyan/state";
 import { createRecordingLog, FakeClock } from "@banyan/testbed";
 import fc from "fast-check";
+import { BusCapability } from "./bus.ts";
 import type { Bus, BusPublishOptions, OutgoingMessage } from "./bus.ts";
 import { messagingErrors } from "./errors.ts";
 import { lyingBus } from "./liars/lying-bus.ts";
@@ -28,6 +29,8 @@ class World {
   readonly taken: string[] = [];
   /** What the bus does instead of taking everything; it throws what it does not take. */
   onPublish: Publish = () => undefined;
+  /** What the bus offers besides. */
+  readonly offers: BusCapability[] = [];
 
   get outbox(): EngineOutbox {
     return this.engine.outbox ?? assert.fail("the memory engine has an outbox");
@@ -61,8 +64,10 @@ class World {
   }
 
   #bus(): Bus {
-    const { clock } = this;
-    return lyingBus(openMemoryBus({ clock }), {
+    const { clock, offers } = this;
+    const honest = openMemoryBus({ clock });
+    return lyingBus(honest, {
+      capabilities: new Set([...honest.capabilities, ...offers]),
       publish: async (given, how = {}) => {
         const messages = [given].flat();
         try {
@@ -102,15 +107,17 @@ test("what was committed reaches the bus in the order of the commits, and is rem
   await relay.close({ drainMs: 0 });
 });
 
-test("a message arrives as it was staged, with its key, delay and headers", async () => {
+test("a message arrives as it was staged, with its key, delay, priority and headers", async () => {
   const world = new World();
+  world.offers.push(BusCapability.Priority);
   const seen: OutgoingMessage[] = [];
   world.onPublish = (messages) => void seen.push(...messages);
   const relay = world.relay("a");
   relay.start();
   const deliverAtMs = world.clock.nowMs() + 60_000;
-  const headers = { source: "shop", principal: "account:1" };
-  const sent = message("1", { headers, orderingKey: "k", deliverAtMs, body: { text: "ü\u0000" } });
+  const headers = { source: "shop", principal: "account:1", "tenant-id": "7" };
+  const more = { headers, orderingKey: "k", deliverAtMs, priority: 9 };
+  const sent = message("1", { ...more, body: { text: "ü\u0000" } });
   await world.commit(relay, sent);
   await world.settle();
   assert.deepEqual(seen, [sent]);

@@ -30,6 +30,7 @@ import type { OperationObserver } from "@banyan/telemetry/internal";
 import type { Bus, BusPublishOptions, MessageHeaders, OutgoingMessage } from "./bus.ts";
 import { busOf } from "./event-buses.ts";
 import type { EventBuses } from "./event-buses.ts";
+import { checkedHeaders } from "./event-headers.ts";
 import { delayMaxMs } from "./options.ts";
 
 export interface PublisherOptions {
@@ -94,18 +95,14 @@ export function createPublisher<C extends AnyContract>(
   const outlets = outletsOf(contract, bus);
   const isoOf = createIsoCache();
 
-  const outletOf = (event: string): Outlet => {
-    const outlet = outlets.get(event);
-    if (outlet === undefined) throw unknownEvent(contract, event);
-    return outlet;
-  };
+  const outletOf = (event: string): Outlet => found(outlets.get(event), contract, event);
   const prepare = (
     outlet: Outlet,
     payload: unknown,
     given: PublishOptions & { readonly trace?: TraceContext | undefined },
   ): PreparedEvent => {
     const { topic } = outlet;
-    const { eventId, delayMs = 0, expiresAtMs } = given;
+    const { eventId, delayMs = 0, expiresAtMs, priority } = given;
     const body = outlet.codec.parse(payload, "tolerant");
     if (!isFields(body)) throw notFields(topic);
     const id = eventId === undefined ? ids.uuid() : checkedId(eventId, topic);
@@ -118,7 +115,17 @@ export function createPublisher<C extends AnyContract>(
     const deliverAtMs = delayMs === 0 ? undefined : timestampMs + checkedDelay(delayMs, topic);
     const headers = headersOf(outlet, given);
     return {
-      message: { id, topic, timestampMs, body, headers, orderingKey, deliverAtMs, expiresAtMs },
+      message: {
+        id,
+        topic,
+        timestampMs,
+        body,
+        headers,
+        orderingKey,
+        deliverAtMs,
+        expiresAtMs,
+        priority,
+      },
       published: { eventId: id, timestamp },
     };
   };
@@ -190,13 +197,16 @@ interface HeaderInit {
   /** Of the publish itself, where it is a span of its own. */
   readonly trace?: TraceContext | undefined;
   readonly correlationId?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-function headersOf({ headers }: Outlet, { trace: own, correlationId }: HeaderInit): MessageHeaders {
+/** @throws EVENT_INVALID */
+function headersOf({ topic, headers: fixed }: Outlet, given: HeaderInit): MessageHeaders {
   const call = currentCallContext();
-  const named =
-    correlationId === undefined ? headers : Object.freeze({ ...headers, correlationId });
-  if (call === undefined) return named;
+  const { trace: own, correlationId = call?.correlationId, headers } = given;
+  const free = headers === undefined ? fixed : { ...checkedHeaders(headers, topic), ...fixed };
+  const named = correlationId === undefined ? free : { ...free, correlationId };
+  if (call === undefined) return named === fixed ? fixed : Object.freeze(named);
   const { principal } = call;
   const trace = own ?? call.trace;
   return Object.freeze({
@@ -257,10 +267,12 @@ function checkedDelay(delayMs: number, topic: string): number {
   );
 }
 
-function unknownEvent(contract: AnyContract, event: string): Error {
+/** @throws EVENT_INVALID where the contract declares no such event */
+function found(outlet: Outlet | undefined, contract: AnyContract, event: string): Outlet {
+  if (outlet !== undefined) return outlet;
   const known = nearest(event, Object.keys(contract.spec.events ?? {}));
   const hint = known === undefined ? "" : `; did you mean "${known}"?`;
-  return kernelErrors.EVENT_INVALID(
+  throw kernelErrors.EVENT_INVALID(
     `The contract "${contract.name}" declares no event "${event}"${hint || "."}`,
   );
 }

@@ -85,9 +85,10 @@ export class QueueMember {
   /** The message as the handler gets it. @throws what `decode` throws */
   read(message: Message): Message {
     const { decode } = this.spec;
-    const { id, topic, timestampMs, headers, orderingKey } = message;
+    const { id, topic, timestampMs, headers, orderingKey, priority } = message;
     const body = decode === undefined ? copyJson(message.body) : decode(message);
-    return { id, topic, timestampMs, body, headers, orderingKey };
+    const read = { id, topic, timestampMs, body, headers, orderingKey };
+    return priority === undefined ? read : { ...read, priority };
   }
 
   /** A worker is through and can be used again. */

@@ -67,12 +67,30 @@ export function serviceText(
   );
   section("LOCKS", listed("locks", "name", "durability", "summary"));
   section("EVENTS", listed("events", "name", "topic", "durability"));
-  section("SUBSCRIPTIONS", listed("subscriptions", "name", "topic", "delivery"));
+  section(
+    "SUBSCRIPTIONS",
+    recordsOf(service["subscriptions"]).map(({ name: own, topic, delivery, ...options }) => [
+      ...[own, topic, delivery].map((each) => oneLine(textOf(each))),
+      oneLine(optionsText(options)),
+    ]),
+  );
   section("EXTENSION POINTS", listed("extensionPoints", "name", "kind", "summary"));
   section("USES", names("uses"));
   section("OPTIONAL", names("optional"));
   section("ERRORS", listed("errors", "code", "kind", "summary"));
   return parts.join("\n");
+}
+
+/** As the contract says it: `concurrency 16, backoff.initialMs 100`. */
+function optionsText(options: Readonly<Record<string, unknown>>, prefix = ""): string {
+  return Object.entries(options)
+    .map(([key, value]) => {
+      const inner = recordOf(value);
+      return inner === undefined
+        ? `${prefix}${key} ${String(value)}`
+        : optionsText(inner, `${prefix}${key}.`);
+    })
+    .join(", ");
 }
 
 interface Described {

@@ -77,6 +77,9 @@ const headersSchema = {
     principal: { type: "string" },
     traceparent: { type: "string" },
     tracestate: { type: "string" },
+    correlationId: { type: "string" },
     schemaVersion: { type: "string" },
   },
+  // The publisher's own.
+  additionalProperties: { type: "string" },
 };

@@ -89,6 +89,8 @@ describe("The operator's topics", () => {
         ["mill.ground", "durable", "memory", "/sack", ["baker.flour group"]],
         ["mill.turned", "ephemeral", "memory", undefined, ["baker.wind broadcast"]],
         ["node.storeFailed", "ephemeral", "memory", undefined, []],
+        ["node.callFailed", "ephemeral", "memory", undefined, []],
+        ["node.messageBuried", "ephemeral", "memory", undefined, []],
         ["node.entriesChanged", "ephemeral", "memory", undefined, []],
       ],
     );

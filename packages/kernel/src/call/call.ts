@@ -16,6 +16,7 @@ import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import type { BanyanError } from "../errors/banyan-error.ts";
 import { kernelErrors } from "../errors/kernel-errors.ts";
 import type { Principal } from "../ports/access.ts";
+import type { EventDelivery } from "../ports/event.ts";
 import type { Log } from "../ports/log.ts";
 import type { Waiting } from "../ports/store.ts";
 import type { Random } from "../random.ts";
@@ -38,6 +39,8 @@ export interface Call {
   readonly signal: AbortSignal;
   readonly trace: TraceContext;
   readonly idempotencyKey: string | undefined;
+  /** Of the handler of a subscription: how its event came. `undefined` for other calls. */
+  readonly delivery: EventDelivery | undefined;
   /** Writes lines that name the call and its trace. */
   readonly log: Log;
   /** Milliseconds until the deadline; `Infinity` where there is none; 0 when it is past. */
@@ -67,6 +70,9 @@ export interface CallInit {
   readonly signal?: AbortSignal | undefined;
   readonly trace?: TraceContext | undefined;
   readonly idempotencyKey?: string | undefined;
+  readonly delivery?: EventDelivery | undefined;
+  /** What the events belong to that are published in it. Default: as its parent says. */
+  readonly correlationId?: string | undefined;
   /** How its span is described. Left out: a call inside the node. */
   readonly shape?: SpanShape | undefined;
   /**
@@ -250,6 +256,15 @@ export class CallContext implements Call, WheelEntry {
 
   get idempotencyKey(): string | undefined {
     return this.#ofOperation.#init.idempotencyKey;
+  }
+
+  get delivery(): EventDelivery | undefined {
+    return this.#ofOperation.#init.delivery;
+  }
+
+  /** Of the event that it handles, or is part of the handling of: what is published inherits it. */
+  get correlationId(): string | undefined {
+    return this.#init.correlationId ?? this.#init.parent?.correlationId;
   }
 
   /** A span inside of a call is that call to everybody but the trace. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isBanyanError } from "../errors/banyan-error.ts";
 import { t } from "../schema/t.ts";
 import type { Offence } from "./check.ts";
-import { defineContract } from "./contract.ts";
+import { defineContract, on } from "./contract.ts";
 import type { OperationTree } from "./operation.ts";
 
 const head = { summary: "Keeps a desk.", version: "1.0.0" };
@@ -23,6 +23,10 @@ function offencesOf(spec: object, service = "desk"): { places: string[]; message
   return { places: [], message: "" };
 }
 
+const bell = defineContract("bell", { ...head, events: { rung: name } });
+const subscribing = (options: object): object => ({
+  subscriptions: { s: on(bell, "rung", options) },
+});
 const operation = (spec: object): object => ({ operations: { op: { summary: "Op.", ...spec } } });
 
 test("a contract that uses everything is accepted, frozen and complete", () => {
@@ -39,12 +43,30 @@ test("a contract that uses everything is accepted, frozen and complete", () => {
       page: { summary: "Page.", http: { method: "GET", path: "/desk/:id", exchange: "raw" } },
       stream: { summary: { summary: "An operation named summary in a group named stream." } },
     },
+    subscriptions: {
+      plain: on(bell, "rung"),
+      other: on(bell, "rung", {
+        retriesMax: 0,
+        backoff: { initialMs: 60_000, maxMs: 86_400_000, factor: 1, jitter: "none" },
+        deadlineMs: 86_400_000,
+        retentionMs: 1000,
+        bufferMax: 1,
+      }),
+    },
     optional: { other },
     extensionPoints: { onRing: { kind: "listener", summary: "Rings.", event: "rung" } },
     errors: { DESK_SHUT: { kind: "aborted", summary: "Shut." } },
   });
   assert.equal(contract.layer, "L2");
   assert.equal(contract.errors.DESK_SHUT("Shut.").kind, "aborted");
+  const { plain } = contract.spec.subscriptions;
+  assert.deepEqual(plain, {
+    contract: bell,
+    event: "rung",
+    delivery: "group",
+    concurrency: 16,
+    retriesMax: 5,
+  });
   assert.ok(Object.isFrozen(contract) && Object.isFrozen(contract.spec));
   assert.equal(defineContract("plain", head).layer, "L4");
 });
@@ -180,6 +202,49 @@ const wrong: readonly (readonly [title: string, spec: object, place: string])[] 
     "a payload with a field of ours",
     { events: { e: t.Object({ eventId: t.String() }) } },
     ".events.e.payload/eventId",
+  ],
+  ["a misspelt key of a subscription", subscribing({ retryMax: 1 }), ".subscriptions.s.retryMax"],
+  [
+    "handlers that never end",
+    subscribing({ deadlineMs: 86_400_001 }),
+    ".subscriptions.s.deadlineMs",
+  ],
+  ["half a handler", subscribing({ concurrency: 1.5 }), ".subscriptions.s.concurrency"],
+  ["no number of retries", subscribing({ retriesMax: Number.NaN }), ".subscriptions.s.retriesMax"],
+  ["a buffer for nothing", subscribing({ bufferMax: 0 }), ".subscriptions.s.bufferMax"],
+  ["a retention in seconds", subscribing({ retentionMs: 60 }), ".subscriptions.s.retentionMs"],
+  [
+    "a retention of a broadcast",
+    subscribing({ delivery: "broadcast", retentionMs: 60_000 }),
+    ".subscriptions.s.retentionMs",
+  ],
+  ["a delivery that is none", subscribing({ delivery: "topic" }), ".subscriptions.s.delivery"],
+  ["a backoff that is a number", subscribing({ backoff: 5 }), ".subscriptions.s.backoff"],
+  ["a backoff that is nothing", subscribing({ backoff: null }), ".subscriptions.s.backoff"],
+  [
+    "a misspelt key of a backoff",
+    subscribing({ backoff: { initial: 5 } }),
+    ".subscriptions.s.backoff.initial",
+  ],
+  [
+    "waits that become shorter",
+    subscribing({ backoff: { factor: 0.5 } }),
+    ".subscriptions.s.backoff.factor",
+  ],
+  [
+    "a first wait that the longest one cuts",
+    subscribing({ backoff: { initialMs: 60_000 } }),
+    ".subscriptions.s.backoff.initialMs",
+  ],
+  [
+    "a wait of more than a day",
+    subscribing({ backoff: { maxMs: 86_400_001 } }),
+    ".subscriptions.s.backoff.maxMs",
+  ],
+  [
+    "a jitter that is none",
+    subscribing({ backoff: { jitter: "half" } }),
+    ".subscriptions.s.backoff.jitter",
   ],
   ["a payload that is no object", { events: { e: t.String() } }, ".events.e.payload"],
   [

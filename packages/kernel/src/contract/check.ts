@@ -13,22 +13,16 @@ import { nearest } from "../schema/nearest.ts";
 import { toJsonSchema } from "../schema/standard.ts";
 import { describesObject, hasField } from "./schema-path.ts";
 import type { Schema } from "../schema/standard.ts";
+import { subscriptionOffences } from "./check-subscription.ts";
 import type { ContractSpec, EventSpec, LockSpec, StoreSpec } from "./contract-spec.ts";
 import { eventSpecOf } from "./event-spec.ts";
 import { unknownKeys } from "./known-keys.ts";
 import { isLayer } from "./layers.ts";
+import type { Offence } from "./offence.ts";
 import type { AccessRule, HttpExchange, NamedOperation, OperationSpec } from "./operation.ts";
 import { listMalformed, listOperations } from "./operation.ts";
 
-/** One broken rule. */
-export interface Offence {
-  /** Where: `greeter.operations.greet.access`. */
-  readonly place: string;
-  /** What is wrong, naming the value. */
-  readonly message: string;
-  /** What to do. */
-  readonly fix: string;
-}
+export type { Offence } from "./offence.ts";
 
 type Report = (place: string, message: string, fix: string) => void;
 
@@ -71,6 +65,11 @@ export function checkContract(name: string, spec: ContractSpec): void {
   }
   for (const [key, event] of Object.entries(spec.events ?? {})) {
     checkEvent(key, eventSpecOf(event), report);
+  }
+  for (const [key, subscription] of Object.entries(spec.subscriptions ?? {})) {
+    for (const { place, message, fix } of subscriptionOffences(subscription)) {
+      report(`subscriptions.${key}${place}`, message, fix);
+    }
   }
   for (const key of Object.keys(spec.extensionPoints ?? {})) checkPoint(key, spec, report);
   if (offences.length > 0)

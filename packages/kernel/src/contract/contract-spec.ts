@@ -3,6 +3,7 @@
 import type { TObject } from "typebox";
 import type { ErrorCatalogue, ErrorTable } from "../errors/catalogue.ts";
 import type { Schema } from "../schema/standard.ts";
+import type { BackoffOptions } from "../time/backoff.ts";
 import type { Layer } from "./layers.ts";
 import type { OperationTree } from "./operation.ts";
 
@@ -79,10 +80,27 @@ export interface SubscriptionSpec<C extends AnyContract = AnyContract, E extends
   readonly event: E;
   /** `group` (default): durable, one instance handles it. `broadcast`: every live instance does. */
   readonly delivery: "group" | "broadcast";
-  /** Handlers at once in one node. Default 16. */
+  /** Handlers at once in one node, 1 … 10 000. Default 16. */
   readonly concurrency: number;
-  /** Redeliveries after a failure before the event becomes a dead letter. Default 5. */
+  /** Redeliveries after a failure before the event becomes a dead letter, 0 … 1000. Default 5. */
   readonly retriesMax: number;
+  /** Waits between them, each at most a day. Default 100 ms doubling to 30 s, full jitter. */
+  readonly backoff?: BackoffOptions;
+  /**
+   * Milliseconds one handling may take, 1 … 86 400 000 (a day); then its signal is aborted and
+   * it counts as failed. Default: the node's `limits.callTimeoutMs`. A broker may allow less.
+   */
+  readonly deadlineMs?: number;
+  /**
+   * Groups only: while no instance is there, what has waited longer than this many milliseconds is
+   * dropped, logged and counted. 1000 (a second) … 315 576 000 000 (ten years). Default: kept.
+   */
+  readonly retentionMs?: number;
+  /**
+   * Events it holds, in handlers and in retries included, 1 … 1 000 000; past it publishers wait.
+   * Default: the bus's.
+   */
+  readonly bufferMax?: number;
 }
 
 /** An extension point of some contract; made by `extend`. */

@@ -46,12 +46,8 @@ export function defineContract<const N extends string, const S extends ContractS
   return Object.freeze(contract);
 }
 
-/** How a subscription differs from the default one. */
-export interface SubscribeOptions {
-  readonly delivery?: "group" | "broadcast";
-  readonly concurrency?: number;
-  readonly retriesMax?: number;
-}
+/** How a subscription differs from the default one; `SubscriptionSpec` has units and bounds. */
+export type SubscribeOptions = Partial<Omit<SubscriptionSpec, "contract" | "event">>;
 
 /**
  * Names a contract's event to subscribe to.
@@ -64,8 +60,9 @@ export function on<C extends AnyContract, const E extends EventNames<C>>(
   event: E,
   options: SubscribeOptions = {},
 ): SubscriptionSpec<C, E> {
-  const { delivery = "group", concurrency = 16, retriesMax = 5 } = options;
-  return Object.freeze({ contract, event, delivery, concurrency, retriesMax });
+  const { delivery = "group", concurrency = 16, retriesMax = 5, ...others } = options;
+  // The others as they are: a misspelt one is refused with the contract it stands in.
+  return Object.freeze({ ...others, contract, event, delivery, concurrency, retriesMax });
 }
 
 /**

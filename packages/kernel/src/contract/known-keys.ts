@@ -11,7 +11,9 @@ import type {
   ExtensionPointSpec,
   LockSpec,
   StoreSpec,
+  SubscriptionSpec,
 } from "./contract-spec.ts";
+import type { BackoffOptions } from "../time/backoff.ts";
 import type { AccessRule, HttpExchange, OperationSpec } from "./operation.ts";
 
 /** Every key of `T` once: a new field that is not listed here does not compile. */
@@ -77,6 +79,25 @@ const event: KeysOf<EventSpec> = {
   orderedBy: true,
 };
 
+const subscription: KeysOf<SubscriptionSpec> = {
+  contract: true,
+  event: true,
+  delivery: true,
+  concurrency: true,
+  retriesMax: true,
+  backoff: true,
+  deadlineMs: true,
+  retentionMs: true,
+  bufferMax: true,
+};
+
+const backoff: KeysOf<BackoffOptions> = {
+  initialMs: true,
+  maxMs: true,
+  factor: true,
+  jitter: true,
+};
+
 const point: KeysOf<ExtensionPointSpec> = {
   kind: true,
   summary: true,
@@ -85,7 +106,18 @@ const point: KeysOf<ExtensionPointSpec> = {
   event: true,
 };
 
-const known = { contract, operation, rule, http, store, lock, event, point };
+const known = {
+  contract,
+  operation,
+  rule,
+  http,
+  store,
+  lock,
+  event,
+  subscription,
+  backoff,
+  point,
+};
 
 /** A key that its part of the contract does not have. */
 export interface UnknownKey {

@@ -122,10 +122,37 @@ test("an ordered event needs a bus that keeps order, judged once", () => {
   assert.match(told([map], chosen()).join(), /engines\.ephemeralBus/);
 });
 
+test("a retention needs a bus that has it, whoever publishes", () => {
+  const events = {
+    placed: t.Object({}),
+    watched: { payload: t.Object({}), durability: "ephemeral" },
+  } as const;
+  const orders = make("orders", { events });
+  const retentionMs = 60_000;
+  const desk = make("desk", {
+    subscriptions: {
+      placed: on(orders, "placed" as never, { retentionMs }),
+      watched: on(orders, "watched" as never, { retentionMs }),
+      kept: on(orders, "watched" as never),
+    },
+  });
+  const offences = [told([orders, desk], chosen()), told([desk], chosen())];
+  for (const [placed = "", watched = "", ...others] of offences) {
+    assert.deepEqual(others, []);
+    assert.match(placed, /^desk\.subscriptions\.placed: .*"file" has none.*Set engines\.bus /);
+    assert.match(watched, /^desk\.subscriptions\.watched: .*"heap".*Set engines\.ephemeralBus /);
+  }
+  const keeping = { ...fileBus, capabilities: new Set(["ordered", "retention"]) };
+  const places = told([orders, desk], chosen(keeping));
+  assert.deepEqual(places.length, 1);
+});
+
 test("a bus that is not known is not judged", () => {
+  const bell = make("bell", { events: { rung: t.Object({}) } });
   const orders = make("orders", {
     stores: { all: store("durable", "transaction", "outbox") },
     events: { placed: t.Object({}) },
+    subscriptions: { bells: on(bell, "rung" as never, { retentionMs: 1000 }) },
   });
   const engines = { engineFor: chosen().engineFor };
   assert.deepEqual(told([orders], engines), []);

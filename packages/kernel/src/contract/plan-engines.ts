@@ -7,7 +7,13 @@
  */
 
 import type { Offence } from "./check.ts";
-import type { AnyContract, EventSpec, LockSpec, StoreSpec } from "./contract-spec.ts";
+import type {
+  AnyContract,
+  EventSpec,
+  LockSpec,
+  StoreSpec,
+  SubscriptionSpec,
+} from "./contract-spec.ts";
 import { eventSpecOf } from "./event-spec.ts";
 
 /** The engine that configuration chose for a store. */
@@ -177,7 +183,6 @@ function unfitEvents(contract: AnyContract, chosen: ChosenEngines): Offence[] {
   );
 }
 
-/** Events of others: those whose publisher runs here were judged there. */
 function unfitSubscriptions(
   contract: AnyContract,
   contracts: readonly AnyContract[],
@@ -185,11 +190,42 @@ function unfitSubscriptions(
 ): Offence[] {
   return Object.entries(contract.spec.subscriptions ?? {}).flatMap(([key, subscription]) => {
     const publisher = subscription.contract;
-    if (contracts.some(({ name }) => name === publisher.name)) return [];
     const declared = publisher.spec.events?.[subscription.event];
     if (declared === undefined) return [];
-    return unfitBus(`${contract.name}.subscriptions.${key}`, eventSpecOf(declared), chosen);
+    const place = `${contract.name}.subscriptions.${key}`;
+    const event = eventSpecOf(declared);
+    // Events whose publisher runs here were judged there.
+    const isJudged = contracts.some(({ name }) => name === publisher.name);
+    return [
+      ...(isJudged ? [] : unfitBus(place, event, chosen)),
+      ...unfitRetention(place, { event, subscription, chosen }),
+    ];
   });
+}
+
+function unfitRetention(
+  place: string,
+  ask: {
+    readonly event: EventSpec;
+    readonly subscription: SubscriptionSpec;
+    readonly chosen: ChosenEngines;
+  },
+): Offence[] {
+  const { durability = "durable" } = ask.event;
+  const bus = ask.chosen.busFor?.(durability);
+  if (ask.subscription.retentionMs === undefined) return [];
+  if (bus?.capabilities?.has("retention") !== false) return [];
+  return [
+    {
+      place,
+      message: `It asks for a retention (retentionMs), but the bus "${bus.name}" has none.`,
+      fix: `Set ${busSetting(durability)} to a bus that has it, such as sqlite, or drop retentionMs.`,
+    },
+  ];
+}
+
+function busSetting(durability: "durable" | "ephemeral"): string {
+  return durability === "durable" ? "engines.bus" : "engines.ephemeralBus";
 }
 
 function unfitBus(
@@ -208,11 +244,10 @@ function unfitBus(
     });
   }
   if (orderedBy !== undefined && bus.capabilities?.has("ordered") === false) {
-    const setting = durability === "durable" ? "engines.bus" : "engines.ephemeralBus";
     offences.push({
       place,
       message: `The event is ordered by "${orderedBy}", but the bus "${bus.name}" keeps no order.`,
-      fix: `Set ${setting} to a bus that does, such as sqlite or memory, or drop orderedBy.`,
+      fix: `Set ${busSetting(durability)} to a bus that does, such as sqlite or memory, or drop orderedBy.`,
     });
   }
   return offences;
