@@ -1,0 +1,113 @@
+/**
+ * The mesh of several nodes: what runs here is called here, everything else over a connection.
+ *
+ * What it owns: the services of this node, an endpoint for each operation that is called.
+ * What may interrupt it: nodes that come and go while they are called.
+ *
+ * F1. What runs in this node is called in this node, through the same pipeline, unless that is
+ *     switched off.
+ * F2. Where a call goes is decided when it is made; nothing is pinned.
+ */
+
+import type { AnyContract, Client } from "@banyan/kernel";
+import type { WantedOperation } from "./client.ts";
+import { createClient } from "./client.ts";
+import type {
+  ClientOptions,
+  Endpoint,
+  Mesh,
+  OptionalClient,
+  ProvidedService,
+  Withdraw,
+} from "./mesh.ts";
+import { ProvidedServices } from "./provided-services.ts";
+import { RemoteEndpoint } from "./remote-endpoint.ts";
+import type { RemotePorts } from "./remote-endpoint.ts";
+
+export interface FleetMeshOptions extends RemotePorts {
+  /** Tells the other nodes what runs here; resolves when those that are there know. */
+  readonly announce: () => Promise<void>;
+  /** False: calls go over the wire even to this node; tests see what crosses. Default true. */
+  readonly inProcess?: boolean | undefined;
+  readonly onClose: () => Promise<void>;
+}
+
+/** A mesh of which this process is one node. */
+export class FleetMesh implements Mesh {
+  readonly #options: FleetMeshOptions;
+  readonly #provided = new ProvidedServices();
+  readonly #remote = new Map<string, RemoteEndpoint>();
+
+  constructor(options: FleetMeshOptions) {
+    this.#options = options;
+  }
+
+  provide(service: ProvidedService): Withdraw {
+    const withdraw = this.#provided.add(service);
+    const { announce } = this.#options;
+    const announced = announce();
+    announced.catch(() => undefined); // told again with the next heartbeat
+    return async () => {
+      await withdraw();
+      await announced.catch(() => undefined);
+      await announce();
+    };
+  }
+
+  isAvailable(service: string): boolean {
+    return this.#provided.has(service) || this.#options.candidates(service).length > 0;
+  }
+
+  client<C extends AnyContract>(contract: C, { caller }: ClientOptions): Client<C> {
+    return createClient(contract, {
+      caller: {
+        name: caller,
+        principal: Object.freeze({ kind: "service", id: caller }),
+        mode: "tolerant",
+      },
+      resolve: (wanted) => this.#resolve(wanted, caller),
+    });
+  }
+
+  optionalClient<C extends AnyContract>(contract: C, options: ClientOptions): OptionalClient<C> {
+    const client = this.client(contract, options);
+    return () => (this.isAvailable(contract.name) ? client : undefined);
+  }
+
+  /** Of this node: contracts do not travel. */
+  services(): readonly AnyContract[] {
+    return this.#provided.contracts();
+  }
+
+  /** What another node calls here. @throws SERVICE_UNAVAILABLE, OPERATION_UNKNOWN, CLOSED */
+  serve(operation: string, kind: "unary" | "stream"): Endpoint {
+    const endpoint = this.#provided.endpoint({ name: operation, kind });
+    if (endpoint === undefined) throw this.#provided.refusalOf(operation, kind);
+    return endpoint;
+  }
+
+  async close(): Promise<void> {
+    this.#provided.close();
+    await this.#options.onClose();
+  }
+
+  #resolve(wanted: WantedOperation, caller: string): Endpoint {
+    const { inProcess = true } = this.#options;
+    const own = inProcess ? this.#provided.endpoint(wanted) : undefined;
+    if (own !== undefined) return own;
+    if (this.#provided.isClosed) throw this.#provided.refusal(wanted, caller);
+    if (inProcess && this.#provided.has(wanted.contract.name)) {
+      throw this.#provided.refusal(wanted, caller);
+    }
+    return this.#remoteFor(wanted);
+  }
+
+  #remoteFor(wanted: WantedOperation): RemoteEndpoint {
+    const key = `${wanted.kind} ${wanted.name}`;
+    const known = this.#remote.get(key);
+    if (known !== undefined) return known;
+    const endpoint = new RemoteEndpoint(wanted, this.#options);
+    this.#remote.set(key, endpoint);
+    return endpoint;
+  }
+}

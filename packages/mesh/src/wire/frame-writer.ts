@@ -1,0 +1,133 @@
+/**
+ * Frames into a socket: all of a turn of the event loop in one write.
+ *
+ * What it owns: the batch that is being filled, the batches that the socket has not taken yet.
+ *
+ * W1. Frames go out in the order in which they were written.
+ * W2. A batch is written again only when the socket has let go of it.
+ */
+
+import type { Writable } from "node:stream";
+import { headBytes } from "./protocol.ts";
+
+const batchBytes = 65_536;
+/** Batches that are kept for later. */
+const sparesMax = 4;
+
+export class FrameWriter {
+  readonly #socket: Writable;
+  readonly #spares: Buffer[] = [];
+  #batch: Buffer = Buffer.allocUnsafeSlow(batchBytes);
+  #end = 0;
+  /** Where the frame that is being written begins. */
+  #start = 0;
+  #isDue = false;
+  #queuedBytes = 0;
+  #isClosed = false;
+
+  constructor(socket: Writable) {
+    this.#socket = socket;
+  }
+
+  /** Bytes that the socket has not taken yet. */
+  get queuedBytes(): number {
+    return this.#queuedBytes + this.#end;
+  }
+
+  /** Begins a frame; at most `bytes` will follow its head. */
+  begin(type: number, call: number, bytes: number): void {
+    this.#room(headBytes + bytes);
+    this.#start = this.#end;
+    this.#batch[this.#end + 4] = type;
+    this.#batch.writeUInt32LE(call, this.#end + 5);
+    this.#end += headBytes;
+  }
+
+  u8(value: number): void {
+    this.#batch[this.#end] = value;
+    this.#end += 1;
+  }
+
+  u16(value: number): void {
+    this.#end = this.#batch.writeUInt16LE(value, this.#end);
+  }
+
+  u32(value: number): void {
+    this.#end = this.#batch.writeUInt32LE(value, this.#end);
+  }
+
+  /** Answers how many bytes it was. */
+  text(value: string): number {
+    const bytes = this.#batch.write(value, this.#end, "utf8");
+    this.#end += bytes;
+    return bytes;
+  }
+
+  /** A text behind its length in one byte; what is longer than 255 bytes is left out. */
+  short(value: string): void {
+    const at = this.#end;
+    this.#end += 1;
+    const bytes = Buffer.byteLength(value) > 255 ? 0 : this.text(value);
+    this.#batch[at] = bytes;
+  }
+
+  hex(value: string, bytes: number): void {
+    this.#batch.write(value, this.#end, bytes, "hex");
+    this.#end += bytes;
+  }
+
+  bytes(from: Buffer): void {
+    this.#end += from.copy(this.#batch, this.#end);
+  }
+
+  /** Ends the frame; it goes out when the code that runs has ended. */
+  finish(): void {
+    this.#batch.writeUInt32LE(this.#end - this.#start - 4, this.#start);
+    if (this.#isDue) return;
+    this.#isDue = true;
+    process.nextTick(this.#flush);
+  }
+
+  /** A frame without anything behind its head. */
+  bare(type: number, call: number): void {
+    this.begin(type, call, 0);
+    this.finish();
+  }
+
+  /** A frame of JSON. */
+  json(type: number, call: number, value: unknown): void {
+    const text = JSON.stringify(value);
+    this.begin(type, call, text.length * 3);
+    this.text(text);
+    this.finish();
+  }
+
+  /** Nothing goes out any more. */
+  close(): void {
+    this.#flush();
+    this.#isClosed = true;
+  }
+
+  readonly #flush = (): void => {
+    this.#isDue = false;
+    if (this.#isClosed) this.#end = 0;
+    if (this.#end === 0) return;
+    const batch = this.#batch;
+    const written = batch.subarray(0, this.#end);
+    this.#queuedBytes += this.#end;
+    this.#batch = this.#spares.pop() ?? Buffer.allocUnsafeSlow(batchBytes);
+    this.#end = 0;
+    this.#socket.write(written, () => {
+      this.#queuedBytes -= written.length;
+      if (batch.length === batchBytes && this.#spares.length < sparesMax) this.#spares.push(batch);
+    });
+  };
+
+  /** Makes room for a whole frame: in this batch, or in one of its own. */
+  #room(bytes: number): void {
+    if (this.#batch.length - this.#end >= bytes) return;
+    this.#flush();
+    if (this.#batch.length >= bytes) return;
+    this.#batch = Buffer.allocUnsafeSlow(bytes);
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * From a socket to a link: the handshake of decision 0072, on either side.
+ *
+ * What it owns: the socket until the handshake is over.
+ * What may interrupt it: the socket, a peer that says something else, its patience.
+ *
+ * H1. Nothing is served before the other side has proved who it is.
+ * H2. A socket that does not become a link is destroyed.
+ */
+
+import type { Socket } from "node:net";
+import type { BanyanError } from "@banyan/kernel";
+import { meshErrors } from "../errors.ts";
+import { FrameReader } from "./frame-reader.ts";
+import type { TakeFrame } from "./frame-reader.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { introduce, isProof, parseIntroduction, proofOf } from "./handshake.ts";
+import type { Identity, Introduction, Role } from "./handshake.ts";
+import { FrameType, frameBytesMax, wireVersion } from "./protocol.ts";
+import { WireLink } from "./wire-link.ts";
+import type { WireLinkOptions } from "./wire-link.ts";
+
+export interface OpenLinkOptions extends Omit<
+  WireLinkOptions,
+  "socket" | "reader" | "writer" | "peer" | "onClose" | "onGoodbye"
+> {
+  readonly identity: Identity;
+  /** `undefined`: certificates have proved who is there. */
+  readonly secret: string | undefined;
+  /** The node that is called; whoever else answers is refused. */
+  readonly expected?: string | undefined;
+  readonly onClose: (link: WireLink, reason: Error | undefined) => void;
+  readonly onGoodbye: (link: WireLink) => void;
+}
+
+const handshakeMs = 5000;
+const handshakeBytesMax = 4096;
+
+/** @throws MESH_PEER_REFUSED, MESH_PEER_UNREACHABLE */
+export function openLink(socket: Socket, role: Role, options: OpenLinkOptions): Promise<WireLink> {
+  return new Promise((resolve, reject) => {
+    const opening = new OpeningLink(socket, role, { options, resolve, reject });
+    opening.start();
+  });
+}
+
+interface Opening {
+  readonly options: OpenLinkOptions;
+  readonly resolve: (link: WireLink) => void;
+  readonly reject: (error: BanyanError) => void;
+}
+
+class OpeningLink {
+  readonly #socket: Socket;
+  readonly #role: Role;
+  readonly #opening: Opening;
+  readonly #writer: FrameWriter;
+  readonly #reader: FrameReader;
+  readonly #own: Introduction;
+  #peer: Introduction | undefined = undefined;
+  #link: WireLink | undefined = undefined;
+  #isOver = false;
+  #cancelTimer: (() => void) | undefined = undefined;
+
+  constructor(socket: Socket, role: Role, opening: Opening) {
+    this.#socket = socket;
+    this.#role = role;
+    this.#opening = opening;
+    this.#own = introduce(opening.options.identity);
+    this.#writer = new FrameWriter(socket);
+    const take: TakeFrame = (type, call, bytes, start, end) => {
+      if (this.#link === undefined) this.#take(type, bytes.toString("utf8", start, end));
+      else this.#link.take(type, call, bytes, start, end);
+    };
+    this.#reader = new FrameReader(take, handshakeBytesMax);
+  }
+
+  start(): void {
+    const { clock } = this.#opening.options.runtime;
+    const socket = this.#socket;
+    this.#cancelTimer = clock.setTimer(handshakeMs, () => {
+      this.#end(unreachable(`it did not introduce itself within ${handshakeMs} ms`));
+    });
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Buffer) => this.#push(chunk));
+    socket.on("drain", () => this.#link?.drained());
+    socket.on("error", (error) => this.#end(error));
+    socket.on("close", () => this.#end(undefined));
+    if (this.#role === "caller") this.#writer.json(FrameType.Hello, 0, this.#own);
+  }
+
+  #push(chunk: Buffer): void {
+    if (this.#isOver) return;
+    try {
+      this.#link?.heard();
+      this.#reader.push(chunk);
+    } catch (error) {
+      this.#end(brokenBy(error));
+    }
+  }
+
+  /** A frame of the handshake. */
+  #take(type: number, text: string): void {
+    const said: unknown = JSON.parse(text);
+    const { secret } = this.#opening.options;
+    if (type === FrameType.Hello && this.#peer === undefined) this.#meet(said);
+    else if (type === FrameType.Proof && this.#role === "callee" && this.#peer !== undefined) {
+      if (secret !== undefined && !this.#isProof(said, "caller")) throw wrongSecret();
+      const proof = secret === undefined ? "" : this.#proof(secret, "callee");
+      this.#writer.json(FrameType.Welcome, 0, { proof });
+      this.#welcome(this.#peer);
+    } else if (type === FrameType.Welcome && this.#role === "caller" && this.#peer !== undefined) {
+      if (secret !== undefined && !this.#isProof(said, "callee")) throw wrongSecret();
+      this.#welcome(this.#peer);
+    } else throw new RangeError(`a frame of type ${type} in the handshake`);
+  }
+
+  #meet(said: unknown): void {
+    const { options } = this.#opening;
+    const { secret, expected, identity } = options;
+    const peer = parseIntroduction(said);
+    if (peer === undefined) throw new RangeError("no introduction");
+    if (peer.cluster !== identity.cluster) {
+      throw refused(`it belongs to the cluster "${peer.cluster}", not to "${identity.cluster}"`);
+    }
+    if (!peer.versions.includes(wireVersion)) {
+      throw refused(`it speaks version ${peer.versions.join(", ")}, not ${wireVersion}`);
+    }
+    if (expected !== undefined && peer.node !== expected) {
+      throw refused(`node ${peer.node} answers where ${expected} was called`);
+    }
+    this.#peer = peer;
+    if (this.#role === "callee") this.#writer.json(FrameType.Hello, 0, this.#own);
+    else {
+      const proof = secret === undefined ? "" : this.#proof(secret, "caller");
+      this.#writer.json(FrameType.Proof, 0, { proof });
+    }
+  }
+
+  #welcome(peer: Introduction): void {
+    const { options, resolve } = this.#opening;
+    const { onClose, onGoodbye } = options;
+    const link: WireLink = new WireLink({
+      ...options,
+      messageBytesMax: Math.min(options.messageBytesMax, peer.messageBytesMax),
+      socket: this.#socket,
+      reader: this.#reader,
+      writer: this.#writer,
+      peer: peer.node,
+      onClose: (reason) => onClose(link, reason),
+      onGoodbye: () => onGoodbye(link),
+    });
+    this.#link = link;
+    this.#reader.bytesMax = frameBytesMax;
+    this.#cancelTimer?.();
+    resolve(link);
+  }
+
+  #isProof(said: unknown, of: Role): boolean {
+    const { secret } = this.#opening.options;
+    if (typeof said !== "object" || said === null || !("proof" in said)) return false;
+    return secret !== undefined && isProof(said.proof, this.#proof(secret, of));
+  }
+
+  #proof(secret: string, of: Role): string {
+    const peer = this.#peer ?? this.#own;
+    const [caller, callee] = this.#role === "caller" ? [this.#own, peer] : [peer, this.#own];
+    return proofOf(secret, of, { caller, callee });
+  }
+
+  #end(reason: Error | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#cancelTimer?.();
+    this.#socket.destroy();
+    if (this.#link === undefined) this.#opening.reject(failureOf(reason));
+    else this.#link.close(reason ?? new Error("it hung up"));
+  }
+}
+
+function failureOf(reason: Error | undefined): BanyanError {
+  if (reason === undefined) return unreachable("it hung up, which is how a wrong secret looks too");
+  return "kind" in reason ? (reason as BanyanError) : unreachable(reason.message, reason);
+}
+
+function brokenBy(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function wrongSecret(): BanyanError {
+  return refused("it does not know the cluster's secret; set mesh.secret to the same on all nodes");
+}
+
+function refused(why: string): BanyanError {
+  return meshErrors.MESH_PEER_REFUSED(`The other node was refused: ${why}.`);
+}
+
+function unreachable(why: string, cause?: unknown): BanyanError {
+  return meshErrors.MESH_PEER_UNREACHABLE(`There is no connection to the node: ${why}.`, { cause });
+}

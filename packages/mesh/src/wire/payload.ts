@@ -1,0 +1,65 @@
+/** Payloads: JSON in one piece, or in several when it is long. */
+
+import type { FrameWriter } from "./frame-writer.ts";
+import { PayloadFlag, pieceBytes } from "./protocol.ts";
+
+/** How a payload is put into frames. */
+export interface PayloadFrames {
+  /** Begins the first frame: everything before the payload's bytes. */
+  readonly first: (flags: number, bytes: number) => void;
+  /** Type of the frames behind it. */
+  readonly more: number;
+  readonly call: number;
+}
+
+/** Writes a payload of as many frames as it takes. `undefined`: there is none. */
+export function writePayload(
+  writer: FrameWriter,
+  text: string | undefined,
+  { first, more, call }: PayloadFrames,
+): void {
+  if (text === undefined) {
+    first(PayloadFlag.Last | PayloadFlag.None, 0);
+    writer.finish();
+    return;
+  }
+  // A UTF-16 unit is at most three bytes of UTF-8.
+  if (text.length * 3 <= pieceBytes) {
+    first(PayloadFlag.Last, text.length * 3);
+    writer.text(text);
+    writer.finish();
+    return;
+  }
+  const bytes = Buffer.from(text, "utf8");
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    const piece = bytes.subarray(at, at + pieceBytes);
+    const flags = at + pieceBytes >= bytes.length ? PayloadFlag.Last : 0;
+    if (at === 0) first(flags, piece.length);
+    else {
+      writer.begin(more, call, 1 + piece.length);
+      writer.u8(flags);
+    }
+    writer.bytes(piece);
+    writer.finish();
+  }
+}
+
+/** A payload that comes in pieces. */
+export class PartialPayload {
+  readonly #pieces: Buffer[] = [];
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Keeps a copy: the bytes of a frame are the reader's. */
+  add(bytes: Buffer, start: number, end: number): void {
+    this.#pieces.push(Buffer.from(bytes.subarray(start, end)));
+    this.#bytes += end - start;
+  }
+
+  text(): string {
+    return Buffer.concat(this.#pieces, this.#bytes).toString("utf8");
+  }
+}

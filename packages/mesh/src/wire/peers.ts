@@ -1,0 +1,223 @@
+/**
+ * Connections to the other nodes: one for each, opened when it is needed first.
+ *
+ * What it owns: the listening socket, the links, dials under way.
+ * What may interrupt it: any of them, at any time; `close`.
+ *
+ * P1. A link is used in both directions, whoever opened it.
+ * P2. Links are looked after: one that is silent, or takes nothing, is hung up on.
+ * P3. Whoever has not proved itself is bounded in number, in bytes and in time.
+ */
+
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import type { CancelTimer, Log } from "@banyan/kernel";
+import { kernelErrors } from "@banyan/kernel/internal";
+import type { CallRuntime } from "@banyan/kernel/internal";
+import { meshErrors } from "../errors.ts";
+import type { Endpoint } from "../mesh.ts";
+import { openLink } from "./open-link.ts";
+import type { WireLink } from "./wire-link.ts";
+
+/** Where a node listens. */
+export interface PeerAddress {
+  readonly node: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Texts of PEM files. */
+export interface PeerTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+  /** Name in the other node's certificate. Default: its host. */
+  readonly serverName?: string | undefined;
+}
+
+export interface PeersOptions {
+  readonly cluster: string;
+  readonly node: string;
+  readonly secret: string | undefined;
+  /** Both sides show a certificate of this authority. */
+  readonly tls: PeerTls | undefined;
+  readonly runtime: CallRuntime;
+  readonly log: Log;
+  readonly callsMax: number;
+  readonly messageBytesMax: number;
+  readonly outgoingBytesMax: number;
+  /** Milliseconds between pings, to whoever was silent for as long. */
+  readonly heartbeatMs: number;
+  readonly resolve: (operation: string, kind: "unary" | "stream") => Endpoint;
+  /** A node's connection has ended, or it says that it leaves. */
+  readonly onGone: (node: string, why: "closed" | "leaving") => void;
+}
+
+/** Sockets that have not proved who they are. */
+const strangersMax = 100;
+/** A peer that is silent for so many heartbeats, or takes nothing for as long, is gone. */
+const missedMax = 3;
+const dialMs = 5000;
+
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #links = new Map<string, WireLink>();
+  readonly #dials = new Map<string, Promise<WireLink>>();
+  #server: Server | undefined = undefined;
+  #strangers = 0;
+  #cancelTimer: CancelTimer | undefined = undefined;
+  #isLeaving = false;
+  #isClosed = false;
+
+  constructor(options: PeersOptions) {
+    this.#options = options;
+    this.#lookLater();
+  }
+
+  get links(): Iterable<WireLink> {
+    return this.#links.values();
+  }
+
+  /** Answers the port. @throws MESH_LISTEN_FAILED */
+  async listen(host: string, port: number): Promise<number> {
+    const { tls } = this.#options;
+    const accept = (socket: Socket): void => this.#accept(socket);
+    const server: Server =
+      tls === undefined
+        ? createServer(accept)
+        : createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: true }, accept);
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (cause) => {
+        reject(
+          meshErrors.MESH_LISTEN_FAILED(
+            `The mesh cannot listen on ${host}:${port}: ${cause.message}.`,
+            { cause },
+          ),
+        );
+      });
+      server.listen(port, host, resolve);
+    });
+    server.on("error", (error) => this.#options.log.warn("the mesh's listener failed", { error }));
+    // It listens on TCP, so its address is one.
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** The link to a node, where there is one that can be used. */
+  linkTo(node: string): WireLink | undefined {
+    const link = this.#links.get(node);
+    return link?.takesCalls === true ? link : undefined;
+  }
+
+  /** Opens one. @throws MESH_PEER_REFUSED, MESH_PEER_UNREACHABLE, CLOSED */
+  dial(address: PeerAddress): Promise<WireLink> {
+    const { node } = address;
+    const known = this.linkTo(node);
+    if (known !== undefined) return Promise.resolve(known);
+    const running = this.#dials.get(node);
+    if (running !== undefined) return running;
+    const dialling = this.#dial(address);
+    this.#dials.set(node, dialling);
+    const forget = (): void => void this.#dials.delete(node);
+    dialling.then(forget, forget);
+    return dialling;
+  }
+
+  /** Tells everybody that this node takes no new calls. */
+  leave(reason: string): void {
+    this.#isLeaving = true;
+    for (const link of this.#links.values()) link.goodbye(reason);
+  }
+
+  /** Ends all connections. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+    const server = this.#server;
+    if (server !== undefined) await new Promise<void>((done) => server.close(() => done()));
+  }
+
+  async #dial({ node, host, port }: PeerAddress): Promise<WireLink> {
+    if (this.#isClosed) throw kernelErrors.CLOSED("The mesh is closed.");
+    const { tls } = this.#options;
+    const socket =
+      tls === undefined
+        ? connect({ host, port, timeout: dialMs })
+        : connectTls({ ...tls, host, port, servername: tls.serverName ?? host, timeout: dialMs });
+    socket.once("timeout", () => socket.destroy(new Error(`it took more than ${dialMs} ms`)));
+    const link = await this.#open(socket, "caller", node);
+    socket.setTimeout(0);
+    return link;
+  }
+
+  #accept(socket: Socket): void {
+    socket.on("error", () => undefined); // told by the handshake
+    if (this.#strangers >= strangersMax || this.#isClosed) {
+      socket.destroy();
+      return;
+    }
+    this.#strangers += 1;
+    this.#open(socket, "callee", undefined).then(
+      () => {
+        this.#strangers -= 1;
+      },
+      (error: unknown) => {
+        this.#strangers -= 1;
+        const from = `${socket.remoteAddress ?? "?"}`;
+        this.#options.log.warn("whoever connected to the mesh was refused", { from, error });
+      },
+    );
+  }
+
+  async #open(socket: Socket, role: "caller" | "callee", expected: string | undefined) {
+    const { cluster, node, callsMax, messageBytesMax } = this.#options;
+    const link = await openLink(socket, role, {
+      ...this.#options,
+      identity: { cluster, node, callsMax, messageBytesMax },
+      expected,
+      onClose: (closed, reason) => this.#closed(closed, reason),
+      onGoodbye: ({ peer }) => this.#options.onGone(peer, "leaving"),
+    });
+    if (this.#isClosed) {
+      link.close();
+      throw kernelErrors.CLOSED("The mesh is closed.");
+    }
+    // Both may have called at once: either will do, and both stay open.
+    if (this.linkTo(link.peer) === undefined) this.#links.set(link.peer, link);
+    if (this.#isLeaving) link.goodbye("it is leaving");
+    return link;
+  }
+
+  #closed(link: WireLink, reason: Error | undefined): void {
+    if (this.#links.get(link.peer) !== link) return;
+    this.#links.delete(link.peer);
+    if (this.#isClosed) return;
+    const { log, onGone } = this.#options;
+    log.info("the connection to a node has ended", { peer: link.peer, reason: reason?.message });
+    onGone(link.peer, "closed");
+  }
+
+  #lookLater(): void {
+    const { runtime, heartbeatMs } = this.#options;
+    this.#cancelTimer = runtime.clock.setTimer(heartbeatMs, () => {
+      this.#look();
+      this.#lookLater();
+    });
+  }
+
+  #look(): void {
+    const { runtime, heartbeatMs } = this.#options;
+    const nowMs = runtime.clock.monotonicMs();
+    for (const link of this.#links.values()) {
+      const silentMs = link.silentMs(nowMs);
+      if (silentMs > heartbeatMs * missedMax) link.close(new Error("it is silent"));
+      else if (link.stalledMs(nowMs) > heartbeatMs * missedMax) {
+        link.close(new Error("it takes nothing"));
+      } else if (silentMs >= heartbeatMs * 0.9) link.ping();
+    }
+  }
+}

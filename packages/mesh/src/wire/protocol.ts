@@ -1,0 +1,46 @@
+/** Numbers of the protocol between nodes (decision 0072). They are on the wire: they never change. */
+
+export const wireVersion = 1;
+
+/** What a frame is. */
+export const FrameType = Object.freeze({
+  Hello: 1,
+  Proof: 2,
+  Welcome: 3,
+  Define: 4,
+  Request: 16,
+  RequestMore: 17,
+  Cancel: 18,
+  Credit: 19,
+  Answer: 32,
+  AnswerMore: 33,
+  Failure: 34,
+  Item: 35,
+  End: 36,
+  Ping: 48,
+  Pong: 49,
+  Goodbye: 50,
+});
+
+/** Length, type, number of the call. */
+export const headBytes = 9;
+
+/** Of a payload in one frame. */
+export const pieceBytes = 65_536;
+
+/** What may follow the length of a frame. */
+export const frameBytesMax = pieceBytes + 512;
+
+/** Flags of a payload. */
+export const PayloadFlag = Object.freeze({
+  /** The last piece; an only one is the last. */
+  Last: 1,
+  /** There is none: `undefined`. */
+  None: 2,
+});
+
+/** Flags of a request, beside those of its payload. */
+export const RequestFlag = Object.freeze({ Trace: 4, Key: 8, Stream: 16 });
+
+/** Milliseconds left of a call that nothing ends. */
+export const endless = 0xffff_ffff;

@@ -1,0 +1,105 @@
+/** A call that another node runs: on this side it has a deadline, a trace and an end of its own. */
+
+import type { BanyanError } from "@banyan/kernel";
+import { CallContext, kernelErrors, toBanyanError } from "@banyan/kernel/internal";
+import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal";
+import { RemoteFrames } from "./remote-frames.ts";
+import type { WireLink } from "./wire-link.ts";
+
+/** Calls a unary operation over a connection. Never throws: what goes wrong is a rejection. */
+export function invokeOver(
+  link: WireLink,
+  target: CallTarget,
+  { request, init, runtime }: RemoteCallInit,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let number = 0;
+    try {
+      const text = jsonOf(request, target.name);
+      const call = new CallContext(target, runtime, init);
+      const live = call.open((error, value) => {
+        if (error === undefined) resolve(value);
+        else {
+          // Not answered yet, so the other side is told.
+          if (number !== 0) link.giveUp(number, false);
+          reject(error);
+        }
+        runtime.observe(call, error);
+      });
+      if (!live) return;
+      const outgoing = { operation: target.name, call, text, credit: undefined };
+      number = link.send(outgoing, {
+        answered: (value) => {
+          number = 0;
+          call.end(undefined, value);
+        },
+        failed: (error) => {
+          number = 0;
+          call.end(error, undefined);
+        },
+      });
+    } catch (error) {
+      reject(toBanyanError(error));
+    }
+  });
+}
+
+export interface RemoteCallInit {
+  readonly request: unknown;
+  readonly init: CallInit;
+  readonly runtime: CallRuntime;
+}
+
+/**
+ * Calls a stream operation over a connection. Nothing is sent before the first frame is asked for.
+ * @param ahead so many frames may come before they are asked for; 0: none
+ */
+export async function* streamOver(
+  link: WireLink,
+  target: CallTarget,
+  { request, init, runtime, ahead }: RemoteCallInit & { readonly ahead: number },
+): AsyncGenerator<unknown, void, undefined> {
+  const call = new CallContext(target, runtime, init);
+  const frames = new RemoteFrames(link, ahead);
+  let failure: BanyanError | undefined;
+  call.open((error) => {
+    runtime.observe(call, error);
+    if (error !== undefined) frames.interrupt(error);
+  });
+  try {
+    if (call.abortReason !== undefined) throw call.abortReason;
+    const text = jsonOf(request, target.name);
+    frames.start({ operation: target.name, call, text });
+    for (;;) {
+      const step = await frames.next();
+      if (step.done === true) return;
+      yield step.value;
+    }
+  } catch (error) {
+    failure = toBanyanError(error);
+    throw failure;
+  } finally {
+    frames.close();
+    call.end(failure, undefined);
+  }
+}
+
+/** @throws REQUEST_INVALID for what is no JSON */
+function jsonOf(request: unknown, operation: string): string | undefined {
+  if (request === undefined) return undefined;
+  try {
+    // `undefined` for a function or a symbol, which are no requests.
+    const text: string | undefined = JSON.stringify(request);
+    if (text !== undefined) return text;
+  } catch (cause) {
+    throw notJson(operation, cause);
+  }
+  throw notJson(operation, undefined);
+}
+
+function notJson(operation: string, cause: unknown): BanyanError {
+  return kernelErrors.REQUEST_INVALID(`The request of ${operation} is no JSON.`, {
+    cause,
+    details: { issues: [{ pointer: "", expected: "JSON" }] },
+  });
+}
