@@ -267,7 +267,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
       this.#forget(held);
     } else if (damage !== undefined) {
       this.#bury(held, { reason: "unreadable", error: damage });
-    } else if (returns >= held.lostMax(this.#view.group)) {
+    } else if (returns >= held.lostMax) {
       this.#bury(held, { reason: "lease-lost", error: leaseLost(message.id, returns) });
     } else this.#waitOrReady(held);
   }

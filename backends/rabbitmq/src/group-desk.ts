@@ -232,7 +232,7 @@ export class GroupDesk {
     const notes = Array.from({ length: group.partitions }, (_, index) =>
       names.notes(group.name, index),
     );
-    for (const queue of [...queuesOf(names, group), ...notes]) {
+    for (const queue of [...queuesOf(names, group), ...notes, names.ages(group.name)]) {
       await withChannel(connection(), (channel) => channel.deleteQueue(queue));
     }
   }

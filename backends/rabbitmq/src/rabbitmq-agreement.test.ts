@@ -45,6 +45,7 @@ describe("nodes that agree", { concurrency: 2 }, () => {
   onServer("a group that is removed while a member comes has the member, or is gone", removals);
   onServer("of two that remove a group at once one counts what it held", bothRemove);
   onServer("a publish that waits for a group goes on when another node removes it", letGo);
+  onServer("what a retention looks at counts no attempt, whoever looks how often", retention);
   onServer("a member whose connection was away opens a removed group again", returns);
 });
 
@@ -154,6 +155,21 @@ async function letGo(open: Open): Promise<void> {
   await until(async () => (await one.status()).publishesWaiting === 3, { what: "All three wait" });
   assert.equal(await two.removeGroup(group.name), 1);
   assert.deepEqual(await Promise.all(waiting), ["done", "done", "done"]);
+}
+
+async function retention(open: Open): Promise<void> {
+  await using one = await open();
+  await using two = await open();
+  const spec = { ...group, retentionMs: 20_000 };
+  await (await one.subscribe(spec, () => undefined)).close();
+  await one.publish(numbers(3).map((n) => message(n)));
+  const deliverAtMs = systemClock.nowMs() + 3000;
+  await two.publish(message(3, { deliverAtMs }));
+  await systemClock.sleep(6000); // two nodes have looked several times each
+  const attempts: number[] = [];
+  await two.subscribe(spec, ({ attempt }) => void attempts.push(attempt));
+  await until(() => attempts.length === 4, { what: "All are handled" });
+  assert.deepEqual(attempts, [1, 1, 1, 1]);
 }
 
 async function returns(open: Open, world: World): Promise<void> {

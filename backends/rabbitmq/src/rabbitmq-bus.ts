@@ -356,6 +356,8 @@ class RabbitmqBus implements Bus {
       groups: () => this.#registry.groups,
       depthOf: (group) => this.#desk.depthOf(group),
       connection: () => this.#consuming.connection,
+      waits: this.waits,
+      view: (name) => this.#admission.view(name),
       dropped: (_group, count) => {
         this.counters.expired += count;
       },

@@ -31,7 +31,7 @@ import type { Source } from "./queue-intake.ts";
 import type { Registry } from "./registry.ts";
 import { checkSpec } from "./spec-check.ts";
 import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
-import { declareGroup, declareLetters, declareLive } from "./topology.ts";
+import { declareGroup, declareLetters, declareLive, withChannel } from "./topology.ts";
 import type { Waits } from "./waits.ts";
 
 /** A group that is removed again and again while it is subscribed to. */
@@ -177,6 +177,11 @@ export class SubscriptionDesk implements SubscriptionHost {
     if (await groups.isBeingRemoved(spec.name)) await groups.untilNotRemoved(spec.name);
     const group = registry.find(spec.name) ?? subscription.view.group;
     await declareGroup(connection, this.names, group);
+    if (group.retentionMs !== undefined) {
+      // Its messages are taken from now on: what was counted says nothing any more.
+      const ages = this.names.ages(group.name);
+      await withChannel(connection, (channel) => channel.deleteQueue(ages));
+    }
     return sourcesOf(this.names, group, spec);
   }
 
