@@ -56,9 +56,7 @@ export class BrokerDelivery extends HeldDelivery {
   }
 
   /** After so many returns it is given up: so many processes may die of a message. */
-  lostMax({ retentionMs }: Group): number {
-    // A sweep of what is too old gives back what it looked at, which counts as a return too.
-    if (retentionMs !== undefined) return 1000;
+  get lostMax(): number {
     return this.isOrdered ? lostAheadMax : lostMax;
   }
 

@@ -107,7 +107,12 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   }
 
   set view(view: GroupView) {
+    if (view !== this.#view) view.adopt(this.#held);
     this.#view = view;
+  }
+
+  get isClosing(): boolean {
+    return this.#isClosing;
   }
 
   /** Takes messages from its queues, on this connection. @throws what the server refuses */
@@ -262,13 +267,13 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
       this.#forget(held);
     } else if (damage !== undefined) {
       this.#bury(held, { reason: "unreadable", error: damage });
-    } else if (returns >= held.lostMax(this.#view.group)) {
+    } else if (returns >= held.lostMax) {
       this.#bury(held, { reason: "lease-lost", error: leaseLost(message.id, returns) });
     } else this.#waitOrReady(held);
   }
 
   #waitOrReady(held: BrokerDelivery): void {
-    const { clock } = this.#host;
+    const { clock, waits } = this.#host;
     const { dueMs, isRetry } = held;
     const waitMs = dueMs - clock.nowMs();
     if (waitMs <= 0) {
@@ -288,7 +293,8 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     }
     const untilMs = clock.nowMs() + boundMs;
     // On its way already, with a step to go, it is counted where it was sent from.
-    if (held.passage.life === undefined) this.#host.waits.count(this.#view, isRetry, untilMs);
+    if (held.passage.life === undefined)
+      waits.count(this.#view, { isRetry, dueMs: untilMs }, "server");
     this.#sendToWait(held, untilMs, isRetry);
   }
 
@@ -340,7 +346,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   }
 
   #retryLater(held: BrokerDelivery, error: unknown): void {
-    const { clock, random } = this.#host;
+    const { clock, random, waits } = this.#host;
     const { backoff } = this.spec;
     const maxMs = backoff.maxMs ?? 30_000;
     const asked = isBanyanError(error) ? Math.min(error.retryAfterMs ?? 0, maxMs) : 0;
@@ -349,7 +355,8 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.#count("retried");
     this.#log.warn("a message was not handled and will be delivered again", held, error);
     const dueMs = clock.nowMs() + waitMs;
-    this.#host.waits.count(this.#view, true, dueMs);
+    const where = held.isOrdered ? "here" : "server";
+    waits.count(this.#view, { isRetry: true, dueMs }, where);
     if (!held.isOrdered) {
       this.#sendToWait(held, dueMs, true);
       return;

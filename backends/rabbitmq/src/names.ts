@@ -76,6 +76,16 @@ export class Names {
     return `${this.#prefix}.group.${name}:${index}:notes`;
   }
 
+  /** Beside a group with a retention: how many messages it held, and when. */
+  ages(name: string): string {
+    return `${this.#prefix}.group.${name}:ages`;
+  }
+
+  /** The last note only. */
+  get agesQueue(): Options.AssertQueue {
+    return { durable: true, arguments: { "x-max-length": 1 } };
+  }
+
   /** Routing key of all live broadcasts of a name: what a redrive goes to. */
   lives(name: string): string {
     return `${this.#prefix}.live.${name}`;

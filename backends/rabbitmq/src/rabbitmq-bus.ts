@@ -35,6 +35,7 @@ import { createBusMetrics } from "./bus-metrics.ts";
 import type { BusMetrics, LinkCounts } from "./bus-metrics.ts";
 import { notConnected } from "./errors.ts";
 import { GroupDesk } from "./group-desk.ts";
+import type { GroupView } from "./group-view.ts";
 import { inTime } from "./in-time.ts";
 import { Inspector } from "./inspector.ts";
 import { BrokerLetters } from "./letters.ts";
@@ -53,6 +54,7 @@ import { outboundStatus, StatusReport } from "./status-report.ts";
 import { SubscriptionDesk } from "./subscription-desk.ts";
 import { untilConnected } from "./until-connected.ts";
 import { Waits } from "./waits.ts";
+import { WaitsCensus } from "./waits-census.ts";
 
 /** What every bus on RabbitMQ offers. */
 export const rabbitmqCapabilities: ReadonlySet<BusCapability> = new Set([
@@ -111,6 +113,7 @@ class RabbitmqBus implements Bus {
   readonly #report: StatusReport;
   readonly #base: Base;
   readonly #members: Members;
+  readonly #census: WaitsCensus;
   readonly #sweep: RetentionSweep;
   readonly #metrics: BusMetrics | undefined;
   readonly #unwatch: (() => void) | undefined;
@@ -158,16 +161,15 @@ class RabbitmqBus implements Bus {
       onDown: () => this.#down(),
     });
     this.#inspector = new Inspector(() => this.#connection());
-    this.#admission = new Admission({
-      clock,
-      look: async (group) => (await this.#desk.depthOf(group)).ready,
-    });
+    this.#admission = new Admission({ clock, look: (group) => this.#look(group) });
     this.waits = new Waits({
       clock,
       names: this.names,
       outbound: this.outbound,
       connection: () => this.#connection(),
+      changed: () => this.#census.changed(),
     });
+    this.#census = this.#openCensus();
     this.#registry = new Registry({
       options,
       names: this.names,
@@ -179,7 +181,7 @@ class RabbitmqBus implements Bus {
     this.#desk = this.#openDesk();
     this.#publishDesk = this.#openPublishDesk();
     this.#report = this.#openReport();
-    this.#members = new Members({ clock, log, names: this.names, outbound: this.outbound });
+    this.#members = this.#openMembers();
     this.#subscriptions = this.#openSubscriptions();
     this.#sweep = this.#openSweep();
     const { outbound } = this;
@@ -283,6 +285,18 @@ class RabbitmqBus implements Bus {
     });
   }
 
+  #openCensus(): WaitsCensus {
+    const { clock, random, names, outbound } = this;
+    const views = (): Iterable<GroupView> => this.#admission.views;
+    return new WaitsCensus({ clock, random, names, outbound, views });
+  }
+
+  #openMembers(): Members {
+    const { clock, log, names, outbound } = this;
+    const heardWaits = (said: object): void => this.#census.heard(said);
+    return new Members({ clock, log, names, outbound, heardWaits });
+  }
+
   #openDesk(): GroupDesk {
     return new GroupDesk({
       clock: this.clock,
@@ -290,7 +304,7 @@ class RabbitmqBus implements Bus {
       registry: this.#registry,
       inspector: this.#inspector,
       admission: this.#admission,
-      waits: this.waits,
+      census: this.#census,
       partitions: this.#options.partitions,
       connection: () => this.#connection(),
     });
@@ -304,6 +318,7 @@ class RabbitmqBus implements Bus {
       admission: this.#admission,
       inspector: this.#inspector,
       desk: this.#desk,
+      census: this.#census,
       subscriptions: () => this.#subscriptions.all,
     });
   }
@@ -340,6 +355,8 @@ class RabbitmqBus implements Bus {
       groups: () => this.#registry.groups,
       depthOf: (group) => this.#desk.depthOf(group),
       connection: () => this.#consuming.connection,
+      waits: this.waits,
+      view: (name) => this.#admission.view(name),
       dropped: (_group, count) => {
         this.counters.expired += count;
       },
@@ -369,9 +386,21 @@ class RabbitmqBus implements Bus {
     };
   }
 
+  /** What a group holds and no process has. */
+  async #look(group: Group): Promise<number> {
+    const { ready } = await this.#desk.depthOf(group);
+    const { retrying, delayed } = this.#census.elsewhere(group.life);
+    return ready + retrying + delayed;
+  }
+
   #groupChanged(name: string, group: Group | undefined): void {
+    const before = this.#admission.view(name);
     this.#admission.changed(name, group);
-    if (group === undefined) this.#desk.removed(name);
+    if (group === undefined) {
+      if (before !== undefined) this.waits.forgetAll(before);
+      this.#desk.removed(name);
+      this.#subscriptions.groupGone(name);
+    }
     if (group?.retentionMs !== undefined) this.#sweep.start();
     const view = this.#admission.view(name);
     if (view !== undefined) this.#subscriptions.viewChanged(name, view);
@@ -417,6 +446,7 @@ class RabbitmqBus implements Bus {
     await this.#subscriptions.close(drainMs);
     const closed = kernelErrors.CLOSED("The bus was closed before it had room for the message.");
     this.#publishDesk.close(closed);
+    this.#census.close();
     await this.outbound.idle(endsMs - this.clock.monotonicMs());
     this.#isClosed = true;
     this.#members.close();
