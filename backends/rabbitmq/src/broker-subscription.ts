@@ -110,6 +110,10 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.#view = view;
   }
 
+  get wasOpen(): boolean {
+    return this.#sourceCount > 0;
+  }
+
   /** Takes messages from its queues, on this connection. @throws what the server refuses */
   async open(connection: ChannelModel): Promise<void> {
     const sources = await this.#host.prepare(this, connection);
@@ -479,7 +483,9 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.#buffer.clear();
     await this.#member.close({ drainMs });
     await this.#handover.close();
-    const closing = Promise.all(this.#intakes.splice(0).map((intake) => intake.close()));
+    const closing = Promise.all(this.#intakes.splice(0).map((intake) => intake.close())).then(() =>
+      this.#host.deleteQueues(this),
+    );
     // A server that is silent gets no farewell: the end of the connection tells it.
     await inTime(this.#host.clock, closing, farewellMaxMs).catch(() => undefined);
     this.#host.left(this, this.#unhandled);

@@ -29,7 +29,7 @@ import type { Source } from "./queue-intake.ts";
 import type { Registry } from "./registry.ts";
 import { checkSpec } from "./spec-check.ts";
 import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
-import { declareGroup, declareLetters, declareLive } from "./topology.ts";
+import { declareGroup, declareLetters, declareLive, deleteLive } from "./topology.ts";
 import type { Waits } from "./waits.ts";
 
 export interface SubscriptionDeskPorts {
@@ -127,6 +127,27 @@ export class SubscriptionDesk implements SubscriptionHost {
     for (const subscription of this.#open) subscription.down();
   }
 
+  /** The queues of all broadcasts, bound again. @throws what the server refuses */
+  async declareLives(connection: ChannelModel): Promise<void> {
+    for (const subscription of this.#open) {
+      if (subscription.delivery === "broadcast") await this.#declareLive(subscription, connection);
+    }
+  }
+
+  /** The queue for the dead letters of a subscription, of this process or another. */
+  async declareLettersOf(name: string): Promise<void> {
+    await declareLetters(this.#ports.connected(), this.names, name);
+    await this.#ports.registry.noteLetters(name);
+  }
+
+  /** A broadcast, of this process or another, held as much as it may: a letter of it is kept. */
+  pushedOut(name: string, id: string): void {
+    this.counters.deadLettered += 1;
+    for (const subscription of this.#open) {
+      if (subscription.id === id && subscription.name === name) subscription.view.deadLettered += 1;
+    }
+  }
+
   async close(drainMs: number): Promise<void> {
     await Promise.all([...this.#open].map((each) => each.close({ drainMs })));
   }
@@ -143,9 +164,9 @@ export class SubscriptionDesk implements SubscriptionHost {
   ): Promise<readonly Source[]> {
     const { spec, id } = subscription;
     if (spec.delivery === "broadcast") {
+      await this.#declareLive(subscription, connection);
       const queue = this.names.live(spec.name, id);
-      await declareLive(connection, this.names, { queue, spec });
-      return [{ queue, prefetch: spec.concurrency }];
+      return [{ queue, prefetch: spec.concurrency, isOwn: true }];
     }
     const group = this.#ports.registry.find(spec.name) ?? subscription.view.group;
     await declareGroup(connection, this.names, group);
@@ -162,9 +183,15 @@ export class SubscriptionDesk implements SubscriptionHost {
     return newLetter({ id, deadAtMs: this.clock.nowMs() }, spec, { held, ...burial });
   }
 
-  async declareLetters({ spec }: OpenSubscription): Promise<void> {
-    await declareLetters(this.#ports.connected(), this.names, spec.name);
-    await this.#ports.registry.noteLetters(spec.name);
+  declareLetters({ name }: OpenSubscription): Promise<void> {
+    return this.declareLettersOf(name);
+  }
+
+  async deleteQueues({ spec, id, name }: OpenSubscription): Promise<void> {
+    const connection = this.connection();
+    // Without a connection nobody uses them any more, and the server deletes them in a while.
+    if (spec.delivery !== "broadcast" || connection === undefined) return;
+    await deleteLive(connection, this.names, { id, name });
   }
 
   finished(view: GroupView): void {
@@ -178,6 +205,17 @@ export class SubscriptionDesk implements SubscriptionHost {
       this.#open.delete(own);
     }
     this.#unhandled += unhandled;
+  }
+
+  async #declareLive(
+    { id, spec, wasOpen }: OpenSubscription,
+    connection: ChannelModel,
+  ): Promise<void> {
+    const wasThere = await declareLive(connection, this.names, { id, spec });
+    if (wasThere || !wasOpen) return;
+    this.log.error("the queue of a broadcast was gone; what was published meanwhile is missed", {
+      subscription: spec.name,
+    });
   }
 
   async #start(subscription: BrokerSubscription): Promise<Subscription> {
