@@ -2,8 +2,8 @@
 
 import type { ConsumeMessage } from "amqplib";
 import { kernelErrors } from "@banyan/kernel/internal";
-import { HeldDelivery } from "@banyan/messaging/internal";
-import type { HeldOwner } from "@banyan/messaging/internal";
+import { HeldDelivery, leaseLost } from "@banyan/messaging/internal";
+import type { Burial, HeldOwner } from "@banyan/messaging/internal";
 import type { QueueIntake } from "./queue-intake.ts";
 import type { Group } from "./registry.ts";
 import type { Arrived, Passage } from "./wire.ts";
@@ -55,11 +55,6 @@ export class BrokerDelivery extends HeldDelivery {
     return this.passage.life !== life;
   }
 
-  /** After so many returns it is given up: so many processes may die of a message. */
-  get lostMax(): number {
-    return this.isOrdered ? lostAheadMax : lostMax;
-  }
-
   /** Something is under way that ends with its acknowledgement. */
   get isBusy(): boolean {
     return this.place === "running" || this.place === "burying" || this.place === "retrying";
@@ -84,6 +79,17 @@ export interface BrokerDeliveryInit {
   readonly delivered: ConsumeMessage;
   readonly intake: QueueIntake;
   readonly owner: HeldOwner;
+}
+
+/** Why it is given up before any handler has it; `undefined`: it is not. */
+export function burialOf(
+  { message, isOrdered }: BrokerDelivery,
+  { damage, returns }: Arrived,
+): Burial | undefined {
+  if (damage !== undefined) return { reason: "unreadable", error: damage };
+  // So many processes may die of a message.
+  if (returns < (isOrdered ? lostAheadMax : lostMax)) return undefined;
+  return { reason: "lease-lost", error: leaseLost(message.id, returns) };
 }
 
 /** A subscription only ever has what it took itself. */

@@ -23,7 +23,6 @@ import {
   isOver,
   KeyLanes,
   leaseExpired,
-  leaseLost,
   QueueLog,
   QueueMember,
 } from "@banyan/messaging/internal";
@@ -34,7 +33,7 @@ import type {
   MemberQueue,
   ResolvedSubscribeSpec,
 } from "@banyan/messaging/internal";
-import { BrokerDelivery, ours } from "./broker-delivery.ts";
+import { BrokerDelivery, burialOf, ours } from "./broker-delivery.ts";
 import type { GroupView } from "./group-view.ts";
 import { Handover } from "./handover.ts";
 import { inTime } from "./in-time.ts";
@@ -113,6 +112,10 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
 
   get isClosing(): boolean {
     return this.#isClosing;
+  }
+
+  get wasOpen(): boolean {
+    return this.#sourceCount > 0;
   }
 
   /** Takes messages from its queues, on this connection. @throws what the server refuses */
@@ -254,10 +257,10 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     const isKeyed = delivered.fields.exchange === this.#host.names.keyed;
     const arrived = readMessage(delivered, isKeyed);
     const held = new BrokerDelivery(arrived, { delivered, intake, owner: this });
-    const { message, returns, damage } = arrived;
+    const burial = burialOf(held, arrived);
     this.#held.add(held);
     this.#view.taken += 1;
-    this.#view.newestMs = message.timestampMs;
+    this.#view.newestMs = held.message.timestampMs;
     if (this.#isClosing || intake.isYielding) {
       // Where there is an order, it goes back with its channel and keeps its place.
       if (!held.isOrdered) this.#giveBack(held);
@@ -265,11 +268,8 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
       // It waited for a group of this name that has been removed since.
       held.acknowledge();
       this.#forget(held);
-    } else if (damage !== undefined) {
-      this.#bury(held, { reason: "unreadable", error: damage });
-    } else if (returns >= held.lostMax) {
-      this.#bury(held, { reason: "lease-lost", error: leaseLost(message.id, returns) });
-    } else this.#waitOrReady(held);
+    } else if (burial !== undefined) this.#bury(held, burial);
+    else this.#waitOrReady(held);
   }
 
   #waitOrReady(held: BrokerDelivery): void {
@@ -487,7 +487,8 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.#buffer.clear();
     await this.#member.close({ drainMs });
     await this.#handover.close();
-    const closing = Promise.all(this.#intakes.splice(0).map((intake) => intake.close()));
+    const intakes = this.#intakes.splice(0).map((intake) => intake.close());
+    const closing = Promise.all(intakes).then(() => this.#host.deleteQueues(this));
     // A server that is silent gets no farewell: the end of the connection tells it.
     await inTime(this.#host.clock, closing, farewellMaxMs).catch(() => undefined);
     this.#host.left(this, this.#unhandled);

@@ -63,6 +63,11 @@ export const configSchema = t.Object(
       86_400_000,
       "Age of the oldest past which no more are taken. Default 600 000.",
     ),
+    broadcastKeptMs: number(
+      1000,
+      86_400_000,
+      "How long a broadcast is kept for a process that is away. Default 60 000.",
+    ),
     partitions: number(1, 64, "Of an ordered group that is new. Default 8."),
   },
   { description: "RabbitMQ, where an engine of that name carries events." },

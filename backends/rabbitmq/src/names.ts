@@ -71,6 +71,29 @@ export class Names {
     return `${this.#prefix}.live.${name}:${id}`;
   }
 
+  /** Whose queue it is; `undefined`: it is no live queue. */
+  liveOf(queue: string): { readonly name: string; readonly id: string } | undefined {
+    const start = `${this.#prefix}.live.`;
+    const end = queue.lastIndexOf(":");
+    if (!queue.startsWith(start) || end < start.length) return undefined;
+    return { name: queue.slice(start.length, end), id: queue.slice(end + 1) };
+  }
+
+  /** Where a redriven letter of a broadcast goes; the routing key is the subscription's name. */
+  get again(): string {
+    return `${this.#prefix}.again`;
+  }
+
+  /** The way from there into one live queue. */
+  againTo(id: string): string {
+    return `${this.#prefix}.again.${id}`;
+  }
+
+  /** What fell out of broadcasts that hold as much as they may. */
+  get overflow(): string {
+    return `${this.#prefix}.overflow`;
+  }
+
   /** Beside a partition: attempts at messages that wait in it. */
   notes(name: string, index: number): string {
     return `${this.#prefix}.group.${name}:${index}:notes`;
@@ -84,11 +107,6 @@ export class Names {
   /** The last note only. */
   get agesQueue(): Options.AssertQueue {
     return { durable: true, arguments: { "x-max-length": 1 } };
-  }
-
-  /** Routing key of all live broadcasts of a name: what a redrive goes to. */
-  lives(name: string): string {
-    return `${this.#prefix}.live.${name}`;
   }
 
   dead(name: string): string {
@@ -119,17 +137,33 @@ export class Names {
     };
   }
 
-  /** Its owner is the connection. What does not fit any more is a dead letter. */
-  liveQueue(name: string, bufferMax: number): Options.AssertQueue {
+  /**
+   * Outlives its connection, and its process by a little. Never replicated: it is one process's.
+   * What does not fit any more becomes a dead letter.
+   */
+  liveQueue(bufferMax: number): Options.AssertQueue {
     return {
-      exclusive: true,
-      durable: false,
-      autoDelete: true,
+      durable: true,
       arguments: {
+        "x-queue-type": "classic",
+        "x-expires": this.#options.broadcastKeptMs,
         "x-max-length": bufferMax,
         "x-overflow": "drop-head",
         "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": this.dead(name),
+        "x-dead-letter-routing-key": this.overflow,
+      },
+    };
+  }
+
+  /** Ends with its connection, and hands everything on at once: who is away gets no redrive. */
+  againQueue(live: string): Options.AssertQueue {
+    return {
+      exclusive: true,
+      durable: false,
+      arguments: {
+        "x-message-ttl": 0,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": live,
       },
     };
   }

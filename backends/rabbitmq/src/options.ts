@@ -64,6 +64,11 @@ export interface RabbitmqOptions {
   readonly outboundBytesMax?: number;
   /** Age of the oldest of them, 1000 … 86 400 000 ms. Default 600 000 (ten minutes). */
   readonly outboundAgeMaxMs?: number;
+  /**
+   * Milliseconds for which the server keeps what a broadcast gets while its process is away, 1000 …
+   * 86 400 000. Default 60 000: longer than a restart of the server or a network that is mended.
+   */
+  readonly broadcastKeptMs?: number;
   /** Partitions of an ordered group that is new, 1 … 64. Default 8. */
   readonly partitions?: number;
   readonly clock?: Clock | undefined;
@@ -108,6 +113,7 @@ export interface ResolvedRabbitmqOptions {
   readonly outboundMax: number;
   readonly outboundBytesMax: number;
   readonly outboundAgeMaxMs: number;
+  readonly broadcastKeptMs: number;
   readonly partitions: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -126,6 +132,7 @@ const numbers = {
   outboundMax: { min: 1, max: 10_000_000, usual: 500_000 },
   outboundBytesMax: { min: 1024, max: 8 * 1024 ** 3, usual: 256 * 1024 ** 2 },
   outboundAgeMaxMs: { min: 1000, max: 86_400_000, usual: 600_000 },
+  broadcastKeptMs: { min: 1000, max: 86_400_000, usual: 60_000 },
   partitions: { min: 1, max: 64, usual: 8 },
 } as const;
 type NumberName = keyof typeof numbers;
@@ -179,6 +186,7 @@ export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedR
     outboundMax: read(options, "outboundMax"),
     outboundBytesMax: read(options, "outboundBytesMax"),
     outboundAgeMaxMs: read(options, "outboundAgeMaxMs"),
+    broadcastKeptMs: read(options, "broadcastKeptMs"),
     partitions: read(options, "partitions"),
     clock,
     random,

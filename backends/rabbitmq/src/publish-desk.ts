@@ -96,9 +96,8 @@ export class PublishDesk {
     if (isGroup && (view === undefined || !view.hasRoom)) return false;
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     outbound.send({
-      exchange: isGroup ? "" : names.back,
-      routingKey:
-        view === undefined ? names.lives(subscription) : desk.queueFor(view.group, message),
+      exchange: isGroup ? "" : names.again,
+      routingKey: view === undefined ? subscription : desk.queueFor(view.group, message),
       content,
       properties: redriveProperties(message, clock.nowMs()),
       deadlineMs: clock.monotonicMs() + publishTimeoutMs,

@@ -25,6 +25,8 @@ export interface Source {
   readonly prefetch: number;
   /** Of an ordered group: which partition it is, and where the notes on it are. */
   readonly partition?: { readonly index: number; readonly notes: string };
+  /** Nobody else may take from it meanwhile. */
+  readonly isOwn?: boolean;
 }
 
 /** The queues of a group, for a member of it. */
@@ -80,7 +82,7 @@ export class QueueIntake {
         if (delivered === null) intake.close().catch(ignore);
         else intake.#take(delivered);
       },
-      { consumerTag: ports.tag },
+      { consumerTag: ports.tag, exclusive: source.isOwn === true },
     );
     return intake;
   }

@@ -12,6 +12,7 @@
  */
 
 import type { ChannelModel } from "amqplib";
+import { createIdSource } from "@banyan/kernel";
 import type { Clock, Log, Random } from "@banyan/kernel";
 import { kernelErrors, TimingWheel } from "@banyan/kernel/internal";
 import { BusCapability, messagingErrors } from "@banyan/messaging";
@@ -39,12 +40,14 @@ import type { GroupView } from "./group-view.ts";
 import { inTime } from "./in-time.ts";
 import { Inspector } from "./inspector.ts";
 import { BrokerLetters } from "./letters.ts";
+import { LetterWriter } from "./letter-writer.ts";
 import { Link } from "./link.ts";
 import { Members } from "./members.ts";
 import { Names } from "./names.ts";
 import { resolveRabbitmqOptions } from "./options.ts";
 import type { RabbitmqOptions, ResolvedRabbitmqOptions } from "./options.ts";
 import { Outbound } from "./outbound.ts";
+import { OverflowDesk } from "./overflow-desk.ts";
 import { PublishDesk } from "./publish-desk.ts";
 import { Registry } from "./registry.ts";
 import type { Group } from "./registry.ts";
@@ -112,6 +115,7 @@ class RabbitmqBus implements Bus {
   readonly #publishDesk: PublishDesk;
   readonly #report: StatusReport;
   readonly #base: Base;
+  readonly #overflow: OverflowDesk;
   readonly #members: Members;
   readonly #census: WaitsCensus;
   readonly #sweep: RetentionSweep;
@@ -178,6 +182,7 @@ class RabbitmqBus implements Bus {
     });
     this.#base = this.#openBase();
     this.#letters = this.#openLetters();
+    this.#overflow = this.#openOverflow();
     this.#desk = this.#openDesk();
     this.#publishDesk = this.#openPublishDesk();
     this.#report = this.#openReport();
@@ -274,13 +279,14 @@ class RabbitmqBus implements Bus {
   }
 
   #openBase(): Base {
-    const { names, log, waits } = this;
+    const { clock, names, log, waits } = this;
     return new Base({
+      clock,
       names,
       log,
       waits,
       groups: () => this.#registry.groups,
-      subscriptions: () => this.#subscriptions.all,
+      declareLives: (connection) => this.#subscriptions.declareLives(connection),
       connection: () => this.#connection(),
     });
   }
@@ -375,6 +381,19 @@ class RabbitmqBus implements Bus {
     });
   }
 
+  #openOverflow(): OverflowDesk {
+    const { clock, random, log, names, outbound } = this;
+    return new OverflowDesk({
+      clock,
+      ids: createIdSource(clock, random),
+      log,
+      names,
+      writer: new LetterWriter({ clock, random, names, outbound }),
+      declareLetters: (name) => this.#subscriptions.declareLettersOf(name),
+      counted: (letter, id) => this.#subscriptions.pushedOut(letter, id),
+    });
+  }
+
   #counts(): LinkCounts {
     const links = [this.#publishing, this.#consuming];
     const sum = (count: (link: Link) => number): number =>
@@ -410,6 +429,7 @@ class RabbitmqBus implements Bus {
     const isCurrent = (): boolean => this.#consuming.connection === connection && !this.#isClosed;
     try {
       await withChannel(connection, (channel) => this.#base.declare(channel, connection));
+      await this.#overflow.up(connection);
       // Known groups first: they do not need the registry.
       this.#subscriptions.openAgain();
       await this.#members.up(connection);
@@ -417,6 +437,7 @@ class RabbitmqBus implements Bus {
       await this.#registry.ready;
       this.#isRead = true;
       if (this.#base.isNew) await this.#base.declareAll();
+      if (isCurrent()) this.#base.watch(connection);
     } catch (error) {
       if (!isCurrent()) return;
       this.log.error("what the bus needs could not be declared and is tried again", { error });
@@ -425,6 +446,8 @@ class RabbitmqBus implements Bus {
   }
 
   #down(): void {
+    this.#base.down();
+    this.#overflow.down();
     this.#registry.down();
     this.#members.down();
     this.#inspector.down();
@@ -442,6 +465,7 @@ class RabbitmqBus implements Bus {
   async #close(drainMs: number): Promise<DrainReport> {
     this.#isDraining = true;
     this.#sweep.close();
+    this.#overflow.close();
     const endsMs = this.clock.monotonicMs() + drainMs;
     await this.#subscriptions.close(drainMs);
     const closed = kernelErrors.CLOSED("The bus was closed before it had room for the message.");
@@ -449,6 +473,7 @@ class RabbitmqBus implements Bus {
     this.#census.close();
     await this.outbound.idle(endsMs - this.clock.monotonicMs());
     this.#isClosed = true;
+    this.#base.down();
     this.#members.close();
     this.#unwatch?.();
     const left = this.outbound.close();

@@ -31,7 +31,7 @@ import type { Source } from "./queue-intake.ts";
 import type { Registry } from "./registry.ts";
 import { checkSpec } from "./spec-check.ts";
 import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
-import { declareGroup, declareLetters, declareLive, withChannel } from "./topology.ts";
+import { declareGroup, declareLetters, declareLive, deleteLive, withChannel } from "./topology.ts";
 import type { Waits } from "./waits.ts";
 
 /** A group that is removed again and again while it is subscribed to. */
@@ -156,6 +156,28 @@ export class SubscriptionDesk implements SubscriptionHost {
     for (const subscription of this.#open) subscription.down();
   }
 
+  /** The queues of all broadcasts, bound again. @throws what the server refuses */
+  async declareLives(connection: ChannelModel): Promise<void> {
+    for (const subscription of this.#open) {
+      if (subscription.delivery === "broadcast") await this.#declareLive(subscription, connection);
+    }
+  }
+
+  /** The queue for the dead letters of a subscription, of this process or another. */
+  async declareLettersOf(name: string): Promise<void> {
+    await declareLetters(this.#ports.connected(), this.names, name);
+    await this.#ports.registry.noteLetters(name);
+  }
+
+  /** A broadcast, of this process or another, held as much as it may: a letter of it is kept. */
+  pushedOut(letter: DeadLetter, id: string): void {
+    this.counters.deadLettered += 1;
+    for (const own of this.#open) {
+      if (own.id === id && own.name === letter.subscription) own.view.deadLettered += 1;
+    }
+    this.buried(letter);
+  }
+
   async close(drainMs: number): Promise<void> {
     await Promise.all([...this.#open].map((each) => each.close({ drainMs })));
   }
@@ -172,9 +194,9 @@ export class SubscriptionDesk implements SubscriptionHost {
   ): Promise<readonly Source[]> {
     const { spec, id } = subscription;
     if (spec.delivery === "broadcast") {
+      await this.#declareLive(subscription, connection);
       const queue = this.names.live(spec.name, id);
-      await declareLive(connection, this.names, { queue, spec });
-      return [{ queue, prefetch: spec.concurrency }];
+      return [{ queue, prefetch: spec.concurrency, isOwn: true }];
     }
     const { groups, registry } = this.#ports;
     if (await groups.isBeingRemoved(spec.name)) await groups.untilNotRemoved(spec.name);
@@ -198,9 +220,15 @@ export class SubscriptionDesk implements SubscriptionHost {
     return newLetter({ id, deadAtMs: this.clock.nowMs() }, spec, { held, ...burial });
   }
 
-  async declareLetters({ spec }: OpenSubscription): Promise<void> {
-    await declareLetters(this.#ports.connected(), this.names, spec.name);
-    await this.#ports.registry.noteLetters(spec.name);
+  declareLetters({ name }: OpenSubscription): Promise<void> {
+    return this.declareLettersOf(name);
+  }
+
+  async deleteQueues({ spec, id, name }: OpenSubscription): Promise<void> {
+    const connection = this.connection();
+    // Without a connection nobody uses them any more, and the server deletes them in a while.
+    if (spec.delivery !== "broadcast" || connection === undefined) return;
+    await deleteLive(connection, this.names, { id, name });
   }
 
   finished(view: GroupView): void {
@@ -214,6 +242,17 @@ export class SubscriptionDesk implements SubscriptionHost {
       this.#open.delete(own);
     }
     this.#unhandled += unhandled;
+  }
+
+  async #declareLive(
+    { id, spec, wasOpen }: OpenSubscription,
+    connection: ChannelModel,
+  ): Promise<void> {
+    const wasThere = await declareLive(connection, this.names, { id, spec });
+    if (wasThere || !wasOpen) return;
+    this.log.error("the queue of a broadcast was gone; what was published meanwhile is missed", {
+      subscription: spec.name,
+    });
   }
 
   /** `undefined`: its group is being removed, or was; whether it is gone is not known here yet. */
