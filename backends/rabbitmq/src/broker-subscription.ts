@@ -34,9 +34,10 @@ import type {
   MemberQueue,
   ResolvedSubscribeSpec,
 } from "@banyan/messaging/internal";
-import { BrokerDelivery, ours } from "./broker-delivery.ts";
+import { BrokerDelivery, ours, recountPauseMs } from "./broker-delivery.ts";
 import type { GroupView } from "./group-view.ts";
 import { Handover } from "./handover.ts";
+import type { Wait } from "./handover.ts";
 import { inTime } from "./in-time.ts";
 import { waitMin } from "./names.ts";
 import { QueueIntake } from "./queue-intake.ts";
@@ -249,7 +250,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     const isKeyed = delivered.fields.exchange === this.#host.names.keyed;
     const arrived = readMessage(delivered, isKeyed);
     const held = new BrokerDelivery(arrived, { delivered, intake, owner: this });
-    const { message, returns, damage } = arrived;
+    const { message, damage } = arrived;
     this.#held.add(held);
     this.#view.taken += 1;
     this.#view.newestMs = message.timestampMs;
@@ -262,8 +263,8 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
       this.#forget(held);
     } else if (damage !== undefined) {
       this.#bury(held, { reason: "unreadable", error: damage });
-    } else if (returns >= held.lostMax(this.#view.group)) {
-      this.#bury(held, { reason: "lease-lost", error: leaseLost(message.id, returns) });
+    } else if (held.returns >= held.lostMax(this.#view.group)) {
+      this.#bury(held, { reason: "lease-lost", error: leaseLost(message.id, held.returns) });
     } else this.#waitOrReady(held);
   }
 
@@ -272,7 +273,10 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     const { dueMs, isRetry } = held;
     const waitMs = dueMs - clock.nowMs();
     if (waitMs <= 0) {
-      this.#ready(held);
+      if (held.isUncounted && this.delivery === "group") {
+        this.#sendToWait(held, { dueMs, isRetry, isFirst: true });
+      } else if (held.isRecounted) this.#nap(held, recountPauseMs);
+      else this.#ready(held);
       return;
     }
     // The wall clock may have jumped: no retry waits longer than a backoff.
@@ -289,7 +293,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     const untilMs = clock.nowMs() + boundMs;
     // On its way already, with a step to go, it is counted where it was sent from.
     if (held.passage.life === undefined) this.#host.waits.count(this.#view, isRetry, untilMs);
-    this.#sendToWait(held, untilMs, isRetry);
+    this.#sendToWait(held, { dueMs: untilMs, isRetry });
   }
 
   /** Waits in this process. */
@@ -301,6 +305,10 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   }
 
   #ready(held: BrokerDelivery): void {
+    if (held.isRecounted && held.isTwiceIn(this.#held)) {
+      this.#nap(held, recountPauseMs);
+      return;
+    }
     held.place = "ready";
     if (held.intake.isYielding) return; // it goes back with its channel
     this.#buffer.push(held);
@@ -351,7 +359,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     const dueMs = clock.nowMs() + waitMs;
     this.#host.waits.count(this.#view, true, dueMs);
     if (!held.isOrdered) {
-      this.#sendToWait(held, dueMs, true);
+      this.#sendToWait(held, { dueMs, isRetry: true });
       return;
     }
     const { attempt, failures } = held;
@@ -360,9 +368,9 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   }
 
   /** Acknowledged when its wait is safe (S1). */
-  #sendToWait(held: BrokerDelivery, dueMs: number, isRetry: boolean): void {
+  #sendToWait(held: BrokerDelivery, wait: Omit<Wait, "life">): void {
     const { life } = this.#view.group;
-    this.#handover.toWait(held, { dueMs, isRetry, life }, (isSafe) => {
+    this.#handover.toWait(held, { ...wait, life }, (isSafe) => {
       if (isSafe) held.acknowledge();
       else if (!this.#isClosing) {
         this.#giveBack(held);

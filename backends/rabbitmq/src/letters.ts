@@ -21,14 +21,14 @@ import type { Names } from "./names.ts";
 import type { ResolvedRabbitmqOptions } from "./options.ts";
 import { withLock } from "./server-lock.ts";
 import { withChannel } from "./topology.ts";
-import { fresh, letterHeader, propertiesOf, readMessage } from "./wire.ts";
-import type { Passage } from "./wire.ts";
+import { carriedProperties, fresh, letterHeader, readMessage } from "./wire.ts";
+import type { Incoming } from "./wire.ts";
 
 /** What a letter says beside its message; the message is the body and properties as ever. */
 type LetterNote = Omit<DeadLetter, "message">;
 
 /** `undefined`: it stays. Otherwise it goes if that answers true. */
-type Look = (letter: DeadLetter, content: Buffer) => (() => Promise<boolean>) | undefined;
+type Look = (letter: DeadLetter, delivered: ConsumeMessage) => (() => Promise<boolean>) | undefined;
 
 export interface LettersPorts {
   readonly options: ResolvedRabbitmqOptions;
@@ -39,7 +39,7 @@ export interface LettersPorts {
   /** Subscriptions that may have letters. */
   readonly subscriptions: () => Iterable<string>;
   /** Gives a letter to its subscription again; false where that is gone or full. */
-  readonly redeliver: (letter: DeadLetter, content: Buffer) => Promise<boolean>;
+  readonly redeliver: (letter: DeadLetter, delivered: ConsumeMessage) => Promise<boolean>;
   readonly assertOpen: () => void;
 }
 
@@ -94,7 +94,7 @@ export class BrokerLetters implements DeadLetters {
   }
 
   redrive(ids: readonly string[]): Promise<number> {
-    return this.#take(ids, (letter, content) => this.#ports.redeliver(letter, content));
+    return this.#take(ids, (letter, delivered) => this.#ports.redeliver(letter, delivered));
   }
 
   discard(ids: readonly string[]): Promise<number> {
@@ -103,17 +103,17 @@ export class BrokerLetters implements DeadLetters {
 
   async #take(
     ids: readonly string[],
-    dispose: (letter: DeadLetter, content: Buffer) => Promise<boolean>,
+    dispose: (letter: DeadLetter, delivered: ConsumeMessage) => Promise<boolean>,
   ): Promise<number> {
     this.#ports.assertOpen();
     const wanted = new Set(ids);
     let taken = 0;
     for (const name of this.#ports.subscriptions()) {
       if (wanted.size === 0) break;
-      await this.#browse(name, (letter, content) => {
+      await this.#browse(name, (letter, delivered) => {
         if (!wanted.delete(letter.id)) return undefined;
         return async () => {
-          const isGone = await dispose(letter, content);
+          const isGone = await dispose(letter, delivered);
           if (isGone) taken += 1;
           return isGone;
         };
@@ -139,7 +139,7 @@ export class BrokerLetters implements DeadLetters {
         const all = await takeAll(channel, queue);
         let gone = 0;
         for (const message of all) {
-          const decide = look(letterOf(message, name), message.content);
+          const decide = look(letterOf(message, name), message);
           if (decide === undefined || !(await decide())) continue;
           channel.ack(message);
           gone += 1;
@@ -226,23 +226,34 @@ function carried(error: DeadLetter["error"]): DeadLetter["error"] {
 
 /**
  * The properties of a dead letter on its way to its queue.
+ * @param delivered the message as it came: in that format it stays
  * @param isBare without the message's own headers, which are too large beside ours
  */
-export function letterProperties(letter: DeadLetter, isBare: boolean): Options.Publish {
+export function letterProperties(
+  letter: DeadLetter,
+  delivered: Incoming,
+  isBare: boolean,
+): Options.Publish {
   const { message, ...note } = letter;
-  const { source } = message.headers;
-  const kept = isBare ? { ...message, headers: { source: source.slice(0, 255) } } : message;
-  const properties = propertiesOf(kept, { ...fresh, attempt: letter.attempts });
-  // As `propertiesOf` has made them.
-  const own = properties.headers as Readonly<Record<string, string | number>>;
-  const headers = { ...own, [letterHeader]: JSON.stringify(note) };
-  return { ...properties, mandatory: true, headers };
+  const passage = { ...fresh, attempt: letter.attempts };
+  const properties = carriedProperties(delivered, { message, passage, isLetter: true, isBare });
+  const headers: unknown = properties.headers;
+  return {
+    ...properties,
+    mandatory: true,
+    headers: Object.assign({}, headers, { [letterHeader]: JSON.stringify(note) }),
+  };
 }
 
 /** What a redriven letter is published with: as if it were new. */
-export function redriveProperties(message: Message, nowMs: number) {
-  const passage: Passage = { ...fresh, queuedAtMs: nowMs };
-  return { ...propertiesOf(message, passage), mandatory: true };
+export function redriveProperties(
+  message: Message,
+  delivered: Incoming,
+  nowMs: number,
+): Options.Publish {
+  const passage = { ...fresh, queuedAtMs: nowMs };
+  const carriage = { message, passage, isLetter: true, isBare: false };
+  return { ...carriedProperties(delivered, carriage), mandatory: true };
 }
 
 function letterOf(delivered: ConsumeMessage, subscription: string): DeadLetter {
