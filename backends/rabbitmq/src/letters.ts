@@ -6,6 +6,7 @@
  */
 
 import type { Channel, ChannelModel, ConsumeMessage, Options } from "amqplib";
+import type { Clock } from "@banyan/kernel";
 import type {
   DeadLetter,
   DeadLetterPage,
@@ -49,6 +50,9 @@ const detailsMax = 4096;
 /** How long a lock is waited for. */
 const lockMaxMs = 10_000;
 const lockPauseMs = 25;
+
+/** A queue that gives nothing for so long has no more: some were too old, or pushed out. */
+const silenceMaxMs = 2000;
 
 /** How long letters may take on their way back into their queue. */
 const backMaxMs = 2000;
@@ -130,13 +134,13 @@ export class BrokerLetters implements DeadLetters {
   }
 
   async #browseNow(name: string, look: Look): Promise<void> {
-    const { names, inspector, connection } = this.#ports;
+    const { names, inspector, connection, options } = this.#ports;
     const queue = names.dead(name);
     // One that seems empty may be in the hands of another reader.
     if ((await inspector.depth(queue)) === undefined) return;
     await this.#locked(name, async () => {
       const left = await withChannel(connection(), async (channel) => {
-        const all = await takeAll(channel, queue);
+        const all = await takeAll(channel, queue, options.clock);
         let gone = 0;
         for (const message of all) {
           const decide = look(letterOf(message, name), message);
@@ -176,19 +180,28 @@ export class BrokerLetters implements DeadLetters {
 }
 
 /** Everything the queue has; closing the channel gives back what is not acknowledged. */
-async function takeAll(channel: Channel, queue: string): Promise<readonly ConsumeMessage[]> {
+async function takeAll(
+  channel: Channel,
+  queue: string,
+  clock: Clock,
+): Promise<readonly ConsumeMessage[]> {
   const { messageCount } = await channel.checkQueue(queue);
   if (messageCount === 0) return [];
   const taken: ConsumeMessage[] = [];
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  channel.on("close", () => resolve(undefined));
+  const done = (): void => resolve(undefined);
+  let cancelSilence = clock.setTimer(silenceMaxMs, done, { keepAlive: true });
+  channel.on("close", done);
   await channel.prefetch(0);
   const { consumerTag } = await channel.consume(queue, (message) => {
     if (message !== null) taken.push(message);
-    if (message === null || taken.length >= messageCount) resolve(undefined);
+    if (message === null || taken.length >= messageCount) done();
+    cancelSilence();
+    cancelSilence = clock.setTimer(silenceMaxMs, done, { keepAlive: true });
   });
   await promise;
   await channel.cancel(consumerTag);
+  cancelSilence();
   return taken;
 }
 

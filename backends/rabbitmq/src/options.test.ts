@@ -34,6 +34,7 @@ test("a url says all, what is given alone wins, and defaults stand for the rest"
 
 const wrong: readonly (readonly [options: object, said: RegExp])[] = [
   [{ url: `http://ada:${secret}@h` }, /url must be like amqp:/],
+  [{ url: `amqp:ada:${secret}@h` }, /url must be like amqp:/],
   [{ url: `amqp://ada:${secret}%zz@h` }, /url has a % that stands for nothing/],
   [{ url: "amqp://h?heartbeat=3" }, /parameters behind \?/],
   [{ url: "amqps://h", tls: false }, /tls is false and url begins with amqps/],
@@ -45,6 +46,8 @@ const wrong: readonly (readonly [options: object, said: RegExp])[] = [
   [{ tls: { caa: "k" } }, /did you mean "ca"/],
   [{ namespace: "a.b" }, /namespace must be/],
   [{ queueType: "stream" }, /queueType must be/],
+  [{ format: "structured" }, /format must be "plain" or "cloudevents"/],
+  [{ deadLettersMaxAgeMs: 999 }, /deadLettersMaxAgeMs must be a whole number from 1000/],
   [{ partitions: 65 }, /partitions must be a whole number from 1 to 64/],
   [{ prefetch: 3 }, /has no option "prefetch"/],
 ];

@@ -201,8 +201,9 @@ function read(options: RabbitmqOptions, name: NumberName): number {
 type Place = Pick<ResolvedRabbitmqOptions, "places" | "username" | "password" | "vhost" | "tls">;
 
 function placeOf(options: RabbitmqOptions): Place {
-  const url = URL.parse(options.url ?? "amqp://127.0.0.1");
-  if (url === null || !/^amqps?:$/.test(url.protocol)) {
+  const { url: text = "amqp://127.0.0.1" } = options;
+  const url = URL.parse(text);
+  if (url === null || !/^amqps?:\/\//.test(text)) {
     throw invalid("url must be like amqp://user:password@host:5672/vhost, or amqps:// for TLS");
   }
   if (url.search !== "" || url.hash !== "") {
