@@ -1,4 +1,4 @@
-/** Each option of the bus is seen by its effect on a real server; `docs/decisions/0063` has the list. */
+/** Each option of the bus is seen by its effect on a real server; decision 0063 has the list. */
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -73,8 +73,9 @@ describe("settings of the RabbitMQ bus", { concurrency: 4, skip }, () => {
   test("The settings username, password and vhost: they win over what url says", async () => {
     await server.ask(`ok = rabbit_vhost:add(<<"shop">>, <<"test">>),
       ok = rabbit_auth_backend_internal:add_user(<<"ada">>, <<"s3cret">>, <<"test">>),
-      All = <<".*">>,
-      rabbit_auth_backend_internal:set_permissions(<<"ada">>, <<"shop">>, All, All, All, <<"test">>)`);
+      Set = fun(All) -> rabbit_auth_backend_internal:set_permissions(
+        <<"ada">>, <<"shop">>, All, All, All, <<"test">>) end,
+      Set(<<".*">>)`);
     const ada = { username: "ada", password: "s3cret" };
     assert.equal(await codeOf(open({ ...ada, password: "other" })), "RABBITMQ_REFUSED");
     assert.equal(await codeOf(open(ada)), "RABBITMQ_REFUSED", "she may not enter /");
@@ -162,7 +163,7 @@ describe("settings of the RabbitMQ bus", { concurrency: 4, skip }, () => {
     assert.equal(idle?.buffered, 4, "limits of letters are not those of groups");
   });
 
-  test("The setting deadLettersMaxAgeMs: a letter is gone in time, and without it stays", async () => {
+  test("The setting deadLettersMaxAgeMs: an old letter is gone, without it it stays", async () => {
     await using aging = await open({ deadLettersMaxAgeMs: 1500 });
     await using lasting = await open({});
     for (const bus of [lasting, aging]) {
