@@ -269,11 +269,11 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   }
 
   #waitOrReady(held: BrokerDelivery): void {
-    const { clock } = this.#host;
+    const { clock, names } = this.#host;
     const { dueMs, isRetry } = held;
     const waitMs = dueMs - clock.nowMs();
     if (waitMs <= 0) {
-      if (held.isUncounted && this.delivery === "group") {
+      if (held.isUncounted && this.delivery === "group" && names.haveFirstPlace) {
         this.#sendToWait(held, { dueMs, isRetry, isFirst: true });
       } else if (held.isRecounted) this.#nap(held, recountPauseMs);
       else this.#ready(held);

@@ -104,7 +104,7 @@ export class Names {
       arguments: {
         "x-queue-type": this.#options.queueType,
         ...(this.#isQuorum ? { "x-delivery-limit": deliveryLimit } : {}),
-        ...(this.#isQuorum ? {} : { "x-max-priority": firstPriority }),
+        ...(this.haveFirstPlace ? { "x-max-priority": firstPriority } : {}),
         ...(isPartition ? { "x-single-active-consumer": true } : {}),
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": this.dead(name),
@@ -154,6 +154,11 @@ export class Names {
           : {}),
       },
     };
+  }
+
+  /** New queues of groups have priorities, and with them a place before all others. */
+  get haveFirstPlace(): boolean {
+    return !this.#isQuorum;
   }
 
   get #isQuorum(): boolean {
