@@ -15,7 +15,7 @@ import { LetterWriter } from "./letter-writer.ts";
 import type { Names } from "./names.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Waits } from "./waits.ts";
-import { propertiesOf } from "./wire.ts";
+import { carriedProperties } from "./wire.ts";
 
 /** What is on its way when a subscription is closed has this long. */
 const transferMaxMs = 2000;
@@ -35,6 +35,8 @@ export interface Wait {
   /** Wall clock. */
   readonly dueMs: number;
   readonly isRetry: boolean;
+  /** Before all others in its queue, when it is back there. */
+  readonly isFirst?: boolean;
   /** Of the group that it comes back to. */
   readonly life: string;
 }
@@ -55,15 +57,23 @@ export class Handover {
   }
 
   /** Publishes it again, to come back later. */
-  toWait(held: BrokerDelivery, { dueMs, isRetry, life }: Wait, onEnd: OnEnd): void {
+  toWait(held: BrokerDelivery, wait: Wait, onEnd: OnEnd): void {
     const { waits, log } = this.#ports;
     const { message, attempt, failures, passage, queue } = held;
+    const { dueMs, isRetry, isFirst = false, life } = wait;
+    const next = { ...passage, attempt, failures, dueMs, isRetry, life };
     held.place = "retrying";
     this.#underWay += 1;
     void waits.send({
       queue,
       content: held.delivered.content, // as it came: what cannot be read can be carried
-      properties: propertiesOf(message, { ...passage, attempt, failures, dueMs, isRetry, life }),
+      properties: carriedProperties(held.delivered, {
+        message,
+        passage: next,
+        isLetter: false,
+        isFirst,
+        isBare: false,
+      }),
       dueMs,
       onEnd: (error) => {
         this.#ended();
@@ -85,7 +95,7 @@ export class Handover {
     const { declareLetters, log } = this.#ports;
     this.#writer.write({
       letter,
-      content: held.delivered.content,
+      delivered: held.delivered,
       declareQueue: declareLetters,
       onTrouble: (why) => log.error("a dead letter was not kept and is tried again", held, why),
       onEnd: (isSafe) => {

@@ -11,6 +11,7 @@ import { ownBackoff } from "@banyan/messaging/internal";
 import { letterProperties } from "./letters.ts";
 import type { Names } from "./names.ts";
 import type { Outbound, Parcel } from "./outbound.ts";
+import type { Incoming } from "./wire.ts";
 
 export interface LetterWriterPorts {
   readonly clock: Clock;
@@ -21,8 +22,8 @@ export interface LetterWriterPorts {
 
 export interface LetterOnItsWay {
   readonly letter: DeadLetter;
-  /** The body, as it came. */
-  readonly content: Buffer;
+  /** The message as it came: its body, properties and headers stay. */
+  readonly delivered: Incoming;
   /** The queue is not there: makes it. */
   readonly declareQueue: () => Promise<void>;
   /** Why it is not kept yet. */
@@ -60,8 +61,8 @@ export class LetterWriter {
     outbound.send({
       exchange: "",
       routingKey: names.dead(way.letter.subscription),
-      content: way.content,
-      properties: letterProperties(way.letter, tries.isBare),
+      content: way.delivered.content,
+      properties: letterProperties(way.letter, way.delivered, tries.isBare),
       deadlineMs: Infinity,
       onEnd: (error, parcel) => this.#sent(way, tries, { error, parcel }),
     });

@@ -12,6 +12,7 @@ import type {
   DeadLetterQuery,
   DeadLetters,
   Message,
+  OutgoingMessage,
 } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
 import { checkQuery, describeFailure, OneByOne } from "@banyan/messaging/internal";
@@ -23,15 +24,15 @@ import { QueueHead } from "./queue-head.ts";
 import { deathOf, readDead } from "./server-death.ts";
 import { withLock } from "./server-lock.ts";
 import { withChannel } from "./topology.ts";
-import { fresh, letterHeader, propertiesOf, readMessage } from "./wire.ts";
-import type { Passage } from "./wire.ts";
+import { carriedProperties, fresh, letterHeader, readMessage } from "./wire.ts";
+import type { Incoming } from "./wire.ts";
 
 /** What a letter says beside its message; the message is the body and properties as ever. */
 type LetterNote = Omit<DeadLetter, "message">;
 
 interface Look {
   /** `undefined`: it stays. Otherwise it goes if that answers true. */
-  see(letter: DeadLetter, content: Buffer): (() => Promise<boolean>) | undefined;
+  see(letter: DeadLetter, delivered: ConsumeMessage): (() => Promise<boolean>) | undefined;
   /** No other letter is wanted. */
   isDone(): boolean;
 }
@@ -45,7 +46,7 @@ export interface LettersPorts {
   /** Subscriptions that may have letters. */
   readonly subscriptions: () => Iterable<string>;
   /** Gives a letter to its subscription again; false where that is gone or full. */
-  readonly redeliver: (letter: DeadLetter, content: Buffer) => Promise<boolean>;
+  readonly redeliver: (letter: DeadLetter, delivered: ConsumeMessage) => Promise<boolean>;
   readonly assertOpen: () => void;
 }
 
@@ -115,7 +116,7 @@ export class BrokerLetters implements DeadLetters {
   }
 
   redrive(ids: readonly string[]): Promise<number> {
-    return this.#take(ids, (letter, content) => this.#ports.redeliver(letter, content));
+    return this.#take(ids, (letter, delivered) => this.#ports.redeliver(letter, delivered));
   }
 
   discard(ids: readonly string[]): Promise<number> {
@@ -124,7 +125,7 @@ export class BrokerLetters implements DeadLetters {
 
   async #take(
     ids: readonly string[],
-    dispose: (letter: DeadLetter, content: Buffer) => Promise<boolean>,
+    dispose: (letter: DeadLetter, delivered: ConsumeMessage) => Promise<boolean>,
   ): Promise<number> {
     this.#ports.assertOpen();
     const wanted = new Set(ids);
@@ -132,10 +133,10 @@ export class BrokerLetters implements DeadLetters {
     for (const name of this.#ports.subscriptions()) {
       if (wanted.size === 0) break;
       await this.#browse(name, {
-        see(letter, content) {
+        see(letter, delivered) {
           if (!wanted.delete(letter.id)) return undefined;
           return async () => {
-            const isGone = await dispose(letter, content);
+            const isGone = await dispose(letter, delivered);
             if (isGone) taken += 1;
             return isGone;
           };
@@ -164,7 +165,7 @@ export class BrokerLetters implements DeadLetters {
         const chosen: { readonly message: ConsumeMessage; decide(): Promise<boolean> }[] = [];
         const count = await head.take(queue, {
           visit(message) {
-            const decide = look.see(letterOf(message, name, names.keyed), message.content);
+            const decide = look.see(letterOf(message, name, names.keyed), message);
             if (decide !== undefined) chosen.push({ message, decide });
             return decide !== undefined;
           },
@@ -213,16 +214,25 @@ export function newLetter(
   { name, delivery }: ResolvedSubscribeSpec,
   { held, reason, error }: Burial & { readonly held: HeldDelivery },
 ): DeadLetter {
-  const { id, topic, timestampMs, body, headers, orderingKey, priority } = held.message;
   return {
     ...written,
     subscription: name,
     delivery,
-    message: { id, topic, timestampMs, body, headers, orderingKey, priority },
+    message: keptOf(held.message),
     attempts: Math.max(1, held.attempt),
     reason,
     error: carried(describeFailure(error)),
   };
+}
+
+/** What a letter has of its message: neither its time nor its end. */
+function keptOf({
+  deliverAtMs: _due,
+  expiresAtMs: _end,
+  priority,
+  ...kept
+}: OutgoingMessage): Message {
+  return priority === undefined ? kept : { ...kept, priority };
 }
 
 /** An error's details are anybody's: what cannot be carried in a header is left out. */
@@ -241,31 +251,38 @@ function carried(error: DeadLetter["error"]): DeadLetter["error"] {
 
 /**
  * The properties of a dead letter on its way to its queue.
+ * @param delivered the message as it came: in that format it stays
  * @param isBare without the message's own headers, which are too large beside ours
  */
-export function letterProperties(letter: DeadLetter, isBare: boolean): Options.Publish {
+export function letterProperties(
+  letter: DeadLetter,
+  delivered: Incoming,
+  isBare: boolean,
+): Options.Publish {
   const { message, ...note } = letter;
-  const { source } = message.headers;
-  const kept = isBare ? { ...message, headers: { source: source.slice(0, 255) } } : message;
-  const properties = propertiesOf(kept, { ...fresh, attempt: letter.attempts });
-  // As `propertiesOf` has made them.
-  const own = properties.headers as Readonly<Record<string, string | number>>;
-  const headers = { ...own, [letterHeader]: JSON.stringify(note) };
-  return { ...properties, mandatory: true, headers };
+  const passage = { ...fresh, attempt: letter.attempts };
+  const properties = carriedProperties(delivered, { message, passage, isLetter: true, isBare });
+  const headers: unknown = properties.headers;
+  return {
+    ...properties,
+    mandatory: true,
+    headers: Object.assign({}, headers, { [letterHeader]: JSON.stringify(note) }),
+  };
 }
 
 /** What a redriven letter is published with: as if it were new. */
-export function redriveProperties(message: Message, nowMs: number) {
-  const passage: Passage = { ...fresh, queuedAtMs: nowMs };
-  return { ...propertiesOf(message, passage), mandatory: true };
+export function redriveProperties(
+  message: Message,
+  delivered: Incoming,
+  nowMs: number,
+): Options.Publish {
+  const passage = { ...fresh, queuedAtMs: nowMs };
+  const carriage = { message, passage, isLetter: true, isBare: false };
+  return { ...carriedProperties(delivered, carriage), mandatory: true };
 }
 
 function letterOf(delivered: ConsumeMessage, subscription: string, keyed: string): DeadLetter {
-  const { id, topic, timestampMs, body, headers, orderingKey, priority } = readMessage(
-    delivered,
-    false,
-  ).message;
-  const message: Message = { id, topic, timestampMs, body, headers, orderingKey, priority };
+  const message = keptOf(readMessage(delivered, false).message);
   const written: unknown = delivered.properties.headers?.[letterHeader];
   if (typeof written === "string") {
     try {
@@ -297,8 +314,7 @@ export function serverLetter(
 } {
   const death = deathOf(delivered);
   const { message: arrived, passage } = readDead(delivered, death, keyed);
-  const { id, topic, timestampMs, body, headers, orderingKey, priority } = arrived;
-  const message: Message = { id, topic, timestampMs, body, headers, orderingKey, priority };
+  const message = keptOf(arrived);
   const given = { ...written, message, attempts: passage.attempt };
   const queue = death?.queue ?? "";
   if (death?.reason === "maxlen") return { letter: { ...given, ...pushedOut }, queue };

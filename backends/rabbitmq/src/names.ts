@@ -20,6 +20,9 @@ export const routingKeyMax = 255;
 /** AMQP allows 255 bytes; ours stand before and behind it. */
 export const nameLengthMax = 180;
 
+/** Above all that a message may have: of what goes back into its place in a classic queue. */
+export const firstPriority = 10;
+
 /** So often may a queue deliver a message before the server gives it up: never. */
 const deliveryLimit = 1_000_000_000;
 
@@ -129,7 +132,7 @@ export class Names {
       arguments: {
         "x-queue-type": this.#options.queueType,
         ...(this.#isQuorum ? { "x-delivery-limit": deliveryLimit } : {}),
-        ...(this.#options.priorities ? { "x-max-priority": 9 } : {}),
+        ...(this.haveFirstPlace ? { "x-max-priority": firstPriority } : {}),
         ...(isPartition ? { "x-single-active-consumer": true } : {}),
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": this.dead(name),
@@ -169,12 +172,14 @@ export class Names {
   }
 
   get deadQueue(): Options.AssertQueue {
+    const { deadLettersMaxAgeMs: maxAgeMs } = this.#options;
     return {
       durable: true,
       arguments: {
         "x-queue-type": this.#options.queueType,
         ...(this.#isQuorum ? { "x-delivery-limit": deliveryLimit } : {}),
         "x-max-length": this.#options.deadLettersMax,
+        ...(maxAgeMs === undefined ? {} : { "x-message-ttl": maxAgeMs }),
         "x-overflow": "drop-head",
       },
     };
@@ -193,6 +198,11 @@ export class Names {
           : {}),
       },
     };
+  }
+
+  /** New queues of groups have priorities, and with them a place before all others. */
+  get haveFirstPlace(): boolean {
+    return this.#options.priorities;
   }
 
   get #isQuorum(): boolean {

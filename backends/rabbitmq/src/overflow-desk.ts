@@ -96,7 +96,7 @@ export class OverflowDesk {
     const own: DeadLetter = { ...letter, subscription: name, delivery: "broadcast" };
     writer.write({
       letter: own,
-      content: delivered.content,
+      delivered,
       declareQueue: () => declareLetters(name),
       onTrouble: (error) => {
         const fields = { subscription: name, messageId: letter.message.id, error };

@@ -9,10 +9,12 @@ import type { GroupDesk } from "./group-desk.ts";
 import { redriveProperties } from "./letters.ts";
 import { routingKeyMax, slotOf } from "./names.ts";
 import type { Names } from "./names.ts";
+import type { MessageFormat } from "./options.ts";
 import type { Outbound } from "./outbound.ts";
 import { Publishing, withdrawn } from "./publishing.ts";
 import type { Envelope, PublishingPorts } from "./publishing.ts";
-import { contentOf, fresh, propertiesOf } from "./wire.ts";
+import { contentOf, propertiesOf } from "./wire.ts";
+import type { Incoming } from "./wire.ts";
 
 export interface PublishDeskPorts {
   readonly clock: Clock;
@@ -21,6 +23,7 @@ export interface PublishDeskPorts {
   readonly admission: Admission;
   readonly outbound: Outbound;
   readonly desk: GroupDesk;
+  readonly format: MessageFormat;
   readonly bodySizeMax: number;
   readonly publishTimeoutMs: number;
   readonly offersPriority: boolean;
@@ -88,7 +91,7 @@ export class PublishDesk {
   /** Gives a dead letter to its subscription again; false where that is gone or full. */
   async redeliver(
     { subscription, delivery, message }: DeadLetter,
-    content: Buffer,
+    delivered: Incoming,
   ): Promise<boolean> {
     const { admission, names, desk, outbound, clock, publishTimeoutMs } = this.#ports;
     const isGroup = delivery === "group";
@@ -98,8 +101,8 @@ export class PublishDesk {
     outbound.send({
       exchange: isGroup ? "" : names.again,
       routingKey: view === undefined ? subscription : desk.queueFor(view.group, message),
-      content,
-      properties: redriveProperties(message, clock.nowMs()),
+      content: delivered.content,
+      properties: redriveProperties(message, delivered, clock.nowMs()),
       deadlineMs: clock.monotonicMs() + publishTimeoutMs,
       onEnd: (error, { isReturned }) => {
         if (error === undefined) resolve(!isReturned);
@@ -139,7 +142,7 @@ export class PublishDesk {
       exchange: isKeyed ? keyed : events,
       routingKey,
       content: contentOf(message),
-      properties: { ...propertiesOf(message, fresh), mandatory: true },
+      properties: { ...propertiesOf(message, this.#ports.format), mandatory: true },
     };
   }
 }

@@ -273,6 +273,7 @@ class RabbitmqBus implements Bus {
       bodySizeMax,
       admission: this.#admission,
       desk: this.#desk,
+      format: this.#options.format,
       publishTimeoutMs: this.#options.publishTimeoutMs,
       offersPriority: this.capabilities.has(BusCapability.Priority),
     });
@@ -376,7 +377,7 @@ class RabbitmqBus implements Bus {
       inspector: this.#inspector,
       connection: () => this.#connection(),
       subscriptions: () => this.#registry.lettered,
-      redeliver: (letter, content) => this.#publishDesk.redeliver(letter, content),
+      redeliver: (letter, delivered) => this.#publishDesk.redeliver(letter, delivered),
       assertOpen: () => this.#assertOpen(),
     });
   }

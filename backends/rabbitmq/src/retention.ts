@@ -15,7 +15,7 @@ import type { Group } from "./registry.ts";
 import { withLock } from "./server-lock.ts";
 import { withChannel } from "./topology.ts";
 import type { Waits } from "./waits.ts";
-import { propertiesOf, readMessage } from "./wire.ts";
+import { carriedProperties, readMessage } from "./wire.ts";
 import type { Arrived } from "./wire.ts";
 
 export interface RetentionPorts {
@@ -146,7 +146,12 @@ export class RetentionSweep {
     await waits.send({
       queue: names.group(group.name),
       content: got.content,
-      properties: propertiesOf(message, { ...passage, life: group.life }),
+      properties: carriedProperties(got, {
+        message,
+        passage: { ...passage, life: group.life },
+        isLetter: false,
+        isBare: false,
+      }),
       dueMs,
       onEnd: (error) => (error === undefined ? resolve(undefined) : reject(error)),
     });
