@@ -134,8 +134,8 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   close(options: CloseOptions = {}): Promise<void> {
     const { drainMs = drainDefaultMs } = options;
     this.#isClosing = true;
+    if (this.#closing !== undefined) void this.#member.close({ drainMs }); // it may be more hurried
     this.#closing ??= this.#close(drainMs);
-    if (drainMs <= 0) void this.#member.close({ drainMs });
     return this.#closing;
   }
 

@@ -22,6 +22,12 @@ export interface RabbitmqTls {
 /** `quorum`: replicated, on disk. `classic`: on one member of a cluster. */
 export type QueueType = "quorum" | "classic";
 
+/**
+ * What becomes of a process whose messages wait too long. `refuse`: it takes no more and goes on.
+ * `stop`: it says so by `onFatal` as well, and is ended in an orderly way.
+ */
+export type OutboundPolicy = "refuse" | "stop";
+
 export interface RabbitmqOptions {
   /**
    * `amqp://user:password@host:5672/vhost`, `amqps://…` for TLS. Default `amqp://127.0.0.1`, as
@@ -58,8 +64,12 @@ export interface RabbitmqOptions {
   readonly outboundBytesMax?: number;
   /** Age of the oldest of them, 1000 … 86 400 000 ms. Default 600 000 (ten minutes). */
   readonly outboundAgeMaxMs?: number;
+  /** When the oldest is too old, or the row was full for as long. Default `refuse`. */
+  readonly outboundPolicy?: OutboundPolicy;
   /** Partitions of an ordered group that is new, 1 … 64. Default 8. */
   readonly partitions?: number;
+  /** Told once, with RABBITMQ_OUTAGE. `outboundPolicy: "stop"` needs it. */
+  readonly onFatal?: ((error: Error) => void) | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
   readonly log?: Log | undefined;
@@ -99,6 +109,8 @@ export interface ResolvedRabbitmqOptions {
   readonly outboundMax: number;
   readonly outboundBytesMax: number;
   readonly outboundAgeMaxMs: number;
+  /** Set where the policy is `stop`. */
+  readonly onOutage: ((error: Error) => void) | undefined;
   readonly partitions: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -129,12 +141,14 @@ export const configurable: readonly string[] = [
   "tls",
   "namespace",
   "queueType",
+  "outboundPolicy",
   ...Object.keys(numbers),
 ];
 
 /** @throws MESSAGING_OPTIONS_INVALID */
 export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedRabbitmqOptions {
-  assertKnown(options, [...configurable, "clock", "random", "log", "metrics"], "The RabbitMQ bus");
+  const ports = ["clock", "random", "log", "metrics", "onFatal"];
+  assertKnown(options, [...configurable, ...ports], "The RabbitMQ bus");
   const { clock = systemClock, random = systemRandom, log = silentLog } = options;
   const { namespace = "banyan", queueType = "quorum" } = options;
   for (const name of texts) {
@@ -160,6 +174,7 @@ export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedR
     outboundMax: read(options, "outboundMax"),
     outboundBytesMax: read(options, "outboundBytesMax"),
     outboundAgeMaxMs: read(options, "outboundAgeMaxMs"),
+    onOutage: outageOf(options),
     partitions: read(options, "partitions"),
     clock,
     random,
@@ -175,6 +190,14 @@ function read(options: RabbitmqOptions, name: NumberName): number {
     return value;
   }
   throw invalid(`${name} must be a whole number from ${min} to ${max}`);
+}
+
+function outageOf({ outboundPolicy = "refuse", onFatal }: RabbitmqOptions) {
+  if (outboundPolicy === "refuse") return undefined;
+  if (outboundPolicy !== "stop") throw invalid('outboundPolicy must be "refuse" or "stop"');
+  if (onFatal === undefined)
+    throw invalid('outboundPolicy "stop" needs onFatal, which nobody gave');
+  return onFatal;
 }
 
 type Place = Pick<ResolvedRabbitmqOptions, "places" | "username" | "password" | "vhost" | "tls">;

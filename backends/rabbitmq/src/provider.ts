@@ -11,9 +11,9 @@ export const rabbitmqBus: BusProvider = Object.freeze({
   durability: "durable",
   capabilities: rabbitmqCapabilities,
   config: configSchema,
-  openBus: ({ clock, random, log, metrics, options = {} }) =>
+  openBus: ({ clock, random, log, metrics, onFatal, options = {} }) =>
     Promise.try(() => {
       assertKnown(options, configurable, "The RabbitMQ bus's configuration");
-      return openRabbitmqBus({ ...options, clock, random, log, metrics });
+      return openRabbitmqBus({ ...options, clock, random, log, metrics, onFatal });
     }),
 } satisfies BusProvider);

@@ -43,6 +43,7 @@ import { Members } from "./members.ts";
 import { Names } from "./names.ts";
 import { resolveRabbitmqOptions } from "./options.ts";
 import type { RabbitmqOptions, ResolvedRabbitmqOptions } from "./options.ts";
+import { watchOutage } from "./outage-watch.ts";
 import { Outbound } from "./outbound.ts";
 import { PublishDesk } from "./publish-desk.ts";
 import { Registry } from "./registry.ts";
@@ -120,6 +121,9 @@ class RabbitmqBus implements Bus {
   #isDraining = false;
   #isClosed = false;
   #closing: Promise<DrainReport> | undefined = undefined;
+  /** Monotonic: when the patience of whoever closes is over. */
+  #endsMs = Infinity;
+  #endWatch: (() => void) | undefined = undefined;
 
   constructor(options: ResolvedRabbitmqOptions) {
     const { clock, random, log } = options;
@@ -203,6 +207,11 @@ class RabbitmqBus implements Bus {
     await untilConnected(this.#publishing, this.#options);
     await untilConnected(this.#consuming, this.#options);
     await inTime(this.clock, this.#registry.ready, this.#options.connectTimeoutMs);
+    const { clock, outbound } = this;
+    const { onOutage, outboundAgeMaxMs: ageMaxMs } = this.#options;
+    const failure = (): Error => this.#publishing.failure;
+    if (onOutage === undefined || this.#isDraining) return;
+    this.#endWatch = watchOutage({ clock, outbound, ageMaxMs, failure, onOutage });
   }
 
   publish(
@@ -247,9 +256,17 @@ class RabbitmqBus implements Bus {
     throw messagingErrors.MESSAGING_UNAVAILABLE(`RabbitMQ takes no messages: ${blocked}.`);
   }
 
+  /** A later call with less patience shortens the first one's wait. */
   close(options: CloseOptions = {}): Promise<DrainReport> {
     const { drainMs = drainDefaultMs } = options;
+    const endsMs = this.clock.monotonicMs() + drainMs;
+    const isHurried = this.#closing !== undefined && endsMs < this.#endsMs;
+    this.#endsMs = Math.min(this.#endsMs, endsMs);
     this.#closing ??= this.#close(drainMs);
+    if (isHurried) {
+      void this.#subscriptions.close(drainMs);
+      void this.outbound.idle(drainMs);
+    }
     return this.#closing;
   }
 
@@ -413,19 +430,19 @@ class RabbitmqBus implements Bus {
 
   async #close(drainMs: number): Promise<DrainReport> {
     this.#isDraining = true;
+    this.#endWatch?.();
     this.#sweep.close();
-    const endsMs = this.clock.monotonicMs() + drainMs;
     await this.#subscriptions.close(drainMs);
     const closed = kernelErrors.CLOSED("The bus was closed before it had room for the message.");
-    this.#publishDesk.close(closed);
-    await this.outbound.idle(endsMs - this.clock.monotonicMs());
+    const lost = this.#publishDesk.close(closed);
+    await this.outbound.idle(this.#endsMs - this.clock.monotonicMs());
     this.#isClosed = true;
     this.#members.close();
     this.#unwatch?.();
-    const left = this.outbound.close();
-    if (left > 0) this.log.error("messages that RabbitMQ has not confirmed are lost", { left });
+    this.outbound.close();
+    await lost.tell(this.log);
     await Promise.all([this.#publishing.close(), this.#consuming.close()]);
-    return { unhandled: this.#subscriptions.unhandled };
+    return { unhandled: this.#subscriptions.unhandled, lost: lost.count };
   }
 
   #assertOpen(): void {

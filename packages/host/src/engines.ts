@@ -94,6 +94,8 @@ export interface OpenEnginesOptions {
   readonly news: StateNews;
   /** Told of an engine whose server is not there; it is opened when `state` has it. */
   readonly onWaiting?: ((engine: string) => void) | undefined;
+  /** Told once when a bus finds that the node should end and be started again. */
+  readonly onFatal: (error: Error) => void;
   /** Ends the wait for a server that is not there. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -364,7 +366,7 @@ function standIn(engine: StateEngine): StateEngine {
 }
 
 async function openBus(name: string, options: OpenEnginesOptions): Promise<Bus> {
-  const { setup, disposables, directory = ".", clock, random, log, telemetry } = options;
+  const { setup, disposables, directory = ".", clock, random, log, telemetry, onFatal } = options;
   const { metrics } = telemetry;
   const provider = setup.engines.get(name)?.bus;
   if (provider === undefined) throw notOpened("bus", name, new Error("unknown engine"));
@@ -375,6 +377,7 @@ async function openBus(name: string, options: OpenEnginesOptions): Promise<Bus> 
       random,
       log: log.child({ engine: name }),
       metrics,
+      onFatal,
       options: settingsOf(setup, name),
     })
     .catch((cause: unknown) => {

@@ -121,6 +121,8 @@ class LocalBus implements Bus, QueueHost {
   #closing: Promise<DrainReport> | undefined = undefined;
   /** Set while `close` waits: called when a queue moved on. */
   #onProgress: (() => void) | undefined = undefined;
+  /** Set while `close` waits: ends that. */
+  #stopWaiting: (() => void) | undefined = undefined;
 
   constructor(ports: LocalBusPorts) {
     const { name, journal } = ports;
@@ -236,7 +238,11 @@ class LocalBus implements Bus, QueueHost {
   }
 
   close(options: CloseOptions = {}): Promise<DrainReport> {
-    this.#closing ??= this.#close(options.drainMs ?? drainDefaultMs);
+    const { drainMs = drainDefaultMs } = options;
+    // A later call with less patience shortens the first one's wait.
+    if (drainMs <= 0) this.#stopWaiting?.();
+    else if (this.#closing !== undefined) this.clock.setTimer(drainMs, () => this.#stopWaiting?.());
+    this.#closing ??= this.#close(drainMs);
     return this.#closing;
   }
 
@@ -428,6 +434,7 @@ class LocalBus implements Bus, QueueHost {
 
   async #close(drainMs: number): Promise<DrainReport> {
     this.#isDraining = true;
+    const { enqueueFailed } = this.counters;
     if (drainMs > 0 && !this.#isIdle()) await this.#idle(drainMs);
     this.#isClosed = true;
     this.#onProgress = undefined;
@@ -447,7 +454,7 @@ class LocalBus implements Bus, QueueHost {
       const fate = this.journal === undefined ? "they are lost" : "the next run gets them";
       this.log.warn(`the bus was closed before every message was handled; ${fate}`, { unhandled });
     }
-    return { unhandled };
+    return { unhandled, lost: this.counters.enqueueFailed - enqueueFailed };
   }
 
   /** Nothing is left that somebody here could handle now. */
@@ -460,11 +467,14 @@ class LocalBus implements Bus, QueueHost {
 
   #idle(drainMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.clock.setTimer(drainMs, resolve, { keepAlive: true });
-      this.#onProgress = () => {
-        if (!this.#isIdle()) return;
+      const cancel = this.clock.setTimer(drainMs, () => this.#stopWaiting?.(), { keepAlive: true });
+      this.#stopWaiting = () => {
+        this.#stopWaiting = undefined;
         cancel();
         resolve();
+      };
+      this.#onProgress = () => {
+        if (this.#isIdle()) this.#stopWaiting?.();
       };
     });
   }

@@ -12,6 +12,12 @@ export interface BusOpenOptions {
   readonly log?: Log | undefined;
   /** Where it counts what only it can see. Left out: it counts nothing. */
   readonly metrics?: Metrics | undefined;
+  /**
+   * Told once, when the bus finds that the process should end in an orderly way and be started
+   * again. The bus goes on as it was until it is closed. Left out: an option that would need it is
+   * refused.
+   */
+  readonly onFatal?: ((error: Error) => void) | undefined;
   /** The engine's own options, as configuration gave them; it refuses what it does not know. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
 }
