@@ -44,6 +44,11 @@ function watch(metrics: Metrics, { namespace, outbound, counts }: WatchedBus): (
     ["outbound_messages", "Messages that RabbitMQ has not confirmed.", () => outbound.size],
     ["outbound_bytes", "Their size in bytes.", () => outbound.bytes],
     ["outbound_oldest_seconds", "Age of the oldest of them.", () => outbound.oldestMs / 1e3],
+    [
+      "outbound_used_ratio",
+      "Share of the room for them that is used, 0 to 1; at 0.8 no more are taken.",
+      () => outbound.usedShare,
+    ],
     ["unconfirmed_messages", "Those of them that are sent.", () => outbound.unconfirmed],
     ["takes_messages", "1 while RabbitMQ takes messages, else 0.", () => Number(outbound.takes)],
     ["connections", "Open connections to RabbitMQ.", () => counts().connections],

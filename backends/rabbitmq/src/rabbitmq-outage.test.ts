@@ -123,6 +123,7 @@ describe("an outage of RabbitMQ", { concurrency: 3 }, () => {
       await bus.publish(message(1), enqueue);
       const startMs = performance.now();
       const patient = bus.close({ drainMs: 300_000 });
+      await systemClock.sleep(1); // by then it waits for the server
       assert.equal((await bus.close({ drainMs: 200 })).lost, 1);
       assert.equal((await patient).lost, 1);
       assert(performance.now() - startMs < 30_000, "it did not hurry");
@@ -136,6 +137,8 @@ describe("an outage of RabbitMQ", { concurrency: 3 }, () => {
       await using server = await openRabbitmq();
       await using bus = await openRabbitmqBus({ ...quick(server.url), publishTimeoutMs: 300 });
       const operator = await connect(server.url);
+      await using stack = new AsyncDisposableStack();
+      stack.defer(() => operator.close());
       const channel = await operator.createChannel();
       const bound = async (queue: string, args: object): Promise<void> => {
         await channel.assertQueue(queue, { arguments: args });
@@ -168,7 +171,6 @@ describe("an outage of RabbitMQ", { concurrency: 3 }, () => {
       await until(async () => (await bus.status()).published === 5, { what: "They are confirmed" });
       const { outbound, enqueueFailed } = await bus.status();
       assert.deepEqual([outbound?.waiting, outbound?.unconfirmed, enqueueFailed], [0, 0, 0]);
-      await operator.close();
     },
   );
 
