@@ -259,6 +259,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     } else if (held.isOfAnotherLife(this.#view.group, this.#host.names.back)) {
       // It waited for a group of this name that has been removed since.
       held.acknowledge();
+      held.intake.notes?.settle(message.id);
       this.#forget(held);
     } else if (damage !== undefined) {
       this.#bury(held, { reason: "unreadable", error: damage });
