@@ -139,8 +139,8 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     const { drainMs = drainDefaultMs } = options;
     this.#isClosing = true;
     this.#intakes.stop();
+    if (this.#closing !== undefined) void this.#member.close({ drainMs }); // it may be more hurried
     this.#closing ??= this.#close(drainMs);
-    if (drainMs <= 0) void this.#member.close({ drainMs });
     return this.#closing;
   }
 
@@ -246,6 +246,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     } else if (held.isOfAnotherLife(this.#view.group, this.#host.names.back)) {
       // It waited for a group of this name that has been removed since.
       held.acknowledge();
+      held.intake.notes?.settle(held.message.id);
       this.#forget(held);
     } else if (burial !== undefined) this.#bury(held, burial);
     else this.#waitOrReady(held);

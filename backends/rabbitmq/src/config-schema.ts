@@ -78,6 +78,13 @@ export const configSchema = t.Object(
       86_400_000,
       "How long a broadcast is kept for a process that is away. Default 60 000.",
     ),
+    outboundPolicy: t.Optional(
+      t.Union([t.Literal("refuse"), t.Literal("stop")], {
+        description:
+          "When the oldest is too old, or no more were taken for as long: go on refusing, or end " +
+          "the node for its supervisor to start it again. Default refuse.",
+      }),
+    ),
     partitions: number(1, 64, "Of an ordered group that is new. Default 8."),
   },
   { description: "RabbitMQ, where an engine of that name carries events." },

@@ -26,6 +26,12 @@ export type QueueType = "quorum" | "classic";
 /** `plain`: properties of AMQP and headers. `cloudevents`: CloudEvents 1.0, binary content mode. */
 export type MessageFormat = "plain" | "cloudevents";
 
+/**
+ * What becomes of a process whose messages wait too long. `refuse`: it takes no more and goes on.
+ * `stop`: it says so by `onFatal` as well, and is ended in an orderly way.
+ */
+export type OutboundPolicy = "refuse" | "stop";
+
 export interface RabbitmqOptions {
   /**
    * `amqp://user:password@host:5672/vhost`, `amqps://…` for TLS. Default `amqp://127.0.0.1`, as
@@ -79,8 +85,12 @@ export interface RabbitmqOptions {
    * 86 400 000. Default 60 000: longer than a restart of the server or a network that is mended.
    */
   readonly broadcastKeptMs?: number;
+  /** When the oldest is too old, or the row was full for as long. Default `refuse`. */
+  readonly outboundPolicy?: OutboundPolicy;
   /** Partitions of an ordered group that is new, 1 … 64. Default 8. */
   readonly partitions?: number;
+  /** Told once, with RABBITMQ_OUTAGE. `outboundPolicy: "stop"` needs it. */
+  readonly onFatal?: ((error: Error) => void) | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
   readonly log?: Log | undefined;
@@ -127,6 +137,8 @@ export interface ResolvedRabbitmqOptions {
   readonly outboundBytesMax: number;
   readonly outboundAgeMaxMs: number;
   readonly broadcastKeptMs: number;
+  /** Set where the policy is `stop`. */
+  readonly onOutage: ((error: Error) => void) | undefined;
   readonly partitions: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -162,11 +174,12 @@ export const configurable: readonly string[] = [
   "namespace",
   "queueType",
   "priorities",
+  "outboundPolicy",
   ...Object.keys(numbers),
 ];
 
 /** And what only a program may give. */
-const ports = ["clock", "random", "log", "metrics", "onDeadLetter"] as const;
+const ports = ["clock", "random", "log", "metrics", "onDeadLetter", "onFatal"] as const;
 
 /** @throws MESSAGING_OPTIONS_INVALID */
 export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedRabbitmqOptions {
@@ -209,6 +222,7 @@ export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedR
     outboundBytesMax: read(options, "outboundBytesMax"),
     outboundAgeMaxMs: read(options, "outboundAgeMaxMs"),
     broadcastKeptMs: read(options, "broadcastKeptMs"),
+    onOutage: outageOf(options),
     partitions: read(options, "partitions"),
     clock,
     random,
@@ -225,6 +239,14 @@ function read(options: RabbitmqOptions, name: NumberName): number {
     return value;
   }
   throw invalid(`${name} must be a whole number from ${min} to ${max}`);
+}
+
+function outageOf({ outboundPolicy = "refuse", onFatal }: RabbitmqOptions) {
+  if (outboundPolicy === "refuse") return undefined;
+  if (outboundPolicy !== "stop") throw invalid('outboundPolicy must be "refuse" or "stop"');
+  if (onFatal === undefined)
+    throw invalid('outboundPolicy "stop" needs onFatal, which nobody gave');
+  return onFatal;
 }
 
 type Place = Pick<ResolvedRabbitmqOptions, "places" | "username" | "password" | "vhost" | "tls">;

@@ -7,6 +7,7 @@ import { checkMessage, isBatch, isEnqueue, isOver } from "@banyan/messaging/inte
 import type { Admission } from "./admission.ts";
 import type { GroupDesk } from "./group-desk.ts";
 import { redriveProperties } from "./letters.ts";
+import { LostMessages } from "./lost-messages.ts";
 import { routingKeyMax, slotOf } from "./names.ts";
 import type { Names } from "./names.ts";
 import type { MessageFormat } from "./options.ts";
@@ -39,6 +40,8 @@ export class PublishDesk {
   readonly #ports: PublishDeskPorts;
   readonly #publishingPorts: PublishingPorts;
   readonly #running = new Set<Publishing>();
+  /** Set once the bus closes: what fails from then on is told together. */
+  #lost: LostMessages | undefined = undefined;
 
   constructor(ports: PublishDeskPorts) {
     this.#ports = ports;
@@ -52,8 +55,13 @@ export class PublishDesk {
         counters.published += 1;
         if (isReturned) counters.unrouted += 1;
       },
-      enqueueFailed: ({ id, topic }, error) => {
+      enqueueFailed: (message, error) => {
         counters.enqueueFailed += 1;
+        if (this.#lost !== undefined) {
+          this.#lost.add(message, error);
+          return;
+        }
+        const { id, topic } = message;
         log.error("an enqueued message was not kept", { topic, messageId: id, error });
       },
     };
@@ -116,9 +124,11 @@ export class PublishDesk {
     return true;
   }
 
-  /** Ends what still waits for room. */
-  close(error: Error): void {
+  /** Ends what still waits for room. The answer collects what was enqueued and fails from now. */
+  close(error: Error): LostMessages {
     for (const publishing of this.#running) publishing.stop(error);
+    this.#lost ??= new LostMessages();
+    return this.#lost;
   }
 
   /** It was over when it was published: it goes to nobody. */

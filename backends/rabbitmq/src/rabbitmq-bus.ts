@@ -32,7 +32,7 @@ import { drainDefaultMs, letterTeller } from "@banyan/messaging/internal";
 import type { BusWheel, Timed } from "@banyan/messaging/internal";
 import { Admission } from "./admission.ts";
 import { Base } from "./base.ts";
-import { createBusMetrics } from "./bus-metrics.ts";
+import { countsOf, createBusMetrics } from "./bus-metrics.ts";
 import type { BusMetrics, LinkCounts } from "./bus-metrics.ts";
 import { notConnected } from "./errors.ts";
 import { GroupDesk } from "./group-desk.ts";
@@ -46,6 +46,7 @@ import { Members } from "./members.ts";
 import { Names } from "./names.ts";
 import { resolveRabbitmqOptions } from "./options.ts";
 import type { RabbitmqOptions, ResolvedRabbitmqOptions } from "./options.ts";
+import { watchOutage } from "./outage-watch.ts";
 import { Outbound } from "./outbound.ts";
 import { OverflowDesk } from "./overflow-desk.ts";
 import { PublishDesk } from "./publish-desk.ts";
@@ -127,6 +128,9 @@ class RabbitmqBus implements Bus {
   #isDraining = false;
   #isClosed = false;
   #closing: Promise<DrainReport> | undefined = undefined;
+  /** Monotonic: when the patience of whoever closes is over. */
+  #endsMs = Infinity;
+  #endWatch: (() => void) | undefined = undefined;
 
   constructor(options: ResolvedRabbitmqOptions) {
     const { clock, random, log } = options;
@@ -190,7 +194,8 @@ class RabbitmqBus implements Bus {
     this.#subscriptions = this.#openSubscriptions();
     this.#sweep = this.#openSweep();
     const { outbound } = this;
-    this.#unwatch = this.#metrics?.watch({ namespace, outbound, counts: () => this.#counts() });
+    const counts = (): LinkCounts => countsOf([this.#publishing, this.#consuming]);
+    this.#unwatch = this.#metrics?.watch({ namespace, outbound, counts });
   }
 
   get bodySizeMax(): number {
@@ -208,6 +213,11 @@ class RabbitmqBus implements Bus {
     await untilConnected(this.#publishing, this.#options);
     await untilConnected(this.#consuming, this.#options);
     await inTime(this.clock, this.#registry.ready, this.#options.connectTimeoutMs);
+    const { clock, outbound } = this;
+    const { onOutage, outboundAgeMaxMs: ageMaxMs } = this.#options;
+    const failure = (): Error => this.#publishing.failure;
+    if (onOutage === undefined || this.#isDraining) return;
+    this.#endWatch = watchOutage({ clock, outbound, ageMaxMs, failure, onOutage });
   }
 
   publish(
@@ -252,9 +262,17 @@ class RabbitmqBus implements Bus {
     throw messagingErrors.MESSAGING_UNAVAILABLE(`RabbitMQ takes no messages: ${blocked}.`);
   }
 
+  /** A later call with less patience shortens the first one's wait. */
   close(options: CloseOptions = {}): Promise<DrainReport> {
     const { drainMs = drainDefaultMs } = options;
+    const endsMs = this.clock.monotonicMs() + drainMs;
+    const isHurried = this.#closing !== undefined && endsMs < this.#endsMs;
+    this.#endsMs = Math.min(this.#endsMs, endsMs);
     this.#closing ??= this.#close(drainMs);
+    if (isHurried) {
+      void this.#subscriptions.close(drainMs);
+      void this.outbound.idle(drainMs);
+    }
     return this.#closing;
   }
 
@@ -395,17 +413,6 @@ class RabbitmqBus implements Bus {
     });
   }
 
-  #counts(): LinkCounts {
-    const links = [this.#publishing, this.#consuming];
-    const sum = (count: (link: Link) => number): number =>
-      links.reduce((all, link) => all + count(link), 0);
-    return {
-      connections: sum(({ connection }) => (connection === undefined ? 0 : 1)),
-      channels: sum(({ channels }) => channels),
-      connects: sum(({ connects }) => connects),
-    };
-  }
-
   /** What a group holds and no process has. */
   async #look(group: Group): Promise<number> {
     const { ready } = await this.#desk.depthOf(group);
@@ -465,22 +472,22 @@ class RabbitmqBus implements Bus {
 
   async #close(drainMs: number): Promise<DrainReport> {
     this.#isDraining = true;
+    this.#endWatch?.();
     this.#sweep.close();
     this.#overflow.close();
-    const endsMs = this.clock.monotonicMs() + drainMs;
     await this.#subscriptions.close(drainMs);
     const closed = kernelErrors.CLOSED("The bus was closed before it had room for the message.");
-    this.#publishDesk.close(closed);
+    const lost = this.#publishDesk.close(closed);
     this.#census.close();
-    await this.outbound.idle(endsMs - this.clock.monotonicMs());
+    await this.outbound.idle(this.#endsMs - this.clock.monotonicMs());
     this.#isClosed = true;
     this.#base.down();
     this.#members.close();
     this.#unwatch?.();
-    const left = this.outbound.close();
-    if (left > 0) this.log.error("messages that RabbitMQ has not confirmed are lost", { left });
+    this.outbound.close();
+    await lost.tell(this.log);
     await Promise.all([this.#publishing.close(), this.#consuming.close()]);
-    return { unhandled: this.#subscriptions.unhandled };
+    return { unhandled: this.#subscriptions.unhandled, lost: lost.count };
   }
 
   #assertOpen(): void {

@@ -351,6 +351,11 @@ export interface BusStatus {
  */
 export interface DrainReport {
   readonly unhandled: number;
+  /**
+   * Messages that a publish with mode `enqueue` had resolved for and that were not kept when the
+   * bus was closed, or of which nobody knows whether they were. The log names each.
+   */
+  readonly lost: number;
 }
 
 /**
@@ -403,7 +408,7 @@ export interface Bus extends AsyncDisposable {
   /**
    * Drains: refuses new subscriptions, handles what was accepted and what running handlers still
    * publish, for at most `drainMs`; then aborts. After it resolved nothing is handled any more.
-   * Safe to call twice.
+   * Safe to call twice; a later call with less patience shortens the wait of the first.
    */
   close(options?: CloseOptions): Promise<DrainReport>;
 }
