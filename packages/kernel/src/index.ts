@@ -30,7 +30,17 @@ export type {
 export { Layer } from "./contract/layers.ts";
 
 export { defineLifecycle } from "./lifecycle/lifecycle.ts";
-export type { ChangeName, ChangeOf, Lifecycle, LifecycleOptions } from "./lifecycle/lifecycle.ts";
+// The declarations of a contract that has a lifecycle name the last four.
+export type {
+  ChangeName,
+  ChangeOf,
+  Lifecycle,
+  LifecycleOptions,
+  LifecycleEvent,
+  LifecycleStore,
+  VersionStore,
+  VisibleProperties,
+} from "./lifecycle/lifecycle.ts";
 export { trackChanges } from "./lifecycle/track-changes.ts";
 export type { TrackedEntities, TrackingTransaction } from "./lifecycle/track-changes.ts";
 export { applyChange, changeHandlers, onChanges } from "./lifecycle/apply-change.ts";

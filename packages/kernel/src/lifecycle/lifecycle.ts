@@ -43,7 +43,8 @@ type ToldDeletion<P extends TProperties, H extends keyof P> = Told<P, H, "delete
   reason: TOptional<TString>;
 };
 
-interface LifecycleEvent<S extends TObject> {
+/** One of the events, as a contract declares it. */
+export interface LifecycleEvent<S extends TObject> {
   readonly payload: S;
   readonly summary: string;
   readonly orderedBy: string;
@@ -51,7 +52,8 @@ interface LifecycleEvent<S extends TObject> {
   readonly upgrade: Upgrades;
 }
 
-interface LifecycleStore<S extends TObject, C extends readonly string[]> {
+/** The store of the entities, or of their copies, as a contract declares it. */
+export interface LifecycleStore<S extends TObject, C extends readonly string[]> {
   readonly value: S;
   readonly summary: string;
   readonly durability: "durable";
@@ -61,7 +63,7 @@ interface LifecycleStore<S extends TObject, C extends readonly string[]> {
 }
 
 /** The version of each key, and for a while that of keys that are gone. */
-interface VersionStore {
+export interface VersionStore {
   readonly value: TObject<{ version: TInteger }>;
   readonly summary: string;
   readonly durability: "durable";
