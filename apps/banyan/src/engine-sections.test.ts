@@ -8,6 +8,7 @@ import { checkNode } from "@banyan/host";
 import type { NodeCheck } from "@banyan/host";
 import { resolveMysqlOptions } from "@banyan/mysql";
 import { resolvePostgresOptions } from "@banyan/postgres";
+import { resolveRabbitmqOptions } from "@banyan/rabbitmq";
 import { spawnNode, temporaryDirectory } from "@banyan/testbed";
 import { createEngineFinder } from "./engines.ts";
 
@@ -22,7 +23,8 @@ const secret = "hunter2";
 const nothing = "/no/such/ca.pem";
 
 function check(name: string, section: object): Promise<NodeCheck> {
-  const tree = { engines: { durable: name, ephemeral: name }, [name]: section };
+  const engines = name === "rabbitmq" ? { bus: name } : { durable: name, ephemeral: name };
+  const tree = { engines, [name]: section };
   return checkNode({
     services: [],
     findEngine: createEngineFinder(process.cwd()),
@@ -54,6 +56,18 @@ const wrong: readonly (readonly [engine: string, section: object, ...places: str
   ["redis", { url: "redis://cache", cluster: ["a:6379"] }, "/redis/url"],
   ["redis", { database: 1, cluster: ["a:6379"] }, "/redis/database"],
   ["redis", { tls: { ca: nothing } }, "/redis/tls/ca"],
+  ["rabbitmq", { url: `http://ada:${secret}@broker` }, "/rabbitmq/url"],
+  ["rabbitmq", { url: `amqp://ada:${secret}@broker?heartbeat=3` }, "/rabbitmq/url"],
+  ["rabbitmq", { hosts: [] }, "/rabbitmq/hosts"],
+  ["rabbitmq", { password: 7 }, "/rabbitmq/password"],
+  ["rabbitmq", { tls: { ca: nothing } }, "/rabbitmq/tls/ca"],
+  ["rabbitmq", { tls: { certificate: import.meta.filename } }, "/rabbitmq/tls/key"],
+  ["rabbitmq", { namespace: "a.b" }, "/rabbitmq/namespace"],
+  ["rabbitmq", { queueType: "stream" }, "/rabbitmq/queueType"],
+  ["rabbitmq", { format: "structured" }, "/rabbitmq/format"],
+  ["rabbitmq", { deadLettersMaxAgeMs: 999 }, "/rabbitmq/deadLettersMaxAgeMs"],
+  ["rabbitmq", { partitions: 65, bufferMax: 0 }, "/rabbitmq/bufferMax", "/rabbitmq/partitions"],
+  ["rabbitmq", { prefetch: 10 }, "/rabbitmq/prefetch"],
 ];
 
 for (const [engine, section, ...places] of wrong) {
@@ -77,6 +91,10 @@ test("what is right stays right", async () => {
     ["redis", { url: "rediss://:x@cache:6380/3", tls: { ca } }],
     ["redis", { url: "unix:///run/redis.sock", database: 2 }],
     ["redis", { cluster: ["a:6379"] }],
+    ["rabbitmq", { url: "amqp://broker" }],
+    ["rabbitmq", { url: "amqps://ada:x@[::1]:5671/shop", hosts: ["a", "b:5672"] }],
+    ["rabbitmq", { url: "amqp://broker/%2F", tls: { ca, serverName: nothing } }],
+    ["rabbitmq", { queueType: "classic", format: "cloudevents", deadLettersMaxAgeMs: 604_800_000 }],
   ];
   for (const [engine, section] of right) assert.deepEqual(await placesOf(engine, section), []);
 });
@@ -84,6 +102,7 @@ test("what is right stays right", async () => {
 test("the sections take the names and addresses that the engines take", async () => {
   const names = ["a", "_", "a1_", "A", "aB", "1a", "a-b", "a b", "x".repeat(32), "x".repeat(33)];
   const urls = ["postgres://h", "postgresql://h/d", "mysql://h", "mariadb://h/d", "redis://h", "h"];
+  const brokers = ["amqp://h", "amqps://h:1/v", "amqp://h#a", "amqp://h?a=b", "amqp:h", ...urls];
   const sections = [
     ...names.flatMap((name) => [{ schema: name }, { tablePrefix: name }]),
     ...urls.map((url) => ({ url })),
@@ -94,6 +113,11 @@ test("the sections take the names and addresses that the engines take", async ()
     if ("schema" in section) continue;
     const isTakenToo = takes(() => resolveMysqlOptions(section));
     assert.equal((await placesOf("mysql", section)).length === 0, isTakenToo, text(section));
+  }
+  const ofBus = [...names.map((namespace) => ({ namespace })), ...brokers.map((url) => ({ url }))];
+  for (const section of ofBus) {
+    const isTaken = takes(() => resolveRabbitmqOptions(section));
+    assert.equal((await placesOf("rabbitmq", section)).length === 0, isTaken, text(section));
   }
 });
 

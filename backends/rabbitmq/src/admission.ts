@@ -41,7 +41,10 @@ interface Topic {
 
 export interface AdmissionPorts {
   readonly clock: Clock;
-  /** Messages in the queues of a group that nobody has yet; 0 where they are not there. */
+  /**
+   * Messages of a group that no process has: in its queues (0 where they are not there), or sent
+   * to wait by others.
+   */
   readonly look: (group: Group) => Promise<number>;
 }
 

@@ -9,6 +9,8 @@
  * N1. A note is acknowledged when its message is through; until then the server keeps it.
  * N2. Notes are no promise: one that is lost makes an attempt be counted anew. Order does not
  *     depend on them.
+ * N3. A note whose message left by another way (purged by hand, expired) goes when the partition
+ *     has shown all that came back: then its message will not.
  */
 
 import type { Channel, ConsumeMessage } from "amqplib";
@@ -33,6 +35,8 @@ export interface AttemptNotesInit {
 interface KnownNote {
   note: AttemptNote | undefined;
   readonly delivered: ConsumeMessage[];
+  /** This process has written one. */
+  isOurs: boolean;
   /** Written by this process and not delivered back to it. */
   underWay: number;
   isThrough: boolean;
@@ -46,6 +50,7 @@ export class AttemptNotes {
   readonly #notes = new Map<string, KnownNote>();
   #opening: Promise<void> | undefined = undefined;
   #received = 0;
+  #isRead = false;
   #onReceived: (() => void) | undefined = undefined;
 
   constructor({ channel, queue, outbound, acks }: AttemptNotesInit) {
@@ -61,12 +66,18 @@ export class AttemptNotes {
     return this.#opening;
   }
 
+  /** Those that were there are known. */
+  get isRead(): boolean {
+    return this.#isRead;
+  }
+
   find(id: string): AttemptNote | undefined {
     return this.#notes.get(id)?.note;
   }
 
   write(id: string, note: AttemptNote): void {
     const known = this.#entry(id);
+    known.isOurs = true;
     known.note = note;
     known.underWay += 1;
     void this.load().then(() => {
@@ -89,6 +100,13 @@ export class AttemptNotes {
     this.#clear(id, known);
   }
 
+  /** All that came back has come: notes of others on anything else are on what is gone (N3). */
+  keepOnly(cameBack: ReadonlySet<string>): void {
+    for (const [id, known] of this.#notes) {
+      if (!known.isOurs && !cameBack.has(id)) this.#clear(id, known);
+    }
+  }
+
   async #open(): Promise<void> {
     try {
       const { messageCount } = await this.#channel.assertQueue(this.#queue, { durable: true });
@@ -101,6 +119,7 @@ export class AttemptNotes {
       await this.#channel.consume(this.#queue, (delivered) => this.#arrived(delivered));
       this.#onReceived();
       await promise;
+      this.#isRead = true;
     } catch {
       // The channel ended: whoever takes the partition next reads them.
     }
@@ -133,6 +152,7 @@ export class AttemptNotes {
     const known = this.#notes.get(id) ?? {
       note: undefined,
       delivered: [],
+      isOurs: false,
       underWay: 0,
       isThrough: false,
     };

@@ -2,14 +2,17 @@
 
 import type { ConsumeMessage } from "amqplib";
 import { kernelErrors } from "@banyan/kernel/internal";
-import { HeldDelivery } from "@banyan/messaging/internal";
-import type { HeldOwner } from "@banyan/messaging/internal";
+import { HeldDelivery, leaseLost } from "@banyan/messaging/internal";
+import type { Burial, HeldOwner } from "@banyan/messaging/internal";
 import type { QueueIntake } from "./queue-intake.ts";
 import type { Group } from "./registry.ts";
 import type { Arrived, Passage } from "./wire.ts";
 
 const lostMax = 10;
 const lostAheadMax = 100; // of a partition: most of what is delivered was in no handler
+
+/** How often it is looked whether the server knows that what is back in its place was taken. */
+export const recountPauseMs = 5;
 
 export class BrokerDelivery extends HeldDelivery {
   readonly delivered: ConsumeMessage;
@@ -19,11 +22,20 @@ export class BrokerDelivery extends HeldDelivery {
   /** Wall clock before which it is not handled. */
   readonly dueMs: number;
   readonly isRetry: boolean;
+  /** Deliveries that ended neither well nor badly: of a process that died, or gave it back. */
+  readonly returns: number;
+  /**
+   * It came back, and its queue counts no deliveries: a classic one. It goes there anew with its
+   * attempts before it is handled, so that the next return is another one.
+   */
+  readonly isUncounted: boolean;
+  /** It went there anew: what it was before may not be acknowledged yet. */
+  readonly isRecounted: boolean;
   /** Acknowledged, or given back: the server knows. */
   isSettled = false;
 
   constructor(
-    { message, passage, returns }: Arrived,
+    { message, passage, returns, isUncounted, isRecounted }: Arrived,
     { delivered, intake, owner }: BrokerDeliveryInit,
   ) {
     super(message, owner, delivered.fields.deliveryTag);
@@ -35,6 +47,9 @@ export class BrokerDelivery extends HeldDelivery {
     const counted = intake.notes === undefined ? passage.attempt + returns : passage.attempt;
     this.attempt = Math.max(note?.attempt ?? 0, counted);
     this.failures = Math.max(note?.failures ?? 0, passage.failures);
+    this.isUncounted = isUncounted && intake.notes === undefined;
+    this.isRecounted = isRecounted;
+    this.returns = intake.notes === undefined ? this.attempt - this.failures : returns;
     this.dueMs = note?.dueMs ?? passage.dueMs;
     this.isRetry = note !== undefined || passage.isRetry;
   }
@@ -55,11 +70,12 @@ export class BrokerDelivery extends HeldDelivery {
     return this.passage.life !== life;
   }
 
-  /** After so many returns it is given up: so many processes may die of a message. */
-  lostMax({ retentionMs }: Group): number {
-    // A sweep of what is too old gives back what it looked at, which counts as a return too.
-    if (retentionMs !== undefined) return 1000;
-    return this.isOrdered ? lostAheadMax : lostMax;
+  /** Were it handled now and this process died of it, both would come again. */
+  isTwiceIn(all: Iterable<BrokerDelivery>): boolean {
+    for (const { place, message } of all) {
+      if (place === "retrying" && message.id === this.message.id) return true;
+    }
+    return false;
   }
 
   /** Something is under way that ends with its acknowledgement. */
@@ -86,6 +102,17 @@ export interface BrokerDeliveryInit {
   readonly delivered: ConsumeMessage;
   readonly intake: QueueIntake;
   readonly owner: HeldOwner;
+}
+
+/** Why it is given up before any handler has it; `undefined`: it is not. */
+export function burialOf(
+  { message, isOrdered, returns }: BrokerDelivery,
+  { damage }: Arrived,
+): Burial | undefined {
+  if (damage !== undefined) return { reason: "unreadable", error: damage };
+  // So many processes may die of a message.
+  if (returns < (isOrdered ? lostAheadMax : lostMax)) return undefined;
+  return { reason: "lease-lost", error: leaseLost(message.id, returns) };
 }
 
 /** A subscription only ever has what it took itself. */

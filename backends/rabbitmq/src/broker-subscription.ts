@@ -23,7 +23,6 @@ import {
   isOver,
   KeyLanes,
   leaseExpired,
-  leaseLost,
   QueueLog,
   QueueMember,
 } from "@banyan/messaging/internal";
@@ -34,21 +33,19 @@ import type {
   MemberQueue,
   ResolvedSubscribeSpec,
 } from "@banyan/messaging/internal";
-import { BrokerDelivery, ours } from "./broker-delivery.ts";
+import { BrokerDelivery, burialOf, ours, recountPauseMs } from "./broker-delivery.ts";
 import type { GroupView } from "./group-view.ts";
 import { Handover } from "./handover.ts";
+import type { Wait } from "./handover.ts";
 import { inTime } from "./in-time.ts";
 import { waitMin } from "./names.ts";
-import { QueueIntake } from "./queue-intake.ts";
-import type { Source } from "./queue-intake.ts";
+import type { QueueIntake } from "./queue-intake.ts";
+import { QueueIntakes } from "./queue-intakes.ts";
 import type { SubscriptionHost } from "./subscription-host.ts";
 import { readMessage } from "./wire.ts";
 
 /** How long the server may take to hear that a subscription is closed. */
 const farewellMaxMs = 2000;
-
-/** A queue that was deleted by hand is made again after this. */
-const restorePauseMs = 200;
 
 export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner {
   readonly spec: ResolvedSubscribeSpec;
@@ -62,11 +59,9 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   readonly #held = new Set<BrokerDelivery>();
   #view: GroupView;
   readonly #lanes: KeyLanes | undefined;
-  #intakes: QueueIntake[] = [];
-  #sourceCount = 0;
+  readonly #intakes: QueueIntakes;
   #unhandled = 0;
   #isClosing = false;
-  #isRestoring = false;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(
@@ -87,6 +82,12 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     const declareLetters = (): Promise<void> => host.declareLetters(this);
     this.#handover = new Handover({ ...portsOf(host), log: this.#log, declareLetters });
     this.#lanes = spec.ordered ? new KeyLanes() : undefined;
+    this.#intakes = new QueueIntakes({
+      host,
+      subscription: this,
+      arrived: (delivered, from) => this.#arrived(delivered, from),
+      closed: (from) => this.#intakeClosed(from),
+    });
     this.#member = new QueueMember(this, { spec, handler, clock: host.clock });
   }
 
@@ -107,35 +108,39 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   }
 
   set view(view: GroupView) {
+    if (view !== this.#view) view.adopt(this.#held);
     this.#view = view;
   }
 
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  get wasOpen(): boolean {
+    return this.#intakes.wasOpen;
+  }
+
   /** Takes messages from its queues, on this connection. @throws what the server refuses */
-  async open(connection: ChannelModel): Promise<void> {
-    const sources = await this.#host.prepare(this, connection);
-    this.#sourceCount = sources.length;
-    for (const source of sources) {
-      if (this.#isClosing) return;
-      const isOpen = this.#intakes.some((intake) => intake.source.queue === source.queue);
-      if (!isOpen) await this.#openIntake(connection, source);
-    }
+  open(connection: ChannelModel): Promise<void> {
+    return this.#intakes.open(connection);
   }
 
   /** There is a connection again. */
   openAgain(): void {
-    if (this.#intakes.length === 0) this.#restore(0);
+    this.#intakes.openAgain();
   }
 
   /** Its connection is gone. */
   down(): void {
-    this.#intakes = [];
+    this.#intakes.down();
   }
 
   close(options: CloseOptions = {}): Promise<void> {
     const { drainMs = drainDefaultMs } = options;
     this.#isClosing = true;
+    this.#intakes.stop();
+    if (this.#closing !== undefined) void this.#member.close({ drainMs }); // it may be more hurried
     this.#closing ??= this.#close(drainMs);
-    if (drainMs <= 0) void this.#member.close({ drainMs });
     return this.#closing;
   }
 
@@ -227,52 +232,35 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.failed(held, error);
   }
 
-  async #openIntake(connection: ChannelModel, source: Source): Promise<void> {
-    const { outbound, log } = this.#host;
-    const intake = await QueueIntake.open(connection, source, {
-      outbound,
-      tag: `${this.id}.${source.queue}`.slice(0, 255),
-      onMessage: (delivered, from) => this.#arrived(delivered, from),
-      onClosed: (from) => this.#intakeClosed(from),
-      onError: (error) => {
-        log.error("RabbitMQ ended the channel of a subscription", {
-          subscription: this.name,
-          error,
-        });
-      },
-    });
-    if (this.#isClosing) await intake.close();
-    else this.#intakes.push(intake);
-  }
-
   #arrived(delivered: ConsumeMessage, intake: QueueIntake): void {
     const isKeyed = delivered.fields.exchange === this.#host.names.keyed;
     const arrived = readMessage(delivered, isKeyed);
     const held = new BrokerDelivery(arrived, { delivered, intake, owner: this });
-    const { message, returns, damage } = arrived;
+    const burial = burialOf(held, arrived);
     this.#held.add(held);
     this.#view.taken += 1;
-    this.#view.newestMs = message.timestampMs;
+    this.#view.newestMs = held.message.timestampMs;
     if (this.#isClosing || intake.isYielding) {
       // Where there is an order, it goes back with its channel and keeps its place.
       if (!held.isOrdered) this.#giveBack(held);
     } else if (held.isOfAnotherLife(this.#view.group, this.#host.names.back)) {
       // It waited for a group of this name that has been removed since.
       held.acknowledge();
+      held.intake.notes?.settle(held.message.id);
       this.#forget(held);
-    } else if (damage !== undefined) {
-      this.#bury(held, { reason: "unreadable", error: damage });
-    } else if (returns >= held.lostMax(this.#view.group)) {
-      this.#bury(held, { reason: "lease-lost", error: leaseLost(message.id, returns) });
-    } else this.#waitOrReady(held);
+    } else if (burial !== undefined) this.#bury(held, burial);
+    else this.#waitOrReady(held);
   }
 
   #waitOrReady(held: BrokerDelivery): void {
-    const { clock } = this.#host;
+    const { clock, names, waits } = this.#host;
     const { dueMs, isRetry } = held;
     const waitMs = dueMs - clock.nowMs();
     if (waitMs <= 0) {
-      this.#ready(held);
+      if (held.isUncounted && this.delivery === "group" && names.haveFirstPlace) {
+        this.#sendToWait(held, { dueMs, isRetry, isFirst: true });
+      } else if (held.isRecounted) this.#nap(held, recountPauseMs);
+      else this.#ready(held);
       return;
     }
     // The wall clock may have jumped: no retry waits longer than a backoff.
@@ -288,8 +276,9 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     }
     const untilMs = clock.nowMs() + boundMs;
     // On its way already, with a step to go, it is counted where it was sent from.
-    if (held.passage.life === undefined) this.#host.waits.count(this.#view, isRetry, untilMs);
-    this.#sendToWait(held, untilMs, isRetry);
+    if (held.passage.life === undefined)
+      waits.count(this.#view, { isRetry, dueMs: untilMs }, "server");
+    this.#sendToWait(held, { dueMs: untilMs, isRetry });
   }
 
   /** Waits in this process. */
@@ -301,6 +290,10 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   }
 
   #ready(held: BrokerDelivery): void {
+    if (held.isRecounted && held.isTwiceIn(this.#held)) {
+      this.#nap(held, recountPauseMs);
+      return;
+    }
     held.place = "ready";
     if (held.intake.isYielding) return; // it goes back with its channel
     this.#buffer.push(held);
@@ -340,7 +333,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   }
 
   #retryLater(held: BrokerDelivery, error: unknown): void {
-    const { clock, random } = this.#host;
+    const { clock, random, waits } = this.#host;
     const { backoff } = this.spec;
     const maxMs = backoff.maxMs ?? 30_000;
     const asked = isBanyanError(error) ? Math.min(error.retryAfterMs ?? 0, maxMs) : 0;
@@ -349,9 +342,10 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.#count("retried");
     this.#log.warn("a message was not handled and will be delivered again", held, error);
     const dueMs = clock.nowMs() + waitMs;
-    this.#host.waits.count(this.#view, true, dueMs);
+    const where = held.isOrdered ? "here" : "server";
+    waits.count(this.#view, { isRetry: true, dueMs }, where);
     if (!held.isOrdered) {
-      this.#sendToWait(held, dueMs, true);
+      this.#sendToWait(held, { dueMs, isRetry: true });
       return;
     }
     const { attempt, failures } = held;
@@ -360,9 +354,9 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
   }
 
   /** Acknowledged when its wait is safe (S1). */
-  #sendToWait(held: BrokerDelivery, dueMs: number, isRetry: boolean): void {
+  #sendToWait(held: BrokerDelivery, wait: Omit<Wait, "life">): void {
     const { life } = this.#view.group;
-    this.#handover.toWait(held, { dueMs, isRetry, life }, (isSafe) => {
+    this.#handover.toWait(held, { ...wait, life }, (isSafe) => {
       if (isSafe) held.acknowledge();
       else if (!this.#isClosing) {
         this.#giveBack(held);
@@ -424,7 +418,6 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
 
   /** What it delivered is the server's again (S2); handlers go on, unheard. */
   #intakeClosed(intake: QueueIntake): void {
-    this.#intakes = this.#intakes.filter((each) => each !== intake);
     this.#buffer.removeAll((held) => held.intake === intake);
     this.#lanes?.takeWaiting((held) => ours(held).intake === intake);
     for (const held of this.#held) {
@@ -435,33 +428,12 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
       if (held.slot !== -1) this.#host.wheel.remove(held);
       this.#forget(held);
     }
-    if (intake.isYielding) this.#restore(0);
-    else if (!this.#isClosing) this.#restore();
   }
 
   /** Gives a partition up as soon as nothing of it runs: order needs that nobody else begins. */
   #yieldWhenIdle(intake: QueueIntake): void {
     for (const held of this.#held) if (held.intake === intake && held.isBusy) return;
     void intake.close();
-  }
-
-  /** A channel ended, but perhaps not the connection: what is missing is opened again. */
-  #restore(pauseMs = restorePauseMs): void {
-    if (this.#isRestoring || this.#host.connection() === undefined) return;
-    this.#isRestoring = true;
-    this.#host.clock.setTimer(pauseMs, () => void this.#restoreNow());
-  }
-
-  async #restoreNow(): Promise<void> {
-    const connection = this.#host.connection();
-    try {
-      if (!this.#isClosing && connection !== undefined) await this.open(connection);
-    } catch (error) {
-      const fields = { subscription: this.name, error };
-      this.#host.log.error("a subscription could not be opened again and is tried again", fields);
-    }
-    this.#isRestoring = false;
-    if (!this.#isClosing && this.#intakes.length < this.#sourceCount) this.#restore();
   }
 
   async #close(drainMs: number): Promise<void> {
@@ -480,7 +452,7 @@ export class BrokerSubscription implements Subscription, MemberQueue, HeldOwner 
     this.#buffer.clear();
     await this.#member.close({ drainMs });
     await this.#handover.close();
-    const closing = Promise.all(this.#intakes.splice(0).map((intake) => intake.close()));
+    const closing = this.#intakes.close().then(() => this.#host.deleteQueues(this));
     // A server that is silent gets no farewell: the end of the connection tells it.
     await inTime(this.#host.clock, closing, farewellMaxMs).catch(() => undefined);
     this.#host.left(this, this.#unhandled);

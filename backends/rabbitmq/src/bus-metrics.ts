@@ -2,6 +2,7 @@
 
 import type { Metrics } from "@banyan/telemetry";
 import { storeBuckets } from "@banyan/telemetry/internal";
+import type { Link } from "./link.ts";
 import type { Outbound } from "./outbound.ts";
 
 export interface BusMetrics {
@@ -44,6 +45,11 @@ function watch(metrics: Metrics, { namespace, outbound, counts }: WatchedBus): (
     ["outbound_messages", "Messages that RabbitMQ has not confirmed.", () => outbound.size],
     ["outbound_bytes", "Their size in bytes.", () => outbound.bytes],
     ["outbound_oldest_seconds", "Age of the oldest of them.", () => outbound.oldestMs / 1e3],
+    [
+      "outbound_used_ratio",
+      "Share of the room for them that is used, 0 to 1; at 0.8 no more are taken.",
+      () => outbound.usedShare,
+    ],
     ["unconfirmed_messages", "Those of them that are sent.", () => outbound.unconfirmed],
     ["takes_messages", "1 while RabbitMQ takes messages, else 0.", () => Number(outbound.takes)],
     ["connections", "Open connections to RabbitMQ.", () => counts().connections],
@@ -70,4 +76,17 @@ function watch(metrics: Metrics, { namespace, outbound, counts }: WatchedBus): (
   return () => {
     for (const end of ends) end();
   };
+}
+
+/** What a bus has of its links together. */
+export function countsOf(
+  links: readonly Pick<Link, "connection" | "channels" | "connects">[],
+): LinkCounts {
+  const total = { connections: 0, channels: 0, connects: 0 };
+  for (const { connection, channels, connects } of links) {
+    if (connection !== undefined) total.connections += 1;
+    total.channels += channels;
+    total.connects += connects;
+  }
+  return total;
 }

@@ -25,6 +25,11 @@ export const configSchema = t.Object(
     password: t.Optional(t.String({ writeOnly: true, description: "Default guest." })),
     vhost: t.Optional(t.String({ minLength: 1, description: "Default /." })),
     tls: tlsConfig("serverName"),
+    format: t.Optional(
+      t.Union([t.Literal("plain"), t.Literal("cloudevents")], {
+        description: "Of what is published; both are read. Default plain.",
+      }),
+    ),
     namespace: t.Optional(
       t.String({
         pattern: "^[A-Za-z0-9_-]{1,32}$",
@@ -52,6 +57,11 @@ export const configSchema = t.Object(
       "How long a publish waits: for room, the server, its confirm. Default 5000.",
     ),
     deadLettersMax: number(1, 1_000_000, "Of each subscription. Default 100 000."),
+    deadLettersMaxAgeMs: number(
+      1000,
+      2_592_000_000,
+      "After which one is dropped, of new subscriptions. Default: never.",
+    ),
     outboundMax: number(
       1,
       10_000_000,
@@ -62,6 +72,18 @@ export const configSchema = t.Object(
       1000,
       86_400_000,
       "Age of the oldest past which no more are taken. Default 600 000.",
+    ),
+    broadcastKeptMs: number(
+      1000,
+      86_400_000,
+      "How long a broadcast is kept for a process that is away. Default 60 000.",
+    ),
+    outboundPolicy: t.Optional(
+      t.Union([t.Literal("refuse"), t.Literal("stop")], {
+        description:
+          "When the oldest is too old, or no more were taken for as long: go on refusing, or end " +
+          "the node for its supervisor to start it again. Default refuse.",
+      }),
     ),
     partitions: number(1, 64, "Of an ordered group that is new. Default 8."),
   },

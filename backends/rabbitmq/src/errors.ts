@@ -25,6 +25,11 @@ export const rabbitmqErrors = defineErrors({
     summary:
       "RabbitMQ is short of memory or disk and takes nothing from publishers until an operator helps.",
   },
+  RABBITMQ_OUTAGE: {
+    kind: "unavailable",
+    summary:
+      "Messages waited for RabbitMQ longer than `outboundAgeMaxMs`, or their row was full for as long, and `outboundPolicy` is `stop`: the node ended itself for its supervisor to start it again. Look at the server; the log names what was lost.",
+  },
   RABBITMQ_UNFIT: {
     kind: "failed_precondition",
     summary:

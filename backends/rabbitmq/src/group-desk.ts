@@ -4,6 +4,9 @@
  * G1. Changes of one group by this process happen one after the other.
  * G2. Whether a group is what a member wants is decided by the registry, never by what this process
  *     knew before it asked.
+ * G3. Queues of a group are deleted only under the lock of its removal, and only when a look behind
+ *     the lock sees no member. A member consumes first and asks for that lock then: so either the
+ *     removal sees the member, or the member sees the removal.
  */
 
 import type { ChannelModel } from "amqplib";
@@ -14,12 +17,14 @@ import { OneByOne, orderConflict } from "@banyan/messaging/internal";
 import type { ResolvedSubscribeSpec } from "@banyan/messaging/internal";
 import type { Admission } from "./admission.ts";
 import type { GroupView } from "./group-view.ts";
+import { codeOf } from "./errors.ts";
 import type { Inspector, QueueDepth } from "./inspector.ts";
 import { slotOf } from "./names.ts";
 import type { Names } from "./names.ts";
 import type { Group, GroupSpec, Registry } from "./registry.ts";
+import { withLock } from "./server-lock.ts";
 import { declareGroup, queuesOf, withChannel } from "./topology.ts";
-import type { Waits } from "./waits.ts";
+import type { WaitsCensus } from "./waits-census.ts";
 
 /**
  * A queue that is missing is made again after this. A member hears of its end first then, and makes
@@ -28,13 +33,25 @@ import type { Waits } from "./waits.ts";
  */
 const restorePauseMs = 500;
 
+/**
+ * Who is just coming has this long to be seen: RabbitMQ ends the connection of who consumes from a
+ * quorum queue that is being deleted.
+ */
+const giveWayMs = 100;
+
+/** Between two looks at the lock of a removal, which is held for some round trips. */
+const lockPauseMs = 20;
+
+/** Whoever holds it longer is frozen; its connection ends soon, and the lock with it. */
+const lockMaxMs = 30_000;
+
 export interface GroupDeskPorts {
   readonly clock: Clock;
   readonly names: Names;
   readonly registry: Registry;
   readonly inspector: Inspector;
   readonly admission: Admission;
-  readonly waits: Waits;
+  readonly census: WaitsCensus;
   /** Of an ordered group that is new. */
   readonly partitions: number;
   /** @throws MESSAGING_UNAVAILABLE */
@@ -55,9 +72,10 @@ export class GroupDesk {
 
   /**
    * The group as its log has it, opened or changed so that it is what this member wants.
+   * @param isDoubtful it may have been removed just now: its log is asked in any case
    * @throws MESSAGING_SUBSCRIPTION_CONFLICT
    */
-  async agree(spec: ResolvedSubscribeSpec): Promise<Group> {
+  async agree(spec: ResolvedSubscribeSpec, isDoubtful = false): Promise<Group> {
     const { registry } = this.#ports;
     const { name, topic, ordered, bufferMax, retentionMs } = spec;
     const wanted: GroupSpec = { name, topic, ordered, bufferMax, retentionMs };
@@ -66,7 +84,8 @@ export class GroupDesk {
       const { consumers } = await this.depthOf(group);
       if (consumers > 0) throw orderConflict(name, group.ordered);
     }
-    if (group === undefined || (group.topic === topic && !isSame(group, wanted))) {
+    const isToChange = group?.topic === topic && (isDoubtful || !isSame(group, wanted));
+    if (group === undefined || isToChange) {
       const partitions = group?.partitions ?? 0;
       const isNewlyOrdered = ordered && partitions === 0;
       group = await registry.write(wanted, isNewlyOrdered ? this.#ports.partitions : partitions);
@@ -80,20 +99,35 @@ export class GroupDesk {
 
   /** Answers how many messages it held. @throws MESSAGING_SUBSCRIPTION_CONFLICT */
   remove(name: string): Promise<number> {
-    return this.changes.run(name, async () => {
-      const { registry, admission, waits } = this.#ports;
-      const group = registry.find(name);
-      if (group === undefined) return 0;
-      const { ready, consumers } = await this.depthOf(group);
-      if (consumers > 0) {
-        throw messagingErrors.MESSAGING_SUBSCRIPTION_CONFLICT(
-          `Group "${name}" still has ${consumers} members; close their subscriptions first.`,
-        );
-      }
-      const view = admission.view(name);
-      await this.#deleteQueues(group);
-      await registry.remove(group);
-      return ready + (view === undefined ? 0 : waits.forgetAll(view));
+    return this.changes.run(name, () => this.#locked(name, () => this.#remove(name)));
+  }
+
+  /**
+   * Whether a node removes the group just now (G3).
+   * @throws MESSAGING_UNAVAILABLE
+   */
+  async isBeingRemoved(name: string): Promise<boolean> {
+    const { names, connection } = this.#ports;
+    try {
+      await withChannel(connection(), (channel) =>
+        channel.checkQueue(names.lock(`remove.${name}`)),
+      );
+      return true;
+    } catch (error) {
+      if (codeOf(error) === 404) return false;
+      if (codeOf(error) === 405) return true;
+      throw error;
+    }
+  }
+
+  /**
+   * Resolves when nobody removes the group any more; the connection may come back meanwhile.
+   * @throws MESSAGING_UNAVAILABLE when that takes too long
+   */
+  untilNotRemoved(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const isTaken = await this.isBeingRemoved(name).catch(() => true);
+      return isTaken ? "taken" : undefined;
     });
   }
 
@@ -106,11 +140,66 @@ export class GroupDesk {
   removed(name: string): void {
     const restored = this.#restored.get(name);
     if (!this.#restored.delete(name) || restored === undefined) return;
-    this.changes
-      .run(name, async () => {
-        if (this.#ports.registry.find(name) === undefined) await this.#deleteQueues(restored);
-      })
-      .catch(() => undefined); // without a connection there is nobody who removes it just now
+    const deleting = this.changes.run(name, () => this.#deleteIfGone(restored));
+    deleting.catch(() => undefined); // no connection: nobody removes it just now
+  }
+
+  async #remove(name: string): Promise<number> {
+    const { registry, admission, census, clock } = this.#ports;
+    const group = registry.find(name);
+    if (group === undefined) return 0;
+    await this.#assertAlone(group);
+    await clock.sleep(giveWayMs);
+    const ready = await this.#assertAlone(group);
+    // Another node may have been the first, and this one has heard of it meanwhile.
+    if (registry.find(name)?.life !== group.life) return 0;
+    const { retrying, delayed } = census.elsewhere(group.life);
+    const waiting = (admission.view(name)?.sentToWait ?? 0) + retrying + delayed;
+    await this.#deleteQueues(group);
+    await registry.remove(group);
+    return ready + waiting;
+  }
+
+  /** Answers what is in its queues. @throws MESSAGING_SUBSCRIPTION_CONFLICT */
+  async #assertAlone(group: Group): Promise<number> {
+    const { ready, consumers } = await this.depthOf(group);
+    if (consumers === 0) return ready;
+    throw messagingErrors.MESSAGING_SUBSCRIPTION_CONFLICT(
+      `Group "${group.name}" still has ${consumers} members; close their subscriptions first.`,
+    );
+  }
+
+  /** Its queues were made again while somebody removed it. */
+  #deleteIfGone(group: Group): Promise<void> {
+    return this.#locked(group.name, async () => {
+      if (this.#ports.registry.find(group.name) !== undefined) return;
+      const { consumers } = await this.depthOf(group);
+      if (consumers === 0) await this.#deleteQueues(group);
+    });
+  }
+
+  /** Works under the lock of the group's removal. @throws MESSAGING_UNAVAILABLE */
+  async #locked<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const { names, connection } = this.#ports;
+    const lock = names.lock(`remove.${name}`);
+    const { value } = await this.#inTurn(() => withLock(connection(), lock, work));
+    return value;
+  }
+
+  /** Tries until it is not taken. @throws MESSAGING_UNAVAILABLE when that takes too long */
+  async #inTurn<T>(attempt: () => Promise<T | "taken">): Promise<T> {
+    const { clock } = this.#ports;
+    const endsMs = clock.monotonicMs() + lockMaxMs;
+    for (;;) {
+      const outcome = await attempt();
+      if (outcome !== "taken") return outcome;
+      if (clock.monotonicMs() > endsMs) {
+        throw messagingErrors.MESSAGING_UNAVAILABLE(
+          "Another node removes the group, and does not come to an end with it.",
+        );
+      }
+      await clock.sleep(lockPauseMs);
+    }
   }
 
   #restore({ name, life }: Group): Promise<void> {
@@ -119,11 +208,12 @@ export class GroupDesk {
     const own = this.changes.run(name, async () => {
       const { names, registry, connection, clock } = this.#ports;
       await clock.sleep(restorePauseMs);
+      if (await this.isBeingRemoved(name)) await this.untilNotRemoved(name);
       const group = registry.find(name);
       if (group?.life !== life) return; // it was removed, which is why its queues are gone
       this.#restored.set(name, group);
       await declareGroup(connection(), names, group);
-      if (registry.find(name) === undefined) await this.#deleteQueues(group);
+      if (registry.find(name) === undefined) await this.#deleteIfGone(group);
     });
     this.#restores.set(name, own);
     const forget = (): void => void this.#restores.delete(name);
@@ -142,7 +232,7 @@ export class GroupDesk {
     const notes = Array.from({ length: group.partitions }, (_, index) =>
       names.notes(group.name, index),
     );
-    for (const queue of [...queuesOf(names, group), ...notes]) {
+    for (const queue of [...queuesOf(names, group), ...notes, names.ages(group.name)]) {
       await withChannel(connection(), (channel) => channel.deleteQueue(queue));
     }
   }

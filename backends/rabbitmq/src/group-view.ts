@@ -7,25 +7,28 @@
 
 import type { Clock } from "@banyan/kernel";
 import type { WheelEntry } from "@banyan/kernel/internal";
-import type { ResolvedSubscribeSpec } from "@banyan/messaging/internal";
+import type { HeldDelivery, ResolvedSubscribeSpec } from "@banyan/messaging/internal";
 import type { Group } from "./registry.ts";
 
 /** Looks again when its own publishes are this old, though there seems to be room. */
 const staleMs = 5000;
 
-/** A message that this process sent to wait. */
+/** A message that waits, in the server or in this process. */
 export class Waiter implements WheelEntry {
   readonly view: GroupView;
   readonly isRetry: boolean;
+  /** It is among what this process has taken. */
+  readonly isHere: boolean;
   deadlineMs: number;
   slot = -1;
   next: WheelEntry | undefined = undefined;
   previous: WheelEntry | undefined = undefined;
 
-  constructor(view: GroupView, isRetry: boolean, deadlineMs: number) {
+  constructor(view: GroupView, init: Pick<Waiter, "isRetry" | "isHere" | "deadlineMs">) {
     this.view = view;
-    this.isRetry = isRetry;
-    this.deadlineMs = deadlineMs;
+    this.isRetry = init.isRetry;
+    this.isHere = init.isHere;
+    this.deadlineMs = init.deadlineMs;
   }
 }
 
@@ -42,8 +45,10 @@ export class GroupView {
   deadLettered = 0;
   /** Publication of what was delivered last, wall clock. */
   newestMs = 0;
-  /** What waits here, so that it can be forgotten with the group. */
+  /** What this process sent to wait, so that it can be forgotten with the group. */
   readonly waiters = new Set<Waiter>();
+  /** Of those: what waits in this process. */
+  #waitingHere = 0;
   #held = 0;
   /** What the look before saw: a message between queue and handler shows in neither place. */
   #previous: { readonly least: number; readonly most: number } | undefined = undefined;
@@ -74,6 +79,28 @@ export class GroupView {
     return this.#sent > 0 && clock.monotonicMs() - this.#lookedAtMs > staleMs;
   }
 
+  /** Its group was opened again: what a member had taken counts here now. */
+  adopt(held: Iterable<HeldDelivery>): void {
+    for (const { place } of held) {
+      this.taken += 1;
+      if (place === "running") this.running += 1;
+    }
+  }
+
+  /** What this process has sent to wait in the server. */
+  get sentToWait(): number {
+    return this.waiters.size - this.#waitingHere;
+  }
+
+  waits(waiter: Waiter): void {
+    this.waiters.add(waiter);
+    this.#countWait(waiter, 1);
+  }
+
+  waitsNoMore(waiter: Waiter): void {
+    if (this.waiters.delete(waiter)) this.#countWait(waiter, -1);
+  }
+
   published(): void {
     this.#held += 1;
     this.#sent += 1;
@@ -100,11 +127,11 @@ export class GroupView {
     this.#sent = this.#unconfirmed;
   }
 
-  /** @param ready messages in its queues that nobody has yet */
+  /** @param ready messages that no process has, but for what this one sent to wait */
   endLook(ready: number, clock: Clock): void {
     this.#isLooking = false;
     if (this.#previous !== undefined) this.#lookedAtMs = clock.monotonicMs();
-    const least = ready + this.taken + this.waiters.size;
+    const least = ready + this.taken + this.sentToWait;
     const most = least + this.#sent; // on their way, or there already
     const before = this.#previous;
     // A message between queue and handler shows in both places or in neither for a moment: what
@@ -123,6 +150,11 @@ export class GroupView {
 
   failLook(): void {
     this.#isLooking = false;
+  }
+
+  #countWait({ isRetry, isHere }: Waiter, by: 1 | -1): void {
+    this[isRetry ? "retrying" : "delayed"] += by;
+    if (isHere) this.#waitingHere += by;
   }
 }
 

@@ -3,7 +3,6 @@
  * dead letters, and only when the server has confirmed that is it settled where it was.
  *
  * H1. A message on its way is the subscription's until `onEnd`; that is called once.
- * H2. A letter is tried until it is kept, or until the bus closes: then its message comes again.
  */
 
 import { backoffMs } from "@banyan/kernel";
@@ -12,11 +11,11 @@ import type { DeadLetter } from "@banyan/messaging";
 import { ownBackoff } from "@banyan/messaging/internal";
 import type { QueueLog } from "@banyan/messaging/internal";
 import type { BrokerDelivery } from "./broker-delivery.ts";
-import { letterProperties } from "./letters.ts";
+import { LetterWriter } from "./letter-writer.ts";
 import type { Names } from "./names.ts";
-import type { Outbound, Parcel } from "./outbound.ts";
+import type { Outbound } from "./outbound.ts";
 import type { Waits } from "./waits.ts";
-import { propertiesOf } from "./wire.ts";
+import { carriedProperties } from "./wire.ts";
 
 /** What is on its way when a subscription is closed has this long. */
 const transferMaxMs = 2000;
@@ -36,6 +35,8 @@ export interface Wait {
   /** Wall clock. */
   readonly dueMs: number;
   readonly isRetry: boolean;
+  /** Before all others in its queue, when it is back there. */
+  readonly isFirst?: boolean;
   /** Of the group that it comes back to. */
   readonly life: string;
 }
@@ -43,35 +44,36 @@ export interface Wait {
 /** `false`: it is not safe there. */
 type OnEnd = (isSafe: boolean) => void;
 
-interface LetterOnItsWay {
-  readonly held: BrokerDelivery;
-  readonly letter: DeadLetter;
-  readonly onEnd: OnEnd;
-  tries: number;
-  /** Its headers were too large beside ours. */
-  isBare: boolean;
-}
-
 export class Handover {
   readonly #ports: HandoverPorts;
+  readonly #writer: LetterWriter;
   #underWay = 0;
   #isClosing = false;
   #onIdle: (() => void) | undefined = undefined;
 
   constructor(ports: HandoverPorts) {
     this.#ports = ports;
+    this.#writer = new LetterWriter(ports);
   }
 
   /** Publishes it again, to come back later. */
-  toWait(held: BrokerDelivery, { dueMs, isRetry, life }: Wait, onEnd: OnEnd): void {
+  toWait(held: BrokerDelivery, wait: Wait, onEnd: OnEnd): void {
     const { waits, log } = this.#ports;
     const { message, attempt, failures, passage, queue } = held;
+    const { dueMs, isRetry, isFirst = false, life } = wait;
+    const next = { ...passage, attempt, failures, dueMs, isRetry, life };
     held.place = "retrying";
     this.#underWay += 1;
     void waits.send({
       queue,
       content: held.delivered.content, // as it came: what cannot be read can be carried
-      properties: propertiesOf(message, { ...passage, attempt, failures, dueMs, isRetry, life }),
+      properties: carriedProperties(held.delivered, {
+        message,
+        passage: next,
+        isLetter: false,
+        isFirst,
+        isBare: false,
+      }),
       dueMs,
       onEnd: (error) => {
         this.#ended();
@@ -80,7 +82,8 @@ export class Handover {
           return;
         }
         log.warn("a message could not be sent to wait; it is delivered again", held, error);
-        this.#later(() => onEnd(false), 1);
+        const { clock, random } = this.#ports;
+        clock.setTimer(backoffMs(1, random, ownBackoff), () => onEnd(false));
       },
     });
   }
@@ -89,12 +92,23 @@ export class Handover {
   bury(held: BrokerDelivery, letter: DeadLetter, onEnd: OnEnd): void {
     held.place = "burying";
     this.#underWay += 1;
-    this.#sendLetter({ held, letter, onEnd, tries: 0, isBare: false });
+    const { declareLetters, log } = this.#ports;
+    this.#writer.write({
+      letter,
+      delivered: held.delivered,
+      declareQueue: declareLetters,
+      onTrouble: (why) => log.error("a dead letter was not kept and is tried again", held, why),
+      onEnd: (isSafe) => {
+        this.#ended();
+        onEnd(isSafe);
+      },
+    });
   }
 
   /** What is on its way may still arrive. */
   async close(): Promise<void> {
     this.#isClosing = true;
+    this.#writer.close();
     if (this.#underWay === 0) return;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const done = (): void => resolve(undefined);
@@ -102,49 +116,6 @@ export class Handover {
     this.#onIdle = done;
     await promise;
     cancel();
-  }
-
-  #sendLetter(way: LetterOnItsWay): void {
-    const { outbound, names } = this.#ports;
-    const { held, letter } = way;
-    way.tries += 1;
-    outbound.send({
-      exchange: "",
-      routingKey: names.dead(letter.subscription),
-      content: held.delivered.content,
-      properties: letterProperties(letter, way.isBare),
-      deadlineMs: Infinity,
-      onEnd: (error, parcel) => this.#letterSent(way, error, parcel),
-    });
-  }
-
-  #letterSent(way: LetterOnItsWay, error: Error | undefined, { isReturned }: Parcel): void {
-    if (error === undefined && !isReturned) {
-      this.#ended();
-      way.onEnd(true);
-      return;
-    }
-    if (error !== undefined && this.#isClosing) {
-      this.#ended();
-      way.onEnd(false);
-      return;
-    }
-    const { declareLetters, log } = this.#ports;
-    const again = (): void => this.#sendLetter(way);
-    if (error !== undefined) {
-      way.isBare = true; // the only error of a bus that is open: AMQP cannot carry it
-      this.#later(again, way.tries);
-      return;
-    }
-    declareLetters().then(again, (why: unknown) => {
-      log.error("a dead letter was not kept and is tried again", way.held, why);
-      this.#later(again, way.tries);
-    });
-  }
-
-  #later(action: () => void, tries: number): void {
-    const { clock, random } = this.#ports;
-    clock.setTimer(backoffMs(tries, random, ownBackoff), action);
   }
 
   #ended(): void {

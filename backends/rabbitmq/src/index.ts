@@ -4,6 +4,7 @@ export { rabbitmqBus } from "./provider.ts";
 export { openRabbitmqBus, rabbitmqCapabilities } from "./rabbitmq-bus.ts";
 export { resolveRabbitmqOptions } from "./options.ts";
 export type {
+  MessageFormat,
   QueueType,
   RabbitmqOptions,
   RabbitmqTls,

@@ -1,17 +1,18 @@
 /**
  * Dead letters on RabbitMQ: a bounded queue for each subscription.
  *
- * Reading takes every letter of the queue and gives all back, under a lock that the server keeps
- * for the connection: two readers would each see a part.
+ * Reading takes letters from the beginning of the queue, as far as it must, and gives them back,
+ * under a lock that the server keeps for the connection: two readers would each see a part.
  */
 
-import type { Channel, ChannelModel, ConsumeMessage, Options } from "amqplib";
+import type { ChannelModel, ConsumeMessage, Options } from "amqplib";
 import type {
   DeadLetter,
   DeadLetterPage,
   DeadLetterQuery,
   DeadLetters,
   Message,
+  OutgoingMessage,
 } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
 import { checkQuery, describeFailure, OneByOne } from "@banyan/messaging/internal";
@@ -19,16 +20,22 @@ import type { Burial, HeldDelivery, ResolvedSubscribeSpec } from "@banyan/messag
 import type { Inspector } from "./inspector.ts";
 import type { Names } from "./names.ts";
 import type { ResolvedRabbitmqOptions } from "./options.ts";
+import { QueueHead } from "./queue-head.ts";
+import { deathOf, readDead } from "./server-death.ts";
 import { withLock } from "./server-lock.ts";
 import { withChannel } from "./topology.ts";
-import { fresh, letterHeader, propertiesOf, readMessage } from "./wire.ts";
-import type { Passage } from "./wire.ts";
+import { carriedProperties, fresh, letterHeader, readMessage } from "./wire.ts";
+import type { Incoming } from "./wire.ts";
 
 /** What a letter says beside its message; the message is the body and properties as ever. */
 type LetterNote = Omit<DeadLetter, "message">;
 
-/** `undefined`: it stays. Otherwise it goes if that answers true. */
-type Look = (letter: DeadLetter, content: Buffer) => (() => Promise<boolean>) | undefined;
+interface Look {
+  /** `undefined`: it stays. Otherwise it goes if that answers true. */
+  see(letter: DeadLetter, delivered: ConsumeMessage): (() => Promise<boolean>) | undefined;
+  /** No other letter is wanted. */
+  isDone(): boolean;
+}
 
 export interface LettersPorts {
   readonly options: ResolvedRabbitmqOptions;
@@ -39,12 +46,18 @@ export interface LettersPorts {
   /** Subscriptions that may have letters. */
   readonly subscriptions: () => Iterable<string>;
   /** Gives a letter to its subscription again; false where that is gone or full. */
-  readonly redeliver: (letter: DeadLetter, content: Buffer) => Promise<boolean>;
+  readonly redeliver: (letter: DeadLetter, delivered: ConsumeMessage) => Promise<boolean>;
   readonly assertOpen: () => void;
 }
 
 /** Characters of an error's details: all headers together have 64 KiB. */
 const detailsMax = 4096;
+
+/**
+ * Letters behind a page that are looked at too: one whose node was slower, or cut off, stands
+ * behind later ones.
+ */
+const behindMax = 256;
 
 /** How long a lock is waited for. */
 const lockMaxMs = 10_000;
@@ -68,10 +81,16 @@ export class BrokerLetters implements DeadLetters {
     const names = subscription === undefined ? [...this.#ports.subscriptions()] : [subscription];
     const found: DeadLetter[] = [];
     for (const name of names) {
-      await this.#browse(name, (letter) => {
-        if (after === undefined || letter.id > after) found.push(letter);
-        if (found.length > limit * 4) trim(found, limit + 1);
-        return undefined;
+      let count = 0;
+      await this.#browse(name, {
+        see(letter) {
+          if (after !== undefined && letter.id <= after) return undefined;
+          count += 1;
+          found.push(letter);
+          if (found.length > limit * 4) trim(found, limit + 1);
+          return undefined;
+        },
+        isDone: () => count > limit + behindMax,
       });
     }
     trim(found, limit + 1);
@@ -84,9 +103,12 @@ export class BrokerLetters implements DeadLetters {
     this.#ports.assertOpen();
     let found: DeadLetter | undefined;
     for (const name of this.#ports.subscriptions()) {
-      await this.#browse(name, (letter) => {
-        if (letter.id === id) found = letter;
-        return undefined;
+      await this.#browse(name, {
+        see(letter) {
+          if (letter.id === id) found = letter;
+          return undefined;
+        },
+        isDone: () => found !== undefined,
       });
       if (found !== undefined) return found;
     }
@@ -94,7 +116,7 @@ export class BrokerLetters implements DeadLetters {
   }
 
   redrive(ids: readonly string[]): Promise<number> {
-    return this.#take(ids, (letter, content) => this.#ports.redeliver(letter, content));
+    return this.#take(ids, (letter, delivered) => this.#ports.redeliver(letter, delivered));
   }
 
   discard(ids: readonly string[]): Promise<number> {
@@ -103,48 +125,59 @@ export class BrokerLetters implements DeadLetters {
 
   async #take(
     ids: readonly string[],
-    dispose: (letter: DeadLetter, content: Buffer) => Promise<boolean>,
+    dispose: (letter: DeadLetter, delivered: ConsumeMessage) => Promise<boolean>,
   ): Promise<number> {
     this.#ports.assertOpen();
     const wanted = new Set(ids);
     let taken = 0;
     for (const name of this.#ports.subscriptions()) {
       if (wanted.size === 0) break;
-      await this.#browse(name, (letter, content) => {
-        if (!wanted.delete(letter.id)) return undefined;
-        return async () => {
-          const isGone = await dispose(letter, content);
-          if (isGone) taken += 1;
-          return isGone;
-        };
+      await this.#browse(name, {
+        see(letter, delivered) {
+          if (!wanted.delete(letter.id)) return undefined;
+          return async () => {
+            const isGone = await dispose(letter, delivered);
+            if (isGone) taken += 1;
+            return isGone;
+          };
+        },
+        isDone: () => wanted.size === 0,
       });
     }
     return taken;
   }
 
   /**
-   * Shows every letter of a subscription; what `look` answers decides afterwards whether it goes.
+   * Shows the letters of a subscription; what `look` answers decides afterwards whether one goes.
    */
   #browse(name: string, look: Look): Promise<void> {
     return this.#readers.run(name, () => this.#browseNow(name, look));
   }
 
   async #browseNow(name: string, look: Look): Promise<void> {
-    const { names, inspector, connection } = this.#ports;
+    const { names, inspector, connection, options } = this.#ports;
     const queue = names.dead(name);
     // One that seems empty may be in the hands of another reader.
     if ((await inspector.depth(queue)) === undefined) return;
     await this.#locked(name, async () => {
       const left = await withChannel(connection(), async (channel) => {
-        const all = await takeAll(channel, queue);
-        let gone = 0;
-        for (const message of all) {
-          const decide = look(letterOf(message, name), message.content);
-          if (decide === undefined || !(await decide())) continue;
-          channel.ack(message);
-          gone += 1;
+        const head = new QueueHead(channel, options.clock);
+        const chosen: { readonly message: ConsumeMessage; decide(): Promise<boolean> }[] = [];
+        const count = await head.take(queue, {
+          visit(message) {
+            const decide = look.see(letterOf(message, name, names.keyed), message);
+            if (decide !== undefined) chosen.push({ message, decide });
+            return decide !== undefined;
+          },
+          isDone: look.isDone,
+        });
+        const kept: ConsumeMessage[] = [];
+        for (const { message, decide } of chosen) {
+          if (await decide()) channel.ack(message);
+          else kept.push(message);
         }
-        return all.length - gone;
+        head.giveBack(kept);
+        return count - (chosen.length - kept.length);
       });
       await this.#areBack(queue, left);
     });
@@ -175,39 +208,31 @@ export class BrokerLetters implements DeadLetters {
   }
 }
 
-/** Everything the queue has; closing the channel gives back what is not acknowledged. */
-async function takeAll(channel: Channel, queue: string): Promise<readonly ConsumeMessage[]> {
-  const { messageCount } = await channel.checkQueue(queue);
-  if (messageCount === 0) return [];
-  const taken: ConsumeMessage[] = [];
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  channel.on("close", () => resolve(undefined));
-  await channel.prefetch(0);
-  const { consumerTag } = await channel.consume(queue, (message) => {
-    if (message !== null) taken.push(message);
-    if (message === null || taken.length >= messageCount) resolve(undefined);
-  });
-  await promise;
-  await channel.cancel(consumerTag);
-  return taken;
-}
-
 /** A message that its subscription gives up. */
 export function newLetter(
   written: Pick<DeadLetter, "id" | "deadAtMs">,
   { name, delivery }: ResolvedSubscribeSpec,
   { held, reason, error }: Burial & { readonly held: HeldDelivery },
 ): DeadLetter {
-  const { id, topic, timestampMs, body, headers, orderingKey } = held.message;
   return {
     ...written,
     subscription: name,
     delivery,
-    message: { id, topic, timestampMs, body, headers, orderingKey },
+    message: keptOf(held.message),
     attempts: Math.max(1, held.attempt),
     reason,
     error: carried(describeFailure(error)),
   };
+}
+
+/** What a letter has of its message: neither its time nor its end. */
+function keptOf({
+  deliverAtMs: _due,
+  expiresAtMs: _end,
+  priority,
+  ...kept
+}: OutgoingMessage): Message {
+  return priority === undefined ? kept : { ...kept, priority };
 }
 
 /** An error's details are anybody's: what cannot be carried in a header is left out. */
@@ -226,31 +251,38 @@ function carried(error: DeadLetter["error"]): DeadLetter["error"] {
 
 /**
  * The properties of a dead letter on its way to its queue.
+ * @param delivered the message as it came: in that format it stays
  * @param isBare without the message's own headers, which are too large beside ours
  */
-export function letterProperties(letter: DeadLetter, isBare: boolean): Options.Publish {
+export function letterProperties(
+  letter: DeadLetter,
+  delivered: Incoming,
+  isBare: boolean,
+): Options.Publish {
   const { message, ...note } = letter;
-  const { source } = message.headers;
-  const kept = isBare ? { ...message, headers: { source: source.slice(0, 255) } } : message;
-  const properties = propertiesOf(kept, { ...fresh, attempt: letter.attempts });
-  // As `propertiesOf` has made them.
-  const own = properties.headers as Readonly<Record<string, string | number>>;
-  const headers = { ...own, [letterHeader]: JSON.stringify(note) };
-  return { ...properties, mandatory: true, headers };
+  const passage = { ...fresh, attempt: letter.attempts };
+  const properties = carriedProperties(delivered, { message, passage, isLetter: true, isBare });
+  const headers: unknown = properties.headers;
+  return {
+    ...properties,
+    mandatory: true,
+    headers: Object.assign({}, headers, { [letterHeader]: JSON.stringify(note) }),
+  };
 }
 
 /** What a redriven letter is published with: as if it were new. */
-export function redriveProperties(message: Message, nowMs: number) {
-  const passage: Passage = { ...fresh, queuedAtMs: nowMs };
-  return { ...propertiesOf(message, passage), mandatory: true };
+export function redriveProperties(
+  message: Message,
+  delivered: Incoming,
+  nowMs: number,
+): Options.Publish {
+  const passage = { ...fresh, queuedAtMs: nowMs };
+  const carriage = { message, passage, isLetter: true, isBare: false };
+  return { ...carriedProperties(delivered, carriage), mandatory: true };
 }
 
-function letterOf(delivered: ConsumeMessage, subscription: string): DeadLetter {
-  const { id, topic, timestampMs, body, headers, orderingKey } = readMessage(
-    delivered,
-    false,
-  ).message;
-  const message: Message = { id, topic, timestampMs, body, headers, orderingKey };
+function letterOf(delivered: ConsumeMessage, subscription: string, keyed: string): DeadLetter {
+  const message = keptOf(readMessage(delivered, false).message);
   const written: unknown = delivered.properties.headers?.[letterHeader];
   if (typeof written === "string") {
     try {
@@ -261,29 +293,48 @@ function letterOf(delivered: ConsumeMessage, subscription: string): DeadLetter {
       // A stranger's.
     }
   }
-  return serverLetter(delivered, { message, subscription });
+  const served = serverLetter(delivered, keyed, {
+    id: `${message.id}.server`,
+    deadAtMs: message.timestampMs,
+  });
+  return { ...served.letter, subscription, delivery: "group" };
 }
 
-/** The server itself put it there: a broadcast that fell too far behind. */
-function serverLetter(
+/**
+ * A letter of what the server itself took out of a queue: there was no room, or a policy says so.
+ * And which queue that was.
+ */
+export function serverLetter(
   delivered: ConsumeMessage,
-  { message, subscription }: { readonly message: Message; readonly subscription: string },
-): DeadLetter {
-  return {
-    id: `${message.id}.${delivered.fields.deliveryTag}`,
-    subscription,
-    delivery: "broadcast",
-    message,
-    attempts: 0,
-    reason: "lease-lost",
-    error: {
-      kind: "resource_exhausted",
-      code: "MESSAGING_BUFFER_FULL",
-      message: "The subscription held as many messages as it may; RabbitMQ gave this one up.",
-    },
-    deadAtMs: message.timestampMs,
-  };
+  keyed: string,
+  written: Pick<DeadLetter, "id" | "deadAtMs">,
+): {
+  readonly letter: Omit<DeadLetter, "subscription" | "delivery">;
+  readonly queue: string;
+} {
+  const death = deathOf(delivered);
+  const { message: arrived, passage } = readDead(delivered, death, keyed);
+  const message = keptOf(arrived);
+  const given = { ...written, message, attempts: passage.attempt };
+  const queue = death?.queue ?? "";
+  if (death?.reason === "maxlen") return { letter: { ...given, ...pushedOut }, queue };
+  const why = death?.reason ?? "unknown";
+  const error = describeFailure(
+    messagingErrors.MESSAGING_LEASE_LOST(`RabbitMQ itself gave the message up: ${why}.`),
+  );
+  return { letter: { ...given, reason: "lease-lost", error }, queue };
 }
+
+const pushedOut = {
+  reason: "buffer-full",
+  error: {
+    kind: "resource_exhausted",
+    code: "MESSAGING_BUFFER_FULL",
+    message:
+      "The subscription held as many messages as it may, and this one was the oldest; it is too " +
+      "slow for what is published.",
+  },
+} as const;
 
 function trim(letters: DeadLetter[], count: number): void {
   letters.sort((a, b) => (a.id < b.id ? -1 : 1));

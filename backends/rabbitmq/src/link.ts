@@ -113,6 +113,8 @@ export class Link {
     try {
       const connection = await this.#connectTo(place);
       if (this.#isClosed) {
+        // Nobody wants it any more, so nobody needs to hear how it ends.
+        connection.on("error", () => undefined);
         await connection.close();
         return;
       }

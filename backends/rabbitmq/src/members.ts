@@ -14,12 +14,14 @@ import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
 import type { CancelTimer, Clock, Log } from "@banyan/kernel";
 import type { Names } from "./names.ts";
 import type { Outbound } from "./outbound.ts";
+import type { WaitsAnnouncement } from "./waits-census.ts";
 
 const heartbeatMs = 4000;
 const giveWayMs = 100;
 const forgottenAfterMs = 13_000;
 const upPauseMs = 500;
 
+/** What members say; what waits in the server is told over the same exchange. */
 interface Announcement {
   readonly kind: "here" | "who" | "bye";
   readonly group: string;
@@ -39,6 +41,8 @@ export interface MembersPorts {
   readonly log: Log;
   readonly names: Names;
   readonly outbound: Outbound;
+  /** Another process tells what it has sent to wait. */
+  readonly heardWaits: (said: object) => void;
 }
 
 export class Members {
@@ -143,14 +147,18 @@ export class Members {
   }
 
   #heard(content: Buffer): void {
-    let said: Announcement;
+    let said: Announcement | WaitsAnnouncement;
     try {
       // Written by a node of this namespace; anything else is passed over.
-      said = JSON.parse(content.toString("utf8")) as Announcement;
+      said = JSON.parse(content.toString("utf8")) as Announcement | WaitsAnnouncement;
     } catch {
       return;
     }
     if (typeof said !== "object" || said === null) return;
+    if (said.kind === "waits") {
+      this.#ports.heardWaits(said);
+      return;
+    }
     const { kind, group, member } = said;
     const own = [...this.#own].filter(({ name }) => name === group);
     if (own.length === 0) return;

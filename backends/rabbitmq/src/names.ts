@@ -20,6 +20,9 @@ export const routingKeyMax = 255;
 /** AMQP allows 255 bytes; ours stand before and behind it. */
 export const nameLengthMax = 180;
 
+/** Above all that a message may have: of what goes back into its place in a classic queue. */
+export const firstPriority = 10;
+
 /** So often may a queue deliver a message before the server gives it up: never. */
 const deliveryLimit = 1_000_000_000;
 
@@ -71,14 +74,42 @@ export class Names {
     return `${this.#prefix}.live.${name}:${id}`;
   }
 
+  /** Whose queue it is; `undefined`: it is no live queue. */
+  liveOf(queue: string): { readonly name: string; readonly id: string } | undefined {
+    const start = `${this.#prefix}.live.`;
+    const end = queue.lastIndexOf(":");
+    if (!queue.startsWith(start) || end < start.length) return undefined;
+    return { name: queue.slice(start.length, end), id: queue.slice(end + 1) };
+  }
+
+  /** Where a redriven letter of a broadcast goes; the routing key is the subscription's name. */
+  get again(): string {
+    return `${this.#prefix}.again`;
+  }
+
+  /** The way from there into one live queue. */
+  againTo(id: string): string {
+    return `${this.#prefix}.again.${id}`;
+  }
+
+  /** What fell out of broadcasts that hold as much as they may. */
+  get overflow(): string {
+    return `${this.#prefix}.overflow`;
+  }
+
   /** Beside a partition: attempts at messages that wait in it. */
   notes(name: string, index: number): string {
     return `${this.#prefix}.group.${name}:${index}:notes`;
   }
 
-  /** Routing key of all live broadcasts of a name: what a redrive goes to. */
-  lives(name: string): string {
-    return `${this.#prefix}.live.${name}`;
+  /** Beside a group with a retention: how many messages it held, and when. */
+  ages(name: string): string {
+    return `${this.#prefix}.group.${name}:ages`;
+  }
+
+  /** The last note only. */
+  get agesQueue(): Options.AssertQueue {
+    return { durable: true, arguments: { "x-max-length": 1 } };
   }
 
   dead(name: string): string {
@@ -101,7 +132,7 @@ export class Names {
       arguments: {
         "x-queue-type": this.#options.queueType,
         ...(this.#isQuorum ? { "x-delivery-limit": deliveryLimit } : {}),
-        ...(this.#options.priorities ? { "x-max-priority": 9 } : {}),
+        ...(this.haveFirstPlace ? { "x-max-priority": firstPriority } : {}),
         ...(isPartition ? { "x-single-active-consumer": true } : {}),
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": this.dead(name),
@@ -109,28 +140,46 @@ export class Names {
     };
   }
 
-  /** Its owner is the connection. What does not fit any more is a dead letter. */
-  liveQueue(name: string, bufferMax: number): Options.AssertQueue {
+  /**
+   * Outlives its connection, and its process by a little. Never replicated: it is one process's.
+   * What does not fit any more becomes a dead letter.
+   */
+  liveQueue(bufferMax: number): Options.AssertQueue {
     return {
-      exclusive: true,
-      durable: false,
-      autoDelete: true,
+      durable: true,
       arguments: {
+        "x-queue-type": "classic",
+        "x-expires": this.#options.broadcastKeptMs,
         "x-max-length": bufferMax,
         "x-overflow": "drop-head",
         "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": this.dead(name),
+        "x-dead-letter-routing-key": this.overflow,
+      },
+    };
+  }
+
+  /** Ends with its connection, and hands everything on at once: who is away gets no redrive. */
+  againQueue(live: string): Options.AssertQueue {
+    return {
+      exclusive: true,
+      durable: false,
+      arguments: {
+        "x-message-ttl": 0,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": live,
       },
     };
   }
 
   get deadQueue(): Options.AssertQueue {
+    const { deadLettersMaxAgeMs: maxAgeMs } = this.#options;
     return {
       durable: true,
       arguments: {
         "x-queue-type": this.#options.queueType,
         ...(this.#isQuorum ? { "x-delivery-limit": deliveryLimit } : {}),
         "x-max-length": this.#options.deadLettersMax,
+        ...(maxAgeMs === undefined ? {} : { "x-message-ttl": maxAgeMs }),
         "x-overflow": "drop-head",
       },
     };
@@ -149,6 +198,11 @@ export class Names {
           : {}),
       },
     };
+  }
+
+  /** New queues of groups have priorities, and with them a place before all others. */
+  get haveFirstPlace(): boolean {
+    return this.#options.priorities;
   }
 
   get #isQuorum(): boolean {

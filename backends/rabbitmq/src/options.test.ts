@@ -34,6 +34,7 @@ test("a url says all, what is given alone wins, and defaults stand for the rest"
 
 const wrong: readonly (readonly [options: object, said: RegExp])[] = [
   [{ url: `http://ada:${secret}@h` }, /url must be like amqp:/],
+  [{ url: `amqp:ada:${secret}@h` }, /url must be like amqp:/],
   [{ url: `amqp://ada:${secret}%zz@h` }, /url has a % that stands for nothing/],
   [{ url: "amqp://h?heartbeat=3" }, /parameters behind \?/],
   [{ url: "amqps://h", tls: false }, /tls is false and url begins with amqps/],
@@ -47,6 +48,8 @@ const wrong: readonly (readonly [options: object, said: RegExp])[] = [
   [{ queueType: "stream" }, /queueType must be/],
   [{ priorities: 1, queueType: "classic" }, /priorities must be true or false/],
   [{ priorities: true }, /priorities need queueType "classic"/],
+  [{ format: "structured" }, /format must be "plain" or "cloudevents"/],
+  [{ deadLettersMaxAgeMs: 999 }, /deadLettersMaxAgeMs must be a whole number from 1000/],
   [{ partitions: 65 }, /partitions must be a whole number from 1 to 64/],
   [{ prefetch: 3 }, /has no option "prefetch"/],
 ];

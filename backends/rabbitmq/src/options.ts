@@ -23,6 +23,15 @@ export interface RabbitmqTls {
 /** `quorum`: replicated, on disk. `classic`: on one member of a cluster. */
 export type QueueType = "quorum" | "classic";
 
+/** `plain`: properties of AMQP and headers. `cloudevents`: CloudEvents 1.0, binary content mode. */
+export type MessageFormat = "plain" | "cloudevents";
+
+/**
+ * What becomes of a process whose messages wait too long. `refuse`: it takes no more and goes on.
+ * `stop`: it says so by `onFatal` as well, and is ended in an orderly way.
+ */
+export type OutboundPolicy = "refuse" | "stop";
+
 export interface RabbitmqOptions {
   /**
    * `amqp://user:password@host:5672/vhost`, `amqps://…` for TLS. Default `amqp://127.0.0.1`, as
@@ -37,6 +46,8 @@ export interface RabbitmqOptions {
   readonly vhost?: string;
   /** `true` for TLS by Node's own authorities. Default: no TLS. */
   readonly tls?: RabbitmqTls | boolean;
+  /** Of what is published; both are read, whatever it says. Default `plain`. */
+  readonly format?: MessageFormat;
   /** What the names of all exchanges and queues begin with. Default `banyan`. */
   readonly namespace?: string;
   /** Of groups and dead letters that are new. Default `quorum`. */
@@ -58,14 +69,28 @@ export interface RabbitmqOptions {
   readonly publishTimeoutMs?: number;
   /** Of each subscription; past it the oldest is dropped by the server. Default 100 000. */
   readonly deadLettersMax?: number;
+  /**
+   * Milliseconds after which the server drops a dead letter, 1000 … 2 592 000 000 (30 days); of
+   * subscriptions that are new. Default: never, as on every other bus.
+   */
+  readonly deadLettersMaxAgeMs?: number | undefined;
   /** Messages that wait for the server, 1 … 10 000 000. Default 500 000. */
   readonly outboundMax?: number;
   /** Bytes of them, 1024 … 8 Gi. Default 256 Mi. */
   readonly outboundBytesMax?: number;
   /** Age of the oldest of them, 1000 … 86 400 000 ms. Default 600 000 (ten minutes). */
   readonly outboundAgeMaxMs?: number;
+  /**
+   * Milliseconds for which the server keeps what a broadcast gets while its process is away, 1000 …
+   * 86 400 000. Default 60 000: longer than a restart of the server or a network that is mended.
+   */
+  readonly broadcastKeptMs?: number;
+  /** When the oldest is too old, or the row was full for as long. Default `refuse`. */
+  readonly outboundPolicy?: OutboundPolicy;
   /** Partitions of an ordered group that is new, 1 … 64. Default 8. */
   readonly partitions?: number;
+  /** Told once, with RABBITMQ_OUTAGE. `outboundPolicy: "stop"` needs it. */
+  readonly onFatal?: ((error: Error) => void) | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
   readonly log?: Log | undefined;
@@ -96,6 +121,7 @@ export interface ResolvedRabbitmqOptions {
   readonly password: string;
   readonly vhost: string;
   readonly tls: TlsTexts | undefined;
+  readonly format: MessageFormat;
   readonly namespace: string;
   readonly queueType: QueueType;
   readonly priorities: boolean;
@@ -105,9 +131,14 @@ export interface ResolvedRabbitmqOptions {
   readonly bodySizeMax: number;
   readonly publishTimeoutMs: number;
   readonly deadLettersMax: number;
+  /** `undefined`: a letter stays. */
+  readonly deadLettersMaxAgeMs: number | undefined;
   readonly outboundMax: number;
   readonly outboundBytesMax: number;
   readonly outboundAgeMaxMs: number;
+  readonly broadcastKeptMs: number;
+  /** Set where the policy is `stop`. */
+  readonly onOutage: ((error: Error) => void) | undefined;
   readonly partitions: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -123,9 +154,11 @@ const numbers = {
   bodySizeMax: { min: 1, max: 64 * 1024 * 1024, usual: 1024 * 1024 },
   publishTimeoutMs: { min: 0, max: 3_600_000, usual: 5000 },
   deadLettersMax: { min: 1, max: 1_000_000, usual: 100_000 },
+  deadLettersMaxAgeMs: { min: 1000, max: 2_592_000_000, usual: 0 }, // left out: never
   outboundMax: { min: 1, max: 10_000_000, usual: 500_000 },
   outboundBytesMax: { min: 1024, max: 8 * 1024 ** 3, usual: 256 * 1024 ** 2 },
   outboundAgeMaxMs: { min: 1000, max: 86_400_000, usual: 600_000 },
+  broadcastKeptMs: { min: 1000, max: 86_400_000, usual: 60_000 },
   partitions: { min: 1, max: 64, usual: 8 },
 } as const;
 type NumberName = keyof typeof numbers;
@@ -137,23 +170,29 @@ export const configurable: readonly string[] = [
   ...texts,
   "hosts",
   "tls",
+  "format",
   "namespace",
   "queueType",
   "priorities",
+  "outboundPolicy",
   ...Object.keys(numbers),
 ];
 
 /** And what only a program may give. */
-const ports = ["clock", "random", "log", "metrics", "onDeadLetter"] as const;
+const ports = ["clock", "random", "log", "metrics", "onDeadLetter", "onFatal"] as const;
 
 /** @throws MESSAGING_OPTIONS_INVALID */
 export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedRabbitmqOptions {
   assertKnown(options, [...configurable, ...ports], "The RabbitMQ bus");
   const { clock = systemClock, random = systemRandom, log = silentLog } = options;
   const { namespace = "banyan", queueType = "quorum", priorities = false } = options;
+  const { format = "plain" } = options;
   for (const name of texts) {
     if (options[name] === undefined || typeof options[name] === "string") continue;
     throw invalid(`${name} is no text`); // what it is instead may be a secret
+  }
+  if (format !== "plain" && format !== "cloudevents") {
+    throw invalid('format must be "plain" or "cloudevents"');
   }
   if (typeof namespace !== "string" || !/^[\w-]{1,32}$/.test(namespace)) {
     throw invalid("namespace must be 1 to 32 of A-Za-z0-9_-");
@@ -167,6 +206,7 @@ export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedR
   }
   return Object.freeze({
     ...placeOf(options),
+    format,
     namespace,
     queueType,
     priorities,
@@ -176,9 +216,13 @@ export function resolveRabbitmqOptions(options: RabbitmqOptions = {}): ResolvedR
     bodySizeMax: read(options, "bodySizeMax"),
     publishTimeoutMs: read(options, "publishTimeoutMs"),
     deadLettersMax: read(options, "deadLettersMax"),
+    deadLettersMaxAgeMs:
+      options.deadLettersMaxAgeMs === undefined ? undefined : read(options, "deadLettersMaxAgeMs"),
     outboundMax: read(options, "outboundMax"),
     outboundBytesMax: read(options, "outboundBytesMax"),
     outboundAgeMaxMs: read(options, "outboundAgeMaxMs"),
+    broadcastKeptMs: read(options, "broadcastKeptMs"),
+    onOutage: outageOf(options),
     partitions: read(options, "partitions"),
     clock,
     random,
@@ -197,11 +241,20 @@ function read(options: RabbitmqOptions, name: NumberName): number {
   throw invalid(`${name} must be a whole number from ${min} to ${max}`);
 }
 
+function outageOf({ outboundPolicy = "refuse", onFatal }: RabbitmqOptions) {
+  if (outboundPolicy === "refuse") return undefined;
+  if (outboundPolicy !== "stop") throw invalid('outboundPolicy must be "refuse" or "stop"');
+  if (onFatal === undefined)
+    throw invalid('outboundPolicy "stop" needs onFatal, which nobody gave');
+  return onFatal;
+}
+
 type Place = Pick<ResolvedRabbitmqOptions, "places" | "username" | "password" | "vhost" | "tls">;
 
 function placeOf(options: RabbitmqOptions): Place {
-  const url = URL.parse(options.url ?? "amqp://127.0.0.1");
-  if (url === null || !/^amqps?:$/.test(url.protocol)) {
+  const { url: text = "amqp://127.0.0.1" } = options;
+  const url = URL.parse(text);
+  if (url === null || !/^amqps?:\/\//.test(text)) {
     throw invalid("url must be like amqp://user:password@host:5672/vhost, or amqps:// for TLS");
   }
   if (url.search !== "" || url.hash !== "") {

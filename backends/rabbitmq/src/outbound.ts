@@ -11,6 +11,8 @@
  * O3. The row takes nothing more at 80 % of its limits, or when its oldest is too old; what it took
  *     it keeps until it ends.
  * O4. At most `windowMax` parcels are on their way: what is behind them can still be withdrawn.
+ * O5. The oldest is the oldest of all, wherever it stands: what was refused or sent again is no
+ *     longer in its place.
  */
 
 import { IllegalOperationError } from "amqplib";
@@ -62,6 +64,8 @@ export class Parcel implements WheelEntry {
   readonly properties: Options.Publish;
   readonly onEnd: ParcelInit["onEnd"];
   readonly sinceMs: number;
+  /** In the order of the publishes. */
+  readonly place: number;
   deadlineMs: number;
   /** No queue wanted it: the server has confirmed that it threw it away. */
   isReturned = false;
@@ -75,7 +79,8 @@ export class Parcel implements WheelEntry {
   next: WheelEntry | undefined = undefined;
   previous: WheelEntry | undefined = undefined;
 
-  constructor(init: ParcelInit, nowMs: number) {
+  constructor(init: ParcelInit, nowMs: number, place: number) {
+    this.place = place;
     this.exchange = init.exchange;
     this.routingKey = init.routingKey;
     this.content = init.content;
@@ -116,6 +121,10 @@ export class Outbound {
   #blocked: string | undefined = undefined;
   #live = 0;
   #bytes = 0;
+  #places = 0;
+  /** No parcel is older than this (O5). */
+  #oldestSinceMs = 0;
+  #fullSinceMs = Infinity;
   #sentBytes = 0;
   #isFull = false;
   #isClosed = false;
@@ -123,7 +132,7 @@ export class Outbound {
   #isLost = false;
   #tries = 0;
   #cancelPause: CancelTimer | undefined = undefined;
-  #onIdle: (() => void) | undefined = undefined;
+  #idling: PromiseWithResolvers<undefined> | undefined = undefined;
 
   constructor(ports: OutboundPorts) {
     this.#ports = ports;
@@ -152,24 +161,40 @@ export class Outbound {
     return this.#channel !== undefined && this.#blocked === undefined;
   }
 
-  /** Age of the oldest, in milliseconds. */
+  /** Age of the oldest, in milliseconds: of what waits, was sent, or was refused. */
   get oldestMs(): number {
     const nowMs = this.#ports.clock.monotonicMs();
-    const [sent] = this.#sent;
-    const waiting = this.#firstWaiting();
-    const sinceMs = Math.min(sent?.sinceMs ?? nowMs, waiting?.sinceMs ?? nowMs);
+    let sinceMs = this.#firstWaiting()?.sinceMs ?? nowMs;
+    // What was sent again stands behind younger ones.
+    for (const parcel of this.#sent) sinceMs = Math.min(sinceMs, parcel.sinceMs);
+    for (const parcel of this.#refused) {
+      if (!parcel.isEnded) sinceMs = Math.min(sinceMs, parcel.sinceMs);
+    }
     return nowMs - sinceMs;
+  }
+
+  /** Milliseconds since it takes nothing more; 0: it does. */
+  get fullMs(): number {
+    return Math.max(0, this.#ports.clock.monotonicMs() - this.#fullSinceMs);
+  }
+
+  /** How much of what it may hold it holds, 0 … 1, by count or by bytes. */
+  get usedShare(): number {
+    const { countMax, bytesMax } = this.#ports;
+    return Math.max(this.#live / countMax, this.#bytes / bytesMax);
   }
 
   /** Why it takes nothing more; `undefined`: it does. */
   get refusal(): Error | undefined {
-    const { countMax, bytesMax, ageMaxMs } = this.#ports;
-    const share = Math.max(this.#live / countMax, this.#bytes / bytesMax);
+    const { ageMaxMs, clock } = this.#ports;
     const full = this.#isFull ? fullAt * 0.9 : fullAt;
-    const isOld = this.#channel === undefined && this.#live > 0 && this.oldestMs > ageMaxMs;
+    const isOld = this.#isOld();
     const wasFull = this.#isFull;
-    this.#isFull = share >= full || isOld;
-    if (this.#isFull !== wasFull) this.#tellFull(isOld);
+    this.#isFull = this.usedShare >= full || isOld;
+    if (this.#isFull !== wasFull) {
+      this.#fullSinceMs = this.#isFull ? clock.monotonicMs() : Infinity;
+      this.#tellFull(isOld);
+    }
     if (!this.#isFull) return undefined;
     return messagingErrors.MESSAGING_BUFFER_FULL(
       isOld
@@ -183,7 +208,9 @@ export class Outbound {
 
   /** Takes a parcel in; the caller has seen `refusal`, or it must not be refused. */
   send(init: ParcelInit): Parcel {
-    const parcel = new Parcel(init, this.#ports.clock.monotonicMs());
+    const nowMs = this.#ports.clock.monotonicMs();
+    const parcel = new Parcel(init, nowMs, this.#places++);
+    if (this.#live === 0) this.#oldestSinceMs = nowMs;
     this.#live += 1;
     this.#bytes += init.content.length;
     if (this.#isClosed) {
@@ -226,23 +253,26 @@ export class Outbound {
     this.#pump();
   }
 
-  /** Resolves when everything has ended, at the latest then. */
+  /** Resolves when everything has ended, at the latest then. The least patient ends it for all. */
   async idle(patienceMs: number): Promise<void> {
-    if (this.#live === 0 || patienceMs <= 0) return;
-    const { promise, resolve } = Promise.withResolvers<undefined>();
+    if (this.#live === 0) return;
+    if (patienceMs <= 0) {
+      this.#idling?.resolve(undefined);
+      return;
+    }
+    this.#idling ??= Promise.withResolvers<undefined>();
+    const { promise, resolve } = this.#idling;
     const done = (): void => resolve(undefined);
     const cancel = this.#ports.clock.setTimer(patienceMs, done, { keepAlive: true });
-    this.#onIdle = done;
     await promise;
-    this.#onIdle = undefined;
+    this.#idling = undefined;
     cancel();
   }
 
-  /** Ends what has not ended; answers how much that was. */
-  close(): number {
+  /** Ends what has not ended. */
+  close(): void {
     this.#isClosed = true;
     this.#cancelPause?.();
-    const left = this.#live;
     this.#takeBackRefused();
     for (const parcel of this.#sent) this.#end(parcel, outcomeUnknown(parcel));
     for (let parcel = this.#waiting.shift(); parcel; parcel = this.#waiting.shift()) {
@@ -250,7 +280,6 @@ export class Outbound {
       const closed = kernelErrors.CLOSED("The bus was closed before RabbitMQ took the message.");
       this.#end(parcel, parcel.wasSent ? outcomeUnknown(parcel) : closed);
     }
-    return left;
   }
 
   get #canSend(): boolean {
@@ -311,11 +340,10 @@ export class Outbound {
   /** The channel is gone: what it had not confirmed waits again, first. */
   #lost(): void {
     this.#channel = undefined;
-    const sent = [...this.#sent];
+    this.#refused.push(...this.#sent);
     this.#sent.clear();
     this.#sentBytes = 0;
     this.#takeBackRefused();
-    for (const parcel of sent.toReversed()) this.#waiting.unshift(parcel);
   }
 
   #pump(): void {
@@ -372,8 +400,20 @@ export class Outbound {
     });
   }
 
+  /** In the order of the publishes (O2), whatever the order of the refusals was. */
   #takeBackRefused(): void {
-    for (const parcel of this.#refused.splice(0).toReversed()) this.#waiting.unshift(parcel);
+    const back = this.#refused.splice(0).sort((a, b) => b.place - a.place);
+    for (const parcel of back) this.#waiting.unshift(parcel);
+  }
+
+  /** The oldest is looked for only when it may be too old: this is asked with each publish. */
+  #isOld(): boolean {
+    const { clock, ageMaxMs } = this.#ports;
+    if (this.#live === 0) return false;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#oldestSinceMs <= ageMaxMs) return false;
+    this.#oldestSinceMs = nowMs - this.oldestMs;
+    return nowMs - this.#oldestSinceMs > ageMaxMs;
   }
 
   /** One message may be on its way to several places under its id. */
@@ -414,7 +454,7 @@ export class Outbound {
     this.#bytes -= parcel.content.length;
     if (parcel.slot !== -1) this.#wheel.remove(parcel);
     parcel.onEnd(error, parcel);
-    if (this.#live === 0) this.#onIdle?.();
+    if (this.#live === 0) this.#idling?.resolve(undefined);
   }
 
   #tellFull(isOld: boolean): void {

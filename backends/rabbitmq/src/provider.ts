@@ -11,9 +11,9 @@ export const rabbitmqBus: BusProvider = Object.freeze({
   durability: "durable",
   capabilities: rabbitmqCapabilities,
   config: configSchema,
-  openBus: ({ clock, random, log, metrics, onDeadLetter, options = {} }) =>
+  openBus: ({ clock, random, log, metrics, onDeadLetter, onFatal, options = {} }) =>
     Promise.try(() => {
       assertKnown(options, configurable, "The RabbitMQ bus's configuration");
-      return openRabbitmqBus({ ...options, clock, random, log, metrics, onDeadLetter });
+      return openRabbitmqBus({ ...options, clock, random, log, metrics, onDeadLetter, onFatal });
     }),
 } satisfies BusProvider);

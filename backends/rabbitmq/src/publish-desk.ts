@@ -7,12 +7,15 @@ import { checkMessage, isBatch, isEnqueue, isOver } from "@banyan/messaging/inte
 import type { Admission } from "./admission.ts";
 import type { GroupDesk } from "./group-desk.ts";
 import { redriveProperties } from "./letters.ts";
+import { LostMessages } from "./lost-messages.ts";
 import { routingKeyMax, slotOf } from "./names.ts";
 import type { Names } from "./names.ts";
+import type { MessageFormat } from "./options.ts";
 import type { Outbound } from "./outbound.ts";
 import { Publishing, withdrawn } from "./publishing.ts";
 import type { Envelope, PublishingPorts } from "./publishing.ts";
-import { contentOf, fresh, propertiesOf } from "./wire.ts";
+import { contentOf, propertiesOf } from "./wire.ts";
+import type { Incoming } from "./wire.ts";
 
 export interface PublishDeskPorts {
   readonly clock: Clock;
@@ -21,6 +24,7 @@ export interface PublishDeskPorts {
   readonly admission: Admission;
   readonly outbound: Outbound;
   readonly desk: GroupDesk;
+  readonly format: MessageFormat;
   readonly bodySizeMax: number;
   readonly publishTimeoutMs: number;
   readonly offersPriority: boolean;
@@ -36,6 +40,8 @@ export class PublishDesk {
   readonly #ports: PublishDeskPorts;
   readonly #publishingPorts: PublishingPorts;
   readonly #running = new Set<Publishing>();
+  /** Set once the bus closes: what fails from then on is told together. */
+  #lost: LostMessages | undefined = undefined;
 
   constructor(ports: PublishDeskPorts) {
     this.#ports = ports;
@@ -49,8 +55,13 @@ export class PublishDesk {
         counters.published += 1;
         if (isReturned) counters.unrouted += 1;
       },
-      enqueueFailed: ({ id, topic }, error) => {
+      enqueueFailed: (message, error) => {
         counters.enqueueFailed += 1;
+        if (this.#lost !== undefined) {
+          this.#lost.add(message, error);
+          return;
+        }
+        const { id, topic } = message;
         log.error("an enqueued message was not kept", { topic, messageId: id, error });
       },
     };
@@ -88,7 +99,7 @@ export class PublishDesk {
   /** Gives a dead letter to its subscription again; false where that is gone or full. */
   async redeliver(
     { subscription, delivery, message }: DeadLetter,
-    content: Buffer,
+    delivered: Incoming,
   ): Promise<boolean> {
     const { admission, names, desk, outbound, clock, publishTimeoutMs } = this.#ports;
     const isGroup = delivery === "group";
@@ -96,11 +107,10 @@ export class PublishDesk {
     if (isGroup && (view === undefined || !view.hasRoom)) return false;
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     outbound.send({
-      exchange: isGroup ? "" : names.back,
-      routingKey:
-        view === undefined ? names.lives(subscription) : desk.queueFor(view.group, message),
-      content,
-      properties: redriveProperties(message, clock.nowMs()),
+      exchange: isGroup ? "" : names.again,
+      routingKey: view === undefined ? subscription : desk.queueFor(view.group, message),
+      content: delivered.content,
+      properties: redriveProperties(message, delivered, clock.nowMs()),
       deadlineMs: clock.monotonicMs() + publishTimeoutMs,
       onEnd: (error, { isReturned }) => {
         if (error === undefined) resolve(!isReturned);
@@ -114,9 +124,11 @@ export class PublishDesk {
     return true;
   }
 
-  /** Ends what still waits for room. */
-  close(error: Error): void {
+  /** Ends what still waits for room. The answer collects what was enqueued and fails from now. */
+  close(error: Error): LostMessages {
     for (const publishing of this.#running) publishing.stop(error);
+    this.#lost ??= new LostMessages();
+    return this.#lost;
   }
 
   /** It was over when it was published: it goes to nobody. */
@@ -140,7 +152,7 @@ export class PublishDesk {
       exchange: isKeyed ? keyed : events,
       routingKey,
       content: contentOf(message),
-      properties: { ...propertiesOf(message, fresh), mandatory: true },
+      properties: { ...propertiesOf(message, this.#ports.format), mandatory: true },
     };
   }
 }

@@ -25,6 +25,8 @@ export interface Source {
   readonly prefetch: number;
   /** Of an ordered group: which partition it is, and where the notes on it are. */
   readonly partition?: { readonly index: number; readonly notes: string };
+  /** Nobody else may take from it meanwhile. */
+  readonly isOwn?: boolean;
 }
 
 /** The queues of a group, for a member of it. */
@@ -59,6 +61,8 @@ export class QueueIntake {
   readonly #ports: QueueIntakePorts;
   #waiting: ConsumeMessage[] | undefined = undefined;
   #areNotesRead = false;
+  /** Ids of what another has had before, until the first that is new; then nobody needs them. */
+  #cameBack: Set<string> | undefined = new Set();
   #closing: Promise<void> | undefined = undefined;
   /** It is given up: what it holds goes back, then it is opened again behind the others. */
   isYielding = false;
@@ -80,7 +84,7 @@ export class QueueIntake {
         if (delivered === null) intake.close().catch(ignore);
         else intake.#take(delivered);
       },
-      { consumerTag: ports.tag },
+      { consumerTag: ports.tag, exclusive: source.isOwn === true },
     );
     return intake;
   }
@@ -149,7 +153,7 @@ export class QueueIntake {
     }
     const { notes } = this;
     if (notes === undefined || this.#areNotesRead || !delivered.fields.redelivered) {
-      this.#ports.onMessage(delivered, this);
+      this.#pass(delivered);
       return;
     }
     this.#waiting = [delivered];
@@ -157,8 +161,22 @@ export class QueueIntake {
       this.#areNotesRead = true;
       const waiting = this.#waiting ?? [];
       this.#waiting = undefined;
-      for (const each of waiting) this.#ports.onMessage(each, this);
+      for (const each of waiting) this.#pass(each);
     });
+  }
+
+  /** What came back stands before what is new, so then it is known which notes are of use (N3). */
+  #pass(delivered: ConsumeMessage): void {
+    const { notes } = this;
+    if (notes !== undefined && this.#cameBack !== undefined) {
+      const id: unknown = delivered.properties.messageId;
+      if (delivered.fields.redelivered) this.#cameBack.add(String(id));
+      else if (notes.isRead) {
+        notes.keepOnly(this.#cameBack);
+        this.#cameBack = undefined;
+      }
+    }
+    this.#ports.onMessage(delivered, this);
   }
 }
 

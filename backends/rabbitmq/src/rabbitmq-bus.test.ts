@@ -8,7 +8,7 @@ import type { BusHarness } from "@banyan/messaging/conformance";
 import { findReasonToSkip, openRabbitmq, rabbitmqPrograms } from "@banyan/testbed";
 import type { RabbitmqServer } from "@banyan/testbed";
 import { openRabbitmqBus, rabbitmqCapabilities } from "./index.ts";
-import type { QueueType } from "./index.ts";
+import type { RabbitmqOptions } from "./index.ts";
 
 const skip = await findReasonToSkip(rabbitmqPrograms);
 
@@ -18,17 +18,12 @@ after(async () => (await server)?.[Symbol.asyncDispose]());
 let opened = 0;
 
 /** Each check has a namespace of its own on the one server. */
-async function open(queueType: QueueType, namespace: string): Promise<BusHarness> {
+async function open(own: RabbitmqOptions, namespace: string): Promise<BusHarness> {
   server ??= openRabbitmq();
   const { url } = await server;
   const told: DeadLetter[] = [];
-  const bus = await openRabbitmqBus({
-    url,
-    namespace,
-    queueType,
-    priorities: queueType === "classic",
-    onDeadLetter: (letter) => void told.push(letter),
-  });
+  const onDeadLetter = (letter: DeadLetter): void => void told.push(letter);
+  const bus = await openRabbitmqBus({ url, namespace, onDeadLetter, ...own });
   return {
     bus,
     told,
@@ -37,18 +32,22 @@ async function open(queueType: QueueType, namespace: string): Promise<BusHarness
     patience: 10,
     async restart() {
       await bus.close({ drainMs: 0 });
-      return open(queueType, namespace);
+      return open(own, namespace);
     },
   };
 }
 
-function describeOn(queueType: QueueType, capabilities: readonly BusCapability[]): void {
-  const name = `RabbitMQ bus on ${queueType} queues`;
+function describeOn(
+  what: string,
+  own: RabbitmqOptions,
+  capabilities: readonly BusCapability[],
+): void {
+  const name = `RabbitMQ bus ${what}`;
   if (skip !== false) {
     test(`the law of a bus, held by the ${name}`, { skip }, () => undefined);
     return;
   }
-  const openFresh = (): Promise<BusHarness> => open(queueType, `law-${(opened += 1)}`);
+  const openFresh = (): Promise<BusHarness> => open(own, `law-${(opened += 1)}`);
   describeBus(
     { name, capabilities, restarts: true, sharesBacklog: true, open: openFresh },
     { concurrency: 6 },
@@ -61,11 +60,14 @@ test("no check of the law is left out on RabbitMQ but those of a commit on one f
     name: "RabbitMQ",
     capabilities,
     restarts: true,
-    open: () => open("classic", ""),
+    open: () => open({}, ""),
   });
   const missing = busLaw.filter((check) => !checks.includes(check)).map(({ needs }) => needs);
   assert.deepEqual(new Set(missing), new Set([BusCapability.Transactions]));
 });
 
-describeOn("quorum", [...rabbitmqCapabilities]);
-describeOn("classic", [...rabbitmqCapabilities, BusCapability.Priority]);
+const withPriority = [...rabbitmqCapabilities, BusCapability.Priority];
+
+describeOn("on quorum queues", {}, [...rabbitmqCapabilities]);
+describeOn("on classic queues", { queueType: "classic", priorities: true }, withPriority);
+describeOn("that writes CloudEvents", { format: "cloudevents" }, [...rabbitmqCapabilities]);

@@ -12,6 +12,7 @@
  */
 
 import type { ChannelModel } from "amqplib";
+import { createIdSource } from "@banyan/kernel";
 import type { Clock, Log, Random } from "@banyan/kernel";
 import { kernelErrors, TimingWheel } from "@banyan/kernel/internal";
 import { BusCapability, messagingErrors } from "@banyan/messaging";
@@ -31,19 +32,23 @@ import { drainDefaultMs, letterTeller } from "@banyan/messaging/internal";
 import type { BusWheel, Timed } from "@banyan/messaging/internal";
 import { Admission } from "./admission.ts";
 import { Base } from "./base.ts";
-import { createBusMetrics } from "./bus-metrics.ts";
+import { countsOf, createBusMetrics } from "./bus-metrics.ts";
 import type { BusMetrics, LinkCounts } from "./bus-metrics.ts";
 import { notConnected } from "./errors.ts";
 import { GroupDesk } from "./group-desk.ts";
+import type { GroupView } from "./group-view.ts";
 import { inTime } from "./in-time.ts";
 import { Inspector } from "./inspector.ts";
 import { BrokerLetters } from "./letters.ts";
+import { LetterWriter } from "./letter-writer.ts";
 import { Link } from "./link.ts";
 import { Members } from "./members.ts";
 import { Names } from "./names.ts";
 import { resolveRabbitmqOptions } from "./options.ts";
 import type { RabbitmqOptions, ResolvedRabbitmqOptions } from "./options.ts";
+import { watchOutage } from "./outage-watch.ts";
 import { Outbound } from "./outbound.ts";
+import { OverflowDesk } from "./overflow-desk.ts";
 import { PublishDesk } from "./publish-desk.ts";
 import { Registry } from "./registry.ts";
 import type { Group } from "./registry.ts";
@@ -53,6 +58,7 @@ import { outboundStatus, StatusReport } from "./status-report.ts";
 import { SubscriptionDesk } from "./subscription-desk.ts";
 import { untilConnected } from "./until-connected.ts";
 import { Waits } from "./waits.ts";
+import { WaitsCensus } from "./waits-census.ts";
 
 /** What every bus on RabbitMQ offers. */
 export const rabbitmqCapabilities: ReadonlySet<BusCapability> = new Set([
@@ -110,7 +116,9 @@ class RabbitmqBus implements Bus {
   readonly #publishDesk: PublishDesk;
   readonly #report: StatusReport;
   readonly #base: Base;
+  readonly #overflow: OverflowDesk;
   readonly #members: Members;
+  readonly #census: WaitsCensus;
   readonly #sweep: RetentionSweep;
   readonly #metrics: BusMetrics | undefined;
   readonly #unwatch: (() => void) | undefined;
@@ -120,6 +128,9 @@ class RabbitmqBus implements Bus {
   #isDraining = false;
   #isClosed = false;
   #closing: Promise<DrainReport> | undefined = undefined;
+  /** Monotonic: when the patience of whoever closes is over. */
+  #endsMs = Infinity;
+  #endWatch: (() => void) | undefined = undefined;
 
   constructor(options: ResolvedRabbitmqOptions) {
     const { clock, random, log } = options;
@@ -158,16 +169,15 @@ class RabbitmqBus implements Bus {
       onDown: () => this.#down(),
     });
     this.#inspector = new Inspector(() => this.#connection());
-    this.#admission = new Admission({
-      clock,
-      look: async (group) => (await this.#desk.depthOf(group)).ready,
-    });
+    this.#admission = new Admission({ clock, look: (group) => this.#look(group) });
     this.waits = new Waits({
       clock,
       names: this.names,
       outbound: this.outbound,
       connection: () => this.#connection(),
+      changed: () => this.#census.changed(),
     });
+    this.#census = this.#openCensus();
     this.#registry = new Registry({
       options,
       names: this.names,
@@ -176,14 +186,16 @@ class RabbitmqBus implements Bus {
     });
     this.#base = this.#openBase();
     this.#letters = this.#openLetters();
+    this.#overflow = this.#openOverflow();
     this.#desk = this.#openDesk();
     this.#publishDesk = this.#openPublishDesk();
     this.#report = this.#openReport();
-    this.#members = new Members({ clock, log, names: this.names, outbound: this.outbound });
+    this.#members = this.#openMembers();
     this.#subscriptions = this.#openSubscriptions();
     this.#sweep = this.#openSweep();
     const { outbound } = this;
-    this.#unwatch = this.#metrics?.watch({ namespace, outbound, counts: () => this.#counts() });
+    const counts = (): LinkCounts => countsOf([this.#publishing, this.#consuming]);
+    this.#unwatch = this.#metrics?.watch({ namespace, outbound, counts });
   }
 
   get bodySizeMax(): number {
@@ -201,6 +213,11 @@ class RabbitmqBus implements Bus {
     await untilConnected(this.#publishing, this.#options);
     await untilConnected(this.#consuming, this.#options);
     await inTime(this.clock, this.#registry.ready, this.#options.connectTimeoutMs);
+    const { clock, outbound } = this;
+    const { onOutage, outboundAgeMaxMs: ageMaxMs } = this.#options;
+    const failure = (): Error => this.#publishing.failure;
+    if (onOutage === undefined || this.#isDraining) return;
+    this.#endWatch = watchOutage({ clock, outbound, ageMaxMs, failure, onOutage });
   }
 
   publish(
@@ -245,9 +262,17 @@ class RabbitmqBus implements Bus {
     throw messagingErrors.MESSAGING_UNAVAILABLE(`RabbitMQ takes no messages: ${blocked}.`);
   }
 
+  /** A later call with less patience shortens the first one's wait. */
   close(options: CloseOptions = {}): Promise<DrainReport> {
     const { drainMs = drainDefaultMs } = options;
+    const endsMs = this.clock.monotonicMs() + drainMs;
+    const isHurried = this.#closing !== undefined && endsMs < this.#endsMs;
+    this.#endsMs = Math.min(this.#endsMs, endsMs);
     this.#closing ??= this.#close(drainMs);
+    if (isHurried) {
+      void this.#subscriptions.close(drainMs);
+      void this.outbound.idle(drainMs);
+    }
     return this.#closing;
   }
 
@@ -266,21 +291,35 @@ class RabbitmqBus implements Bus {
       bodySizeMax,
       admission: this.#admission,
       desk: this.#desk,
+      format: this.#options.format,
       publishTimeoutMs: this.#options.publishTimeoutMs,
       offersPriority: this.capabilities.has(BusCapability.Priority),
     });
   }
 
   #openBase(): Base {
-    const { names, log, waits } = this;
+    const { clock, names, log, waits } = this;
     return new Base({
+      clock,
       names,
       log,
       waits,
       groups: () => this.#registry.groups,
-      subscriptions: () => this.#subscriptions.all,
+      declareLives: (connection) => this.#subscriptions.declareLives(connection),
       connection: () => this.#connection(),
     });
+  }
+
+  #openCensus(): WaitsCensus {
+    const { clock, random, names, outbound } = this;
+    const views = (): Iterable<GroupView> => this.#admission.views;
+    return new WaitsCensus({ clock, random, names, outbound, views });
+  }
+
+  #openMembers(): Members {
+    const { clock, log, names, outbound } = this;
+    const heardWaits = (said: object): void => this.#census.heard(said);
+    return new Members({ clock, log, names, outbound, heardWaits });
   }
 
   #openDesk(): GroupDesk {
@@ -290,7 +329,7 @@ class RabbitmqBus implements Bus {
       registry: this.#registry,
       inspector: this.#inspector,
       admission: this.#admission,
-      waits: this.waits,
+      census: this.#census,
       partitions: this.#options.partitions,
       connection: () => this.#connection(),
     });
@@ -304,6 +343,7 @@ class RabbitmqBus implements Bus {
       admission: this.#admission,
       inspector: this.#inspector,
       desk: this.#desk,
+      census: this.#census,
       subscriptions: () => this.#subscriptions.all,
     });
   }
@@ -340,6 +380,8 @@ class RabbitmqBus implements Bus {
       groups: () => this.#registry.groups,
       depthOf: (group) => this.#desk.depthOf(group),
       connection: () => this.#consuming.connection,
+      waits: this.waits,
+      view: (name) => this.#admission.view(name),
       dropped: (_group, count) => {
         this.counters.expired += count;
       },
@@ -353,25 +395,39 @@ class RabbitmqBus implements Bus {
       inspector: this.#inspector,
       connection: () => this.#connection(),
       subscriptions: () => this.#registry.lettered,
-      redeliver: (letter, content) => this.#publishDesk.redeliver(letter, content),
+      redeliver: (letter, delivered) => this.#publishDesk.redeliver(letter, delivered),
       assertOpen: () => this.#assertOpen(),
     });
   }
 
-  #counts(): LinkCounts {
-    const links = [this.#publishing, this.#consuming];
-    const sum = (count: (link: Link) => number): number =>
-      links.reduce((all, link) => all + count(link), 0);
-    return {
-      connections: sum(({ connection }) => (connection === undefined ? 0 : 1)),
-      channels: sum(({ channels }) => channels),
-      connects: sum(({ connects }) => connects),
-    };
+  #openOverflow(): OverflowDesk {
+    const { clock, random, log, names, outbound } = this;
+    return new OverflowDesk({
+      clock,
+      ids: createIdSource(clock, random),
+      log,
+      names,
+      writer: new LetterWriter({ clock, random, names, outbound }),
+      declareLetters: (name) => this.#subscriptions.declareLettersOf(name),
+      counted: (letter, id) => this.#subscriptions.pushedOut(letter, id),
+    });
+  }
+
+  /** What a group holds and no process has. */
+  async #look(group: Group): Promise<number> {
+    const { ready } = await this.#desk.depthOf(group);
+    const { retrying, delayed } = this.#census.elsewhere(group.life);
+    return ready + retrying + delayed;
   }
 
   #groupChanged(name: string, group: Group | undefined): void {
+    const before = this.#admission.view(name);
     this.#admission.changed(name, group);
-    if (group === undefined) this.#desk.removed(name);
+    if (group === undefined) {
+      if (before !== undefined) this.waits.forgetAll(before);
+      this.#desk.removed(name);
+      this.#subscriptions.groupGone(name);
+    }
     if (group?.retentionMs !== undefined) this.#sweep.start();
     const view = this.#admission.view(name);
     if (view !== undefined) this.#subscriptions.viewChanged(name, view);
@@ -381,6 +437,7 @@ class RabbitmqBus implements Bus {
     const isCurrent = (): boolean => this.#consuming.connection === connection && !this.#isClosed;
     try {
       await withChannel(connection, (channel) => this.#base.declare(channel, connection));
+      await this.#overflow.up(connection);
       // Known groups first: they do not need the registry.
       this.#subscriptions.openAgain();
       await this.#members.up(connection);
@@ -388,6 +445,7 @@ class RabbitmqBus implements Bus {
       await this.#registry.ready;
       this.#isRead = true;
       if (this.#base.isNew) await this.#base.declareAll();
+      if (isCurrent()) this.#base.watch(connection);
     } catch (error) {
       if (!isCurrent()) return;
       this.log.error("what the bus needs could not be declared and is tried again", { error });
@@ -396,6 +454,8 @@ class RabbitmqBus implements Bus {
   }
 
   #down(): void {
+    this.#base.down();
+    this.#overflow.down();
     this.#registry.down();
     this.#members.down();
     this.#inspector.down();
@@ -412,19 +472,22 @@ class RabbitmqBus implements Bus {
 
   async #close(drainMs: number): Promise<DrainReport> {
     this.#isDraining = true;
+    this.#endWatch?.();
     this.#sweep.close();
-    const endsMs = this.clock.monotonicMs() + drainMs;
+    this.#overflow.close();
     await this.#subscriptions.close(drainMs);
     const closed = kernelErrors.CLOSED("The bus was closed before it had room for the message.");
-    this.#publishDesk.close(closed);
-    await this.outbound.idle(endsMs - this.clock.monotonicMs());
+    const lost = this.#publishDesk.close(closed);
+    this.#census.close();
+    await this.outbound.idle(this.#endsMs - this.clock.monotonicMs());
     this.#isClosed = true;
+    this.#base.down();
     this.#members.close();
     this.#unwatch?.();
-    const left = this.outbound.close();
-    if (left > 0) this.log.error("messages that RabbitMQ has not confirmed are lost", { left });
+    this.outbound.close();
+    await lost.tell(this.log);
     await Promise.all([this.#publishing.close(), this.#consuming.close()]);
-    return { unhandled: this.#subscriptions.unhandled };
+    return { unhandled: this.#subscriptions.unhandled, lost: lost.count };
   }
 
   #assertOpen(): void {

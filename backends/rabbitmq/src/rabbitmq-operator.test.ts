@@ -148,6 +148,80 @@ describe("a RabbitMQ that is changed by hand", { concurrency: 4 }, () => {
     });
   }
 
+  onServer(
+    "exchanges that nobody publishes to just now are missed within two seconds, and retries come",
+    async (world) => {
+      const { bus, server, named } = world;
+      const attempts: number[] = [];
+      const backoff = { initialMs: 6000, maxMs: 6000, jitter: "none" } as const;
+      await bus.subscribe({ ...group, backoff }, ({ attempt }) => {
+        attempts.push(attempt);
+        if (attempt < 2) throw new Error("not yet");
+      });
+      const live = { ...group, name: "each.sold", delivery: "broadcast" } as const;
+      await bus.subscribe({ ...live, backoff }, ({ attempt }) => {
+        attempts.push(attempt);
+        if (attempt < 2) throw new Error("not yet");
+      });
+      await bus.publish(message(1));
+      const isWaiting = async (): Promise<boolean> =>
+        (await bus.status()).subscriptions.every(({ retrying }) => retrying === 1);
+      await until(isWaiting, { what: "Both wait for their second attempt" });
+      const names = ["return", "gone", "again", "members"].map(named);
+      for (const name of names) await server.deleteExchange(name);
+      const startMs = performance.now();
+      const areBack = async (): Promise<boolean> => {
+        const there = new Set((await server.exchanges()).map(({ name }) => name));
+        return names.every((name) => there.has(name));
+      };
+      await until(areBack, { what: "They are back" });
+      const tookMs = performance.now() - startMs;
+      assert(tookMs < 5000, `${tookMs} ms`); // two seconds, and a busy machine
+      await until(() => attempts.length === 4, { what: "The second attempts" });
+      assert.deepEqual(
+        attempts.toSorted((a, b) => a - b),
+        [1, 1, 2, 2],
+      );
+    },
+  );
+
+  onServer("the queue of a broadcast is made again", async (world) => {
+    const { bus, server, handler, seen } = world;
+    await bus.subscribe({ ...group, name: "each.sold", delivery: "broadcast" }, handler);
+    await world.arrives(1, "The first");
+    const live = (await server.queues()).find(({ name }) => name.includes("live.each.sold"));
+    await server.deleteQueue(live?.name ?? "");
+    await until(
+      async () => {
+        await bus.publish(message(2));
+        return seen.includes(2);
+      },
+      { what: "Another one", everyMs: 50 },
+    );
+  });
+
+  onServer(
+    "the overflow of broadcasts is counted again when its queue was deleted",
+    async (world) => {
+      const { bus, server, named } = world;
+      const live = { ...group, name: "each.sold", delivery: "broadcast" } as const;
+      const gate = Promise.withResolvers<undefined>();
+      await bus.subscribe({ ...live, bufferMax: 1, concurrency: 1 }, () => gate.promise);
+      const letters = async (): Promise<number> => (await bus.deadLetters.list()).letters.length;
+      await bus.publish([1, 2, 3].map((n) => message(n)));
+      await until(async () => (await letters()) === 1, { what: "One is too many" });
+      await server.deleteQueue(named("overflow"));
+      const isRead = async (): Promise<boolean> =>
+        (await server.queues()).some(
+          ({ name, consumers }) => name === named("overflow") && consumers === 1,
+        );
+      await until(isRead, { what: "There is another queue, and it is read" });
+      await bus.publish(message(4));
+      await until(async () => (await letters()) === 2, { what: "Another one" });
+      gate.resolve(undefined);
+    },
+  );
+
   onServer("the queue of dead letters is made again for the next letter", async (world) => {
     const { bus, server, handler, named } = world;
     await bus.subscribe({ ...group, retriesMax: 0 }, handler);

@@ -17,12 +17,16 @@ import {
 import type { Child, RabbitmqServer } from "@banyan/testbed";
 import { group, message, numberOf } from "./conformance/fault-parts.ts";
 import { openRabbitmqBus } from "./index.ts";
+import type { QueueType } from "./index.ts";
 
 /** So many processes may die of a message. */
 const DEATHS = 10;
 const PATIENCE_MS = 20_000;
 
-const [, , role, url = "", namespace = ""] = process.argv;
+const [, , role, url = "", namespace = "", type] = process.argv;
+const queueType: QueueType = type === "classic" ? "classic" : "quorum";
+/** Where a classic queue counts what came back: by putting it before all others. */
+const priorities = queueType === "classic";
 
 if (role === undefined) await describeProcesses();
 else if (role === "hang") await hang();
@@ -30,7 +34,7 @@ else await finishOnSigterm();
 
 /** Handles nothing to its end; says what it got. */
 async function hang(): Promise<void> {
-  const bus = await openRabbitmqBus({ url, namespace });
+  const bus = await openRabbitmqBus({ url, namespace, queueType, priorities });
   await bus.subscribe({ ...group, concurrency: 4 }, async (delivery) => {
     console.log(`got ${numberOf(delivery.message)} attempt ${delivery.attempt}`);
     await systemClock.sleep(600_000);
@@ -39,7 +43,7 @@ async function hang(): Promise<void> {
 
 /** Takes half a second for each; a SIGTERM closes the bus, and that is all. */
 async function finishOnSigterm(): Promise<void> {
-  const bus = await openRabbitmqBus({ url, namespace });
+  const bus = await openRabbitmqBus({ url, namespace, queueType, priorities });
   process.once("SIGTERM", () => {
     console.log("told to end");
     void bus.close().then(({ unhandled }) => console.log(`closed, unhandled ${unhandled}`));
@@ -58,13 +62,17 @@ async function describeProcesses(): Promise<void> {
     return;
   }
   let opening: Promise<RabbitmqServer> | undefined;
-  let users = 3;
+  let users = 4;
   let namespaces = 0;
-  const onServer = (title: string, work: (world: World) => Promise<void>): void => {
+  const onServer = (
+    title: string,
+    work: (world: World) => Promise<void>,
+    own: QueueType = "quorum",
+  ): void => {
     test(title, async () => {
       const server = await (opening ??= openRabbitmq());
       try {
-        await work({ server, namespace: `process-${(namespaces += 1)}` });
+        await work({ server, namespace: `process-${(namespaces += 1)}`, queueType: own });
       } finally {
         users -= 1;
         if (users === 0) await server[Symbol.asyncDispose]();
@@ -74,21 +82,26 @@ async function describeProcesses(): Promise<void> {
   describe("processes that end while they handle messages", { concurrency: 3 }, () => {
     onServer("what a killed process was handling goes to another as its second attempt", killed);
     onServer("a process that is told to end finishes what it handles, and only that", toldToEnd);
-    onServer(`a message that ${DEATHS} processes die of is a dead letter, the others pass`, poison);
+    for (const own of ["quorum", "classic"] as const) {
+      const title = `on ${own} queues a message that ${DEATHS} processes die of is a dead letter`;
+      onServer(title, poison, own);
+    }
   });
 }
 
 interface World {
   readonly server: RabbitmqServer;
   readonly namespace: string;
+  readonly queueType: QueueType;
 }
 
-function open({ server, namespace: own }: World): Promise<Bus> {
-  return openRabbitmqBus({ url: server.url, namespace: own });
+function open({ server: { url: own }, ...options }: World): Promise<Bus> {
+  return openRabbitmqBus({ ...options, url: own, priorities: options.queueType === "classic" });
 }
 
-function start(role: "hang" | "finish", { server, namespace: own }: World): Child {
-  return spawnNode(import.meta.filename, [role, server.url, own]);
+function start(role: "hang" | "finish", world: World): Child {
+  const args = [role, world.server.url, world.namespace, world.queueType];
+  return spawnNode(import.meta.filename, args);
 }
 
 /** The group is there, and nobody is in it. */

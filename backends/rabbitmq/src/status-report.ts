@@ -11,6 +11,7 @@ import type { Names } from "./names.ts";
 import type { Outbound } from "./outbound.ts";
 import type { Group, Registry } from "./registry.ts";
 import type { OpenSubscription } from "./subscription-host.ts";
+import type { WaitsCensus } from "./waits-census.ts";
 
 /** How long a status waits for the server. */
 const statusMaxMs = 1000;
@@ -22,6 +23,7 @@ export interface StatusPorts {
   readonly admission: Admission;
   readonly inspector: Inspector;
   readonly desk: GroupDesk;
+  readonly census: WaitsCensus;
   readonly subscriptions: () => Iterable<OpenSubscription>;
 }
 
@@ -47,7 +49,10 @@ export class StatusReport {
     const view = this.#ports.admission.view(name) ?? new GroupView(group);
     const { ready, consumers } = await this.#depthOf(group, view);
     const counts = this.#countsOf(view, ready);
-    return { name, topic, delivery: "group", members: consumers, ...counts };
+    const elsewhere = this.#ports.census.elsewhere(group.life);
+    const retrying = counts.retrying + elsewhere.retrying;
+    const delayed = counts.delayed + elsewhere.delayed;
+    return { name, topic, delivery: "group", members: consumers, ...counts, retrying, delayed };
   }
 
   async #ofLive({ spec, id, view }: OpenSubscription): Promise<SubscriptionStatus> {
@@ -68,14 +73,16 @@ export class StatusReport {
 
   /** As the server says; while it says nothing, what this process knows itself. */
   async #depthOf(group: Group, view: GroupView): Promise<QueueDepth> {
-    const { clock, desk, subscriptions } = this.#ports;
+    const { clock, desk, census, subscriptions } = this.#ports;
     try {
       return await inTime(clock, desk.depthOf(group), statusMaxMs);
     } catch {
       const own = [...subscriptions()].filter(
         ({ spec }) => spec.delivery === "group" && spec.name === group.name,
       );
-      const ready = Math.max(0, view.held - view.taken - view.waiters.size);
+      const { retrying, delayed } = census.elsewhere(group.life);
+      const waiting = view.sentToWait + retrying + delayed;
+      const ready = Math.max(0, view.held - view.taken - waiting);
       return { ready, consumers: own.length };
     }
   }

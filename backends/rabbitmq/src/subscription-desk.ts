@@ -5,7 +5,7 @@
  */
 
 import type { ChannelModel } from "amqplib";
-import { createIdSource } from "@banyan/kernel";
+import { createIdSource, isBanyanError } from "@banyan/kernel";
 import type { Clock, IdSource, Log, Random } from "@banyan/kernel";
 import type {
   BusCapability,
@@ -14,11 +14,13 @@ import type {
   SubscribeSpec,
   Subscription,
 } from "@banyan/messaging";
+import { messagingErrors } from "@banyan/messaging";
 import { resolveSubscribeSpec } from "@banyan/messaging/internal";
 import type { Burial, BusWheel, HeldDelivery } from "@banyan/messaging/internal";
 import type { Admission } from "./admission.ts";
 import { BrokerSubscription } from "./broker-subscription.ts";
 import type { GroupDesk } from "./group-desk.ts";
+import { codeOf } from "./errors.ts";
 import { GroupView, liveView } from "./group-view.ts";
 import { newLetter } from "./letters.ts";
 import type { Members } from "./members.ts";
@@ -29,8 +31,14 @@ import type { Source } from "./queue-intake.ts";
 import type { Registry } from "./registry.ts";
 import { checkSpec } from "./spec-check.ts";
 import type { OpenSubscription, SubscriptionHost } from "./subscription-host.ts";
-import { declareGroup, declareLetters, declareLive } from "./topology.ts";
+import { declareGroup, declareLetters, declareLive, deleteLive, withChannel } from "./topology.ts";
 import type { Waits } from "./waits.ts";
+
+/** A group that is removed again and again while it is subscribed to. */
+const triesMax = 10;
+
+/** Before a group that was removed from under its member is opened once more. */
+const againMs = 1000;
 
 export interface SubscriptionDeskPorts {
   readonly clock: Clock;
@@ -105,10 +113,28 @@ export class SubscriptionDesk implements SubscriptionHost {
       return this.#start(new BrokerSubscription(this, { spec: resolved, handler, view, id }));
     }
     return groups.changes.run(resolved.name, async () => {
-      const group = await groups.agree(resolved);
-      const view = admission.view(group.name) ?? new GroupView(group);
-      return this.#start(new BrokerSubscription(this, { spec: resolved, handler, view, id }));
+      for (let tries = 1; ; tries += 1) {
+        const group = await groups.agree(resolved, tries > 1);
+        const view = admission.view(group.name) ?? new GroupView(group);
+        const init = { spec: resolved, handler, view, id };
+        const subscription = await this.#startUnlessRemoved(new BrokerSubscription(this, init));
+        if (subscription !== undefined) return subscription;
+        if (tries >= triesMax) throw neverThere(resolved.name);
+        await groups.untilNotRemoved(resolved.name);
+      }
     });
+  }
+
+  /**
+   * The group of a name is gone. One that has a member here is opened again: the node that removed
+   * it saw none, because this member's connection was away.
+   */
+  groupGone(name: string): void {
+    for (const own of this.#open) {
+      if (own.name !== name || own.delivery !== "group" || own.isClosing) continue;
+      this.#openGroupAgain(own);
+      return;
+    }
   }
 
   /** The group of a name has another view now. */
@@ -130,6 +156,28 @@ export class SubscriptionDesk implements SubscriptionHost {
     for (const subscription of this.#open) subscription.down();
   }
 
+  /** The queues of all broadcasts, bound again. @throws what the server refuses */
+  async declareLives(connection: ChannelModel): Promise<void> {
+    for (const subscription of this.#open) {
+      if (subscription.delivery === "broadcast") await this.#declareLive(subscription, connection);
+    }
+  }
+
+  /** The queue for the dead letters of a subscription, of this process or another. */
+  async declareLettersOf(name: string): Promise<void> {
+    await declareLetters(this.#ports.connected(), this.names, name);
+    await this.#ports.registry.noteLetters(name);
+  }
+
+  /** A broadcast, of this process or another, held as much as it may: a letter of it is kept. */
+  pushedOut(letter: DeadLetter, id: string): void {
+    this.counters.deadLettered += 1;
+    for (const own of this.#open) {
+      if (own.id === id && own.name === letter.subscription) own.view.deadLettered += 1;
+    }
+    this.buried(letter);
+  }
+
   async close(drainMs: number): Promise<void> {
     await Promise.all([...this.#open].map((each) => each.close({ drainMs })));
   }
@@ -146,12 +194,19 @@ export class SubscriptionDesk implements SubscriptionHost {
   ): Promise<readonly Source[]> {
     const { spec, id } = subscription;
     if (spec.delivery === "broadcast") {
+      await this.#declareLive(subscription, connection);
       const queue = this.names.live(spec.name, id);
-      await declareLive(connection, this.names, { queue, spec });
-      return [{ queue, prefetch: spec.concurrency }];
+      return [{ queue, prefetch: spec.concurrency, isOwn: true }];
     }
-    const group = this.#ports.registry.find(spec.name) ?? subscription.view.group;
+    const { groups, registry } = this.#ports;
+    if (await groups.isBeingRemoved(spec.name)) await groups.untilNotRemoved(spec.name);
+    const group = registry.find(spec.name) ?? subscription.view.group;
     await declareGroup(connection, this.names, group);
+    if (group.retentionMs !== undefined) {
+      // Its messages are taken from now on: what was counted says nothing any more.
+      const ages = this.names.ages(group.name);
+      await withChannel(connection, (channel) => channel.deleteQueue(ages));
+    }
     return sourcesOf(this.names, group, spec);
   }
 
@@ -165,9 +220,15 @@ export class SubscriptionDesk implements SubscriptionHost {
     return newLetter({ id, deadAtMs: this.clock.nowMs() }, spec, { held, ...burial });
   }
 
-  async declareLetters({ spec }: OpenSubscription): Promise<void> {
-    await declareLetters(this.#ports.connected(), this.names, spec.name);
-    await this.#ports.registry.noteLetters(spec.name);
+  declareLetters({ name }: OpenSubscription): Promise<void> {
+    return this.declareLettersOf(name);
+  }
+
+  async deleteQueues({ spec, id, name }: OpenSubscription): Promise<void> {
+    const connection = this.connection();
+    // Without a connection nobody uses them any more, and the server deletes them in a while.
+    if (spec.delivery !== "broadcast" || connection === undefined) return;
+    await deleteLive(connection, this.names, { id, name });
   }
 
   finished(view: GroupView): void {
@@ -183,7 +244,47 @@ export class SubscriptionDesk implements SubscriptionHost {
     this.#unhandled += unhandled;
   }
 
-  async #start(subscription: BrokerSubscription): Promise<Subscription> {
+  async #declareLive(
+    { id, spec, wasOpen }: OpenSubscription,
+    connection: ChannelModel,
+  ): Promise<void> {
+    const wasThere = await declareLive(connection, this.names, { id, spec });
+    if (wasThere || !wasOpen) return;
+    this.log.error("the queue of a broadcast was gone; what was published meanwhile is missed", {
+      subscription: spec.name,
+    });
+  }
+
+  /** `undefined`: its group is being removed, or was; whether it is gone is not known here yet. */
+  async #startUnlessRemoved(own: BrokerSubscription): Promise<Subscription | undefined> {
+    try {
+      await this.#start(own);
+      if (!(await this.#ports.groups.isBeingRemoved(own.name))) return own;
+    } catch (error) {
+      await own.close({ drainMs: 0 });
+      if (!wasDeleted(error)) throw error;
+    }
+    await own.close();
+    return undefined;
+  }
+
+  #openGroupAgain(own: BrokerSubscription): void {
+    const { groups } = this.#ports;
+    const opening = groups.changes.run(own.name, async () => {
+      if (!this.#open.has(own) || own.isClosing) return;
+      // Its queues the member makes again itself, when it hears that they are gone: sooner is too
+      // soon (`restorePauseMs` of the group desk).
+      await groups.agree(own.spec);
+    });
+    opening.catch((error: unknown) => {
+      const fields = { subscription: own.name, error };
+      this.log.error("a group was removed though it has a member, and is not there again", fields);
+      if (isBanyanError(error, "MESSAGING_SUBSCRIPTION_CONFLICT")) return; // it is another one now
+      this.clock.setTimer(againMs, () => this.#openGroupAgain(own));
+    });
+  }
+
+  async #start(subscription: BrokerSubscription): Promise<BrokerSubscription> {
     const { members, connected, assertTaking } = this.#ports;
     const connection = connected();
     this.#open.add(subscription);
@@ -197,4 +298,19 @@ export class SubscriptionDesk implements SubscriptionHost {
       throw error;
     }
   }
+}
+
+/**
+ * Its queues were deleted while they were declared, or while they began to be consumed: RabbitMQ
+ * may say so, fall silent, or end the whole connection.
+ */
+function wasDeleted(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 404 || (code === undefined && String(error).includes("Channel ended"));
+}
+
+function neverThere(name: string): Error {
+  return messagingErrors.MESSAGING_UNAVAILABLE(
+    `Group "${name}" was removed ${triesMax} times while it was subscribed to.`,
+  );
 }

@@ -22,6 +22,8 @@ export interface OpenSubscription {
   readonly id: string;
   readonly name: string;
   readonly view: GroupView;
+  /** Its queues were there once. */
+  readonly wasOpen: boolean;
 }
 
 /** What a subscription needs of its bus. */
@@ -45,6 +47,8 @@ export interface SubscriptionHost {
   ownsPartition(subscription: OpenSubscription, index: number): boolean;
   /** A message is through: there may be room in its group. */
   finished(view: GroupView): void;
+  /** It is closed: what of its queues is nobody else's goes. */
+  deleteQueues(subscription: OpenSubscription): Promise<void>;
   left(subscription: OpenSubscription, unhandled: number): void;
   connection(): ChannelModel | undefined;
 }

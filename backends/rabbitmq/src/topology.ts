@@ -19,16 +19,20 @@ export async function declareBase(channel: Channel, names: Names): Promise<void>
   });
   await channel.assertExchange(names.events, "topic", { durable: true });
   await channel.assertExchange(names.keyed, "topic", { durable: true });
+  await channel.assertExchange(names.again, "direct", { durable: true });
   await channel.assertExchange(names.members, "fanout", { durable: true });
 }
 
-/** Whether something that `declareBase` made was deleted, and its bindings with it. */
-export async function isBaseWhole(connection: ChannelModel, names: Names): Promise<boolean> {
-  const { events, keyed, back, members } = names;
+/**
+ * Whether something that `declareBase` made was deleted, and its bindings with it: that ends the
+ * channel.
+ */
+export async function isBaseWhole(channel: Channel, names: Names): Promise<boolean> {
+  const { events, keyed, back, gone, again, members } = names;
   try {
-    await withChannel(connection, async (channel) => {
-      for (const exchange of [events, keyed, back, members]) await channel.checkExchange(exchange);
-    });
+    for (const exchange of [events, keyed, back, gone, again, members]) {
+      await channel.checkExchange(exchange);
+    }
     return true;
   } catch (error) {
     if (codeOf(error) === 404) return false;
@@ -75,21 +79,45 @@ export async function declareGroup(
   await withChannel(connection, (channel) => channel.unbindQueue(main, names.keyed, all));
 }
 
-/** The queue of one broadcast, which is the connection's own. */
+/**
+ * The queue of one broadcast, and the way of redriven letters into it, which is the connection's
+ * own. Answers whether the queue was there.
+ */
 export async function declareLive(
   connection: ChannelModel,
   names: Names,
-  { queue, spec }: { readonly queue: string; readonly spec: ResolvedSubscribeSpec },
-): Promise<void> {
+  { id, spec }: { readonly id: string; readonly spec: ResolvedSubscribeSpec },
+): Promise<boolean> {
+  const queue = names.live(spec.name, id);
+  const again = names.againTo(id);
+  const wasThere = await ensureQueue(connection, queue, names.liveQueue(spec.bufferMax));
   await withChannel(connection, async (channel) => {
-    await channel.assertQueue(queue, names.liveQueue(spec.name, spec.bufferMax));
     await channel.bindQueue(queue, names.events, spec.topic);
     for (const pattern of keyedPatterns(spec.topic, "all")) {
       await channel.bindQueue(queue, names.keyed, pattern);
     }
     await channel.bindQueue(queue, names.back, queue);
-    await channel.bindQueue(queue, names.back, names.lives(spec.name));
+    await channel.assertQueue(again, names.againQueue(queue));
+    await channel.bindQueue(again, names.again, spec.name);
   });
+  return wasThere;
+}
+
+/** The queues of a broadcast that is closed. */
+export async function deleteLive(
+  connection: ChannelModel,
+  names: Names,
+  { id, name }: { readonly id: string; readonly name: string },
+): Promise<void> {
+  await withChannel(connection, async (channel) => {
+    await channel.deleteQueue(names.againTo(id));
+    await channel.deleteQueue(names.live(name, id));
+  });
+}
+
+/** It holds as much as the dead letters of one subscription. */
+export async function declareOverflow(connection: ChannelModel, names: Names): Promise<void> {
+  await ensureQueue(connection, names.overflow, names.deadQueue);
 }
 
 export async function declareLetters(
@@ -106,15 +134,18 @@ export function queuesOf(names: Names, { name, partitions }: Group): readonly st
   return [names.group(name), ...parts];
 }
 
-/** Makes a queue where there is none; one that is there may be of another type. */
+/**
+ * Makes a queue where there is none; one that is there may be of another type. Answers whether it
+ * was there.
+ */
 async function ensureQueue(
   connection: ChannelModel,
   queue: string,
   options: Options.AssertQueue,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await withChannel(connection, (channel) => channel.checkQueue(queue));
-    return;
+    return true;
   } catch (error) {
     if (codeOf(error) !== 404) throw error;
   }
@@ -125,6 +156,7 @@ async function ensureQueue(
     // Made by another node meanwhile, which wants another type: it is there, that is enough.
     await withChannel(connection, (channel) => channel.checkQueue(queue));
   }
+  return false;
 }
 
 /** A channel for one thing: what the server refuses ends it. */

@@ -24,6 +24,8 @@ export interface WaitsPorts {
   readonly outbound: Outbound;
   /** The connection that declares. @throws where there is none */
   readonly connection: () => ChannelModel;
+  /** How many wait has changed. */
+  readonly changed: () => void;
 }
 
 export interface WaitingMessage {
@@ -36,6 +38,12 @@ export interface WaitingMessage {
   readonly onEnd: (error: Error | undefined) => void;
 }
 
+export interface WaitFor {
+  readonly isRetry: boolean;
+  /** Wall clock. */
+  readonly dueMs: number;
+}
+
 export class Waits {
   readonly #ports: WaitsPorts;
   readonly #declared = new Map<number, Promise<void>>();
@@ -45,7 +53,7 @@ export class Waits {
 
   constructor(ports: WaitsPorts) {
     this.#ports = ports;
-    this.#wheel = new TimingWheel<Waiter>(ports.clock, (waiter) => forget(waiter));
+    this.#wheel = new TimingWheel<Waiter>(ports.clock, (waiter) => this.#forget(waiter));
   }
 
   down(): void {
@@ -85,26 +93,27 @@ export class Waits {
     for (const step of this.#used) await this.#declare(step);
   }
 
-  /** Counts a message among those that wait, until its time. */
-  count(view: GroupView, isRetry: boolean, dueMs: number): void {
-    const { clock } = this.#ports;
+  /**
+   * Counts a message among those that wait, until its time.
+   * @param where `here`: unacknowledged in this process, which counts as taken already
+   */
+  count(view: GroupView, { isRetry, dueMs }: WaitFor, where: "here" | "server"): void {
+    const { clock, changed } = this.#ports;
     const waitMs = dueMs - clock.nowMs();
     if (waitMs <= 0) return;
-    const waiter = new Waiter(view, isRetry, clock.monotonicMs() + waitMs);
-    view.waiters.add(waiter);
-    if (isRetry) view.retrying += 1;
-    else view.delayed += 1;
+    const isHere = where === "here";
+    const waiter = new Waiter(view, { isRetry, isHere, deadlineMs: clock.monotonicMs() + waitMs });
+    view.waits(waiter);
     this.#wheel.add(waiter);
+    changed();
   }
 
-  /** The group is gone, and with it what waits for it; how much that was. */
-  forgetAll(view: GroupView): number {
-    const { size } = view.waiters;
+  /** The group is gone, and with it what waits for it. */
+  forgetAll(view: GroupView): void {
     for (const waiter of view.waiters) {
       this.#wheel.remove(waiter);
-      forget(waiter);
+      this.#forget(waiter);
     }
-    return size;
   }
 
   async #addressFor(waitMs: number, queue: string): Promise<Address> {
@@ -127,11 +136,9 @@ export class Waits {
     declaring.catch(() => this.#declared.delete(step));
     return declaring;
   }
-}
 
-function forget(waiter: Waiter): void {
-  const { view, isRetry } = waiter;
-  if (!view.waiters.delete(waiter)) return;
-  if (isRetry) view.retrying -= 1;
-  else view.delayed -= 1;
+  #forget(waiter: Waiter): void {
+    waiter.view.waitsNoMore(waiter);
+    this.#ports.changed();
+  }
 }

@@ -1,11 +1,17 @@
 /**
  * A message on the wire: the body is the JSON itself, everything else is a property or a header, as
- * strangers expect them. What only the bus needs is in headers that begin with `x-banyan-`.
+ * strangers expect them, or a CloudEvent. What only the bus needs is in headers that begin with
+ * `x-banyan-`.
  */
 
 import type { MessageProperties, Options } from "amqplib";
-import type { OutgoingMessage } from "@banyan/messaging";
+import type { Message, MessageHeaders, OutgoingMessage } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
+import { isAttribute, readEvent, writeAttributes } from "./cloud-event.ts";
+import type { EventParts } from "./cloud-event.ts";
+import { firstPriority } from "./names.ts";
+import type { MessageFormat } from "./options.ts";
+import { isReserved, numberAt, ofMessage, own, textAt, textOf } from "./own-headers.ts";
 
 /** What the bus knows of a message beside the message. */
 export interface Passage {
@@ -32,44 +38,34 @@ export const fresh: Passage = {
   life: undefined,
 };
 
-const own = {
-  timestamp: "x-banyan-timestamp",
-  topic: "x-banyan-topic",
-  key: "x-banyan-ordering-key",
-  due: "x-banyan-due",
-  expires: "x-banyan-expires",
-  attempt: "x-banyan-attempt",
-  failures: "x-banyan-failures",
-  retry: "x-banyan-retry",
-  queued: "x-banyan-queued",
-  life: "x-banyan-life",
-} as const;
-
 /** Where the letter stands that a dead message is. */
 export const letterHeader = "x-banyan-letter";
 
-/** The server reads these, or writes them. */
-const serverHeaders = new Set(["CC", "BCC", "x-death", "x-delivery-count", "x-stream-offset"]);
-const serverHeaderPattern = /^x-(?:first|last)-death-/;
+/** Characters that the headers of a bare message may have, each. */
+const bareValueMax = 1024;
 
 /**
+ * A message on its first way.
  * @throws MESSAGING_MESSAGE_INVALID for a header that is the server's or ours, or whose name is
  *   longer than AMQP allows
  */
-export function propertiesOf(message: OutgoingMessage, passage: Passage): Options.Publish {
+export function propertiesOf(message: OutgoingMessage, format: MessageFormat): Options.Publish {
+  const isEvent = format === "cloudevents";
   const headers: Record<string, string | number> = {};
   for (const name in message.headers) {
     const value = message.headers[name];
-    if (value === undefined) continue;
-    if (isReserved(name)) throw reserved(message, name);
+    if (value === undefined || (isEvent && name === "source")) continue;
+    if (isReserved(name) || isAttribute(name)) throw reserved(message, name);
     headers[name] = value;
   }
   const { correlationId } = message.headers;
-  headers[own.timestamp] = message.timestampMs;
-  if (message.orderingKey !== undefined) headers[own.key] = message.orderingKey;
+  if (isEvent) writeAttributes(headers, message);
+  else {
+    headers[own.timestamp] = message.timestampMs;
+    if (message.orderingKey !== undefined) headers[own.key] = message.orderingKey;
+  }
   if (message.deliverAtMs !== undefined) headers[own.due] = message.deliverAtMs;
   if (message.expiresAtMs !== undefined) headers[own.expires] = message.expiresAtMs;
-  if (passage !== fresh) write(headers, message, passage);
   return {
     messageId: message.id,
     timestamp: Math.max(0, Math.floor(message.timestampMs / 1000)), // seconds, as AMQP has it
@@ -83,11 +79,79 @@ export function propertiesOf(message: OutgoingMessage, passage: Passage): Option
   };
 }
 
-function write(
-  headers: Record<string, string | number>,
-  message: OutgoingMessage,
-  passage: Passage,
-): void {
+/** Properties that a message keeps on its way. */
+interface Kept {
+  readonly contentType: string | undefined;
+  readonly contentEncoding: string | undefined;
+  readonly timestamp: number | undefined;
+  readonly type: string | undefined;
+  readonly appId: string | undefined;
+  readonly correlationId: string | undefined;
+}
+
+/** How a message goes on that has arrived. */
+export interface Carriage {
+  readonly message: OutgoingMessage;
+  readonly passage: Passage;
+  /** A dead letter has no expiry, and neither has what is redriven. */
+  readonly isLetter: boolean;
+  /** It comes before all that waits in its queue. */
+  readonly isFirst?: boolean;
+  /** Without the headers that say nothing of what it is: all of them were too large. */
+  readonly isBare: boolean;
+}
+
+/** The properties of what has arrived, on its next way: its format and its headers stay. */
+export function carriedProperties({ properties }: Incoming, carriage: Carriage): Options.Publish {
+  const { message, passage, isLetter, isFirst = false, isBare } = carriage;
+  const given: Readonly<Record<string, unknown>> = properties.headers ?? {};
+  const headers: Record<string, unknown> = {};
+  for (const name in given) {
+    if (isReserved(name) && !ofMessage.has(name)) continue;
+    if (isLetter && name === own.expires) continue;
+    const value = carriedValue(given[name]);
+    if (isBare && !isBareHeader(name, value)) continue;
+    headers[name] = value;
+  }
+  write(headers, message, passage);
+  if (isFirst) headers[own.priority] = message.priority ?? 0;
+  // What the server would act upon once more is left out: `expiration`, `reply_to`, `user_id`.
+  const kept = properties as Kept; // the protocol gives each its type
+  const { contentType, contentEncoding, timestamp, type, appId, correlationId } = kept;
+  return {
+    messageId: message.id,
+    contentType,
+    contentEncoding,
+    timestamp,
+    type,
+    appId,
+    correlationId,
+    deliveryMode: 2,
+    headers,
+    priority: isFirst ? firstPriority : message.priority,
+  } as Options.Publish; // what is undefined is not there, for the client too
+}
+
+function isBareHeader(name: string, value: unknown): boolean {
+  if (name !== "source" && !ofMessage.has(name) && !isAttribute(name)) return false;
+  return typeof value !== "string" || value.length <= bareValueMax;
+}
+
+/** What the client reads and may not be able to write becomes text, as a handler sees it. */
+function carriedValue(value: unknown): unknown {
+  if (typeof value === "boolean" || isAmqpTime(value)) return value;
+  if (typeof value !== "number") return textOf(value);
+  const isWritable = Number.isFinite(value) && !Number.isInteger(value);
+  return isWritable || Number.isSafeInteger(value) ? value : textOf(value);
+}
+
+function isAmqpTime(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (!("!" in value && "value" in value)) return false;
+  return value["!"] === "timestamp" && Number.isSafeInteger(value.value);
+}
+
+function write(headers: Record<string, unknown>, message: Message, passage: Passage): void {
   const { attempt, failures, dueMs, isRetry, queuedAtMs, life } = passage;
   headers[own.topic] = message.topic; // its routing key will be another
   if (attempt > 0) headers[own.attempt] = attempt;
@@ -109,11 +173,16 @@ export interface Arrived {
   readonly passage: Passage;
   /** Deliveries that were never acknowledged, as the server counts them. */
   readonly returns: number;
+  /** It was delivered before, and the server does not count how often. */
+  readonly isUncounted: boolean;
+  /** It was put into its place anew, with its count. */
+  readonly isRecounted: boolean;
   /** The body is no JSON: the message carries its text instead. */
   readonly damage: Error | undefined;
 }
 
-interface Incoming {
+/** As the client delivers it. */
+export interface Incoming {
   readonly content: Buffer;
   readonly fields: { readonly routingKey: string; readonly redelivered: boolean };
   readonly properties: MessageProperties;
@@ -122,37 +191,34 @@ interface Incoming {
 /** Whatever it is, it can be read: what is missing is made up, and damage is told. */
 export function readMessage({ content, fields, properties }: Incoming, isKeyed: boolean): Arrived {
   const given: Readonly<Record<string, unknown>> = properties.headers ?? {};
-  const headers: Record<string, string> & { source: string } = { source: "unknown" };
-  const correlationId: unknown = properties.correlationId;
-  if (typeof correlationId === "string") headers["correlationId"] = correlationId;
-  for (const name in given) {
-    const value = given[name];
-    if (isReserved(name)) continue;
-    headers[name] = typeof value === "string" ? value : textOf(value);
-  }
   const { routingKey } = fields;
   const topic =
     textAt(given, own.topic) ??
     (isKeyed ? routingKey.slice(routingKey.indexOf(".") + 1) : routingKey);
+  const event = readEvent({ content, properties, topic });
+  const body = event ?? parse(content);
   const seconds: unknown = properties.timestamp;
-  const timestampMs =
-    numberAt(given, own.timestamp) ?? (typeof seconds === "number" ? seconds * 1000 : 0);
-  const body = parse(content);
-  const priority: unknown = properties.priority;
+  const priority: unknown = given[own.priority] ?? properties.priority;
+  const returns = numberAt(given, "x-delivery-count");
   const message: OutgoingMessage = {
-    id: typeof properties.messageId === "string" ? properties.messageId : "unknown",
+    id: event?.id ?? (typeof properties.messageId === "string" ? properties.messageId : "unknown"),
     topic,
-    timestampMs,
-    body: body.value,
-    headers: Object.freeze(headers),
-    orderingKey: textAt(given, own.key),
+    timestampMs:
+      numberAt(given, own.timestamp) ??
+      event?.timestampMs ??
+      (typeof seconds === "number" ? seconds * 1000 : 0),
+    body: body.body,
+    headers: headersOf(properties, event),
+    orderingKey: textAt(given, own.key) ?? event?.orderingKey,
     expiresAtMs: numberAt(given, own.expires),
     priority: typeof priority === "number" ? priority : undefined,
   };
   return {
     message,
     damage: body.damage,
-    returns: numberAt(given, "x-delivery-count") ?? (fields.redelivered ? 1 : 0),
+    returns: returns ?? (fields.redelivered ? 1 : 0),
+    isUncounted: fields.redelivered && returns === undefined,
+    isRecounted: given[own.priority] !== undefined,
     passage: {
       attempt: numberAt(given, own.attempt) ?? 0,
       failures: numberAt(given, own.failures) ?? 0,
@@ -164,24 +230,31 @@ export function readMessage({ content, fields, properties }: Incoming, isKeyed: 
   };
 }
 
-function parse(content: Buffer): { value: unknown; damage: Error | undefined } {
-  const text = content.toString("utf8");
-  try {
-    return { value: JSON.parse(text), damage: undefined };
-  } catch (cause) {
-    const damage = messagingErrors.MESSAGING_EVENT_UNREADABLE("The body is not JSON.", { cause });
-    return { value: text, damage };
+function headersOf(
+  { correlationId, headers: given = {} }: MessageProperties,
+  event: EventParts | undefined,
+): MessageHeaders {
+  const headers: Record<string, string> & { source: string } = { source: "unknown" };
+  if (typeof correlationId === "string") headers["correlationId"] = correlationId;
+  for (const name in given) {
+    if (isReserved(name) || isAttribute(name)) continue;
+    headers[name] = textOf(given[name]);
   }
+  if (event !== undefined) {
+    Object.assign(headers, event.headers);
+    headers.source = textAt(given, own.source) ?? event.source ?? headers.source;
+  }
+  return Object.freeze(headers);
 }
 
-function isReserved(name: string): boolean {
-  return (
-    name.startsWith("x-banyan-") ||
-    serverHeaders.has(name) ||
-    serverHeaderPattern.test(name) ||
-    name.length > 255 ||
-    Buffer.byteLength(name) > 255
-  );
+function parse(content: Buffer): { body: unknown; damage: Error | undefined } {
+  const text = content.toString("utf8");
+  try {
+    return { body: JSON.parse(text), damage: undefined };
+  } catch (cause) {
+    const damage = messagingErrors.MESSAGING_EVENT_UNREADABLE("The body is not JSON.", { cause });
+    return { body: text, damage };
+  }
 }
 
 function reserved(message: OutgoingMessage, name: string): Error {
@@ -190,19 +263,4 @@ function reserved(message: OutgoingMessage, name: string): Error {
       `"${name.slice(0, 60)}" itself, or its name has more than 255 bytes; give it another name.`,
     { details: { pointer: `/headers/${name}` } },
   );
-}
-
-function textAt(headers: Readonly<Record<string, unknown>>, name: string): string | undefined {
-  const value = headers[name];
-  return typeof value === "string" ? value : undefined;
-}
-
-function numberAt(headers: Readonly<Record<string, unknown>>, name: string): number | undefined {
-  const value = headers[name];
-  return typeof value === "number" ? value : undefined;
-}
-
-/** A stranger's header: a number, a table. */
-function textOf(value: unknown): string {
-  return JSON.stringify(value) ?? "";
 }

@@ -120,6 +120,7 @@ function reasonOf(reason: SqlValue | undefined): DeadLetter["reason"] {
     case "retries-exhausted":
     case "final-error":
     case "lease-lost":
+    case "buffer-full":
       return reason;
     default:
       return "unreadable";

@@ -14,8 +14,10 @@ import {
   freePort,
   openPostgres,
   openPrometheus,
+  openRabbitmq,
   postgresPrograms,
   prometheusPrograms,
+  rabbitmqPrograms,
   spawnNode,
   temporaryDirectory,
   until,
@@ -37,7 +39,9 @@ import {
 } from "./scene-files.ts";
 
 const noPrometheus = await findReasonToSkip(prometheusPrograms);
-const prometheusTest = { skip: noPrometheus || (await findReasonToSkip(postgresPrograms)) };
+const noServer =
+  (await findReasonToSkip(postgresPrograms)) || (await findReasonToSkip(rabbitmqPrograms));
+const prometheusTest = { skip: noPrometheus || noServer };
 const loadMs = 7000;
 
 /**
@@ -211,7 +215,9 @@ async function openScene(): Promise<Scene> {
     });
   });
   const { url: postgresUrl } = stack.use(await openPostgres());
-  writeFileSync(project.join("banyan.yaml"), nodeConfig({ port, collector, postgresUrl }));
+  const { url: rabbitmqUrl } = stack.use(await openRabbitmq());
+  const config = nodeConfig({ port, collector, postgresUrl, rabbitmqUrl });
+  writeFileSync(project.join("banyan.yaml"), config);
   const command = resolve(repository, "apps/banyan/bin/banyan.js");
   const node = stack.use(spawnNode(command, ["up"], { cwd: project.path, env: noVariables }));
   const files = prometheusFiles([port, failingPort]);

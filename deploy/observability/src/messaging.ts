@@ -2,6 +2,7 @@
 
 import { nodeVariables, traceHint } from "./dashboard-spec.ts";
 import type { DashboardSpec, Row } from "./dashboard-spec.ts";
+import { rabbitmq } from "./rabbitmq-row.ts";
 import { node, over, perSecond, quantile } from "./selectors.ts";
 
 const onBus = `${node}, bus=~"$bus"`;
@@ -283,5 +284,5 @@ export const messaging: DashboardSpec = {
       several: true,
     },
   ],
-  rows: [buses, outboxes, subscriptions, handlers],
+  rows: [buses, rabbitmq, outboxes, subscriptions, handlers],
 };

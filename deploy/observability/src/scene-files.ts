@@ -39,13 +39,16 @@ export interface NodePlaces {
   readonly collector: number;
   /** Of the server that keeps the stock. */
   readonly postgresUrl: string;
+  /** Of the server that carries ephemeral events, though none are told. */
+  readonly rabbitmqUrl: string;
 }
 
 /**
- * A shop that keeps its stock on a server and the rest in its file, a service that fails, and an
- * export to the port of a collector.
+ * A shop that keeps its stock on a server and the rest in its file, a service that fails, a
+ * RabbitMQ beside the bus in the file, and an export to the port of a collector.
  */
-export function nodeConfig({ port, collector, postgresUrl }: NodePlaces): string {
+export function nodeConfig(places: NodePlaces): string {
+  const { port, collector, postgresUrl, rabbitmqUrl } = places;
   const folders = ["examples/order-desk", "deploy/observability/src/grumbler"];
   const otlp = { endpoint: `http://127.0.0.1:${collector}`, intervalMs: 100, metricsIntervalMs: 0 };
   return JSON.stringify({
@@ -54,6 +57,7 @@ export function nodeConfig({ port, collector, postgresUrl }: NodePlaces): string
     discover: folders.map((folder) => resolve(repository, folder)),
     telemetry: { otlp },
     engines: {
+      ephemeralBus: "rabbitmq",
       pins: {
         "stock.levels": "postgres",
         "stock.deliveries": "postgres",
@@ -61,6 +65,7 @@ export function nodeConfig({ port, collector, postgresUrl }: NodePlaces): string
       },
     },
     postgres: { url: postgresUrl },
+    rabbitmq: { url: rabbitmqUrl },
   });
 }
 

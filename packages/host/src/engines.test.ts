@@ -77,6 +77,7 @@ async function enginesOf(kept: Kept, disposables: AsyncDisposableStack): Promise
     clock: systemClock,
     random: systemRandom,
     log: createRecordingLog(),
+    onFatal: () => assert.fail("nothing here ends a node"),
     news: new StateNews({
       config: setup.config.state,
       node: "test",

@@ -96,6 +96,8 @@ export interface OpenEnginesOptions {
   readonly onDeadLetter: (bus: string, letter: DeadLetter) => void;
   /** Told of an engine whose server is not there; it is opened when `state` has it. */
   readonly onWaiting?: ((engine: string) => void) | undefined;
+  /** Told once when a bus finds that the node should end and be started again. */
+  readonly onFatal: (error: Error) => void;
   /** Ends the wait for a server that is not there. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -366,7 +368,7 @@ function standIn(engine: StateEngine): StateEngine {
 }
 
 async function openBus(name: string, options: OpenEnginesOptions): Promise<Bus> {
-  const { setup, disposables, directory = ".", clock, random, log, telemetry } = options;
+  const { setup, disposables, directory = ".", clock, random, log, telemetry, onFatal } = options;
   const { metrics } = telemetry;
   const provider = setup.engines.get(name)?.bus;
   if (provider === undefined) throw notOpened("bus", name, new Error("unknown engine"));
@@ -378,6 +380,7 @@ async function openBus(name: string, options: OpenEnginesOptions): Promise<Bus> 
       log: log.child({ engine: name }),
       metrics,
       onDeadLetter: (letter) => options.onDeadLetter(name, letter),
+      onFatal,
       options: settingsOf(setup, name),
     })
     .catch((cause: unknown) => {

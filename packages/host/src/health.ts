@@ -6,7 +6,7 @@
  */
 
 import { toBanyanError } from "@banyan/kernel/internal";
-import type { Clock, Health } from "@banyan/kernel";
+import type { BanyanError, Clock, Health } from "@banyan/kernel";
 import type { NodeEngines } from "./engines.ts";
 import type { ServiceInstance } from "./service-instance.ts";
 import { within } from "./within.ts";
@@ -29,6 +29,8 @@ export interface PartHealth {
 export interface Readiness {
   readonly status: "ready" | "degraded" | "not ready";
   readonly phase: NodePhase;
+  /** Why the node ends itself; left out: it does not. */
+  readonly reason?: string;
   readonly services: Readonly<Record<string, PartHealth>>;
   readonly engines: Readonly<Record<string, PartHealth>>;
 }
@@ -36,6 +38,7 @@ export interface Readiness {
 /** What is asked. */
 export interface Probed {
   readonly phase: NodePhase;
+  readonly failure?: BanyanError | undefined;
   readonly instances: readonly ServiceInstance[];
   readonly engines: NodeEngines | undefined;
   /** Engines whose server was not there, open by now or not. */
@@ -44,7 +47,7 @@ export interface Probed {
 }
 
 export async function probeReadiness(node: Probed): Promise<Readiness> {
-  const { phase, instances, engines, clock } = node;
+  const { phase, failure, instances, engines, clock } = node;
   const services = await Promise.all(
     instances.map(
       async (instance) => [instance.name, await probeService(instance, clock)] as const,
@@ -68,6 +71,7 @@ export async function probeReadiness(node: Probed): Promise<Readiness> {
   return {
     status: broken ? "not ready" : all.includes("degraded") ? "degraded" : "ready",
     phase,
+    ...(failure === undefined ? {} : { reason: failure.message }),
     services: Object.fromEntries(services),
     engines: Object.fromEntries([...waiting, ...probed, ...relayed]),
   };

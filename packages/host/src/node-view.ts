@@ -1,6 +1,6 @@
 /** A node as its parts see it: what is read of it, and nothing that changes it. */
 
-import type { Clock } from "@banyan/kernel";
+import type { BanyanError, Clock } from "@banyan/kernel";
 import type { NodeEngines } from "./engines.ts";
 import type { NodePhase } from "./health.ts";
 import type { NodeLog } from "./node-log.ts";
@@ -14,6 +14,8 @@ export interface NodeView {
   readonly id: string;
   readonly url: string | undefined;
   readonly phase: NodePhase;
+  /** Why the node ends itself; `undefined`: it does not. */
+  readonly failure: BanyanError | undefined;
   readonly version: string;
   readonly startedAtMs: number;
   readonly setup: NodeSetup;

@@ -19,17 +19,20 @@
  * I2. No call from outside reaches a handler before `ready`, and none begins after `draining`.
  * I3. What is in flight when draining begins is finished, or told after the bound that it was not.
  * I4. `close` is idempotent and always ends.
+ * I5. A part that finds that the node should end is told of once: on the log, by `failed`, and on
+ *     the page of its readiness. The node then stops as by `close`.
  */
 
 import { createIdSource, isBanyanError, TaskGroup } from "@banyan/kernel";
-import type { AnyContract, Client, Clock, Log, LogFields } from "@banyan/kernel";
+import type { AnyContract, BanyanError, Client, Clock, Log, LogFields } from "@banyan/kernel";
 import type { ServiceDefinition, Store } from "@banyan/kernel";
-import { CallRuntime, kernelErrors } from "@banyan/kernel/internal";
+import { CallRuntime, kernelErrors, toBanyanError } from "@banyan/kernel/internal";
 import { createLocalMesh } from "@banyan/mesh";
 import type { Mesh } from "@banyan/mesh";
 import { subscribeHandlers } from "@banyan/messaging";
-import type { Bus, EventHandlers, SubscriptionStatus } from "@banyan/messaging";
+import type { DrainReport, EventHandlers } from "@banyan/messaging";
 import { createAdminAuthenticator, createLocalAuthorizer, openAdminToken } from "./authority.ts";
+import { drainBuses } from "./drain-buses.ts";
 import { openEngines } from "./engines.ts";
 import type { NodeEngines } from "./engines.ts";
 import { hostErrors } from "./errors.ts";
@@ -79,8 +82,16 @@ export interface Node extends AsyncDisposable {
    * everything, so these calls are not authorized, and a draining node still takes them.
    */
   client<C extends AnyContract>(contract: C): Client<C>;
+  /**
+   * Resolves when a part has found that this run should end and another begin, such as a bus whose
+   * server is away for too long. The node has begun to stop by then; the program waits for `close`
+   * and ends with a code that has its supervisor start it again.
+   */
+  readonly failed: Promise<BanyanError>;
   /** Drains and stops, within `node.stopTimeoutMs`. Idempotent. */
   close(): Promise<void>;
+  /** What its buses left behind when it was closed; nothing until then. */
+  readonly drained: DrainReport;
 }
 
 /**
@@ -106,9 +117,6 @@ export async function openNode(options: NodeOptions): Promise<Node> {
 /** How long a part that was told to end may hang when the stop's own time is over. */
 const hangMs = 1000;
 
-/** How often a stop looks whether the buses are quiet. */
-const quietPollMs = 5;
-
 class RunningNode implements Node, NodeView {
   readonly id: string;
   readonly setup: NodeSetup;
@@ -133,6 +141,9 @@ class RunningNode implements Node, NodeView {
   #phase: NodePhase = "starting";
   #url: string | undefined;
   #closing: Promise<void> | undefined;
+  #drained: DrainReport = { unhandled: 0, lost: 0 };
+  readonly #failing = Promise.withResolvers<BanyanError>();
+  #failure: BanyanError | undefined;
 
   constructor(options: ResolvedNodeOptions, setup: NodeSetup) {
     const { clock, random } = options;
@@ -196,6 +207,14 @@ class RunningNode implements Node, NodeView {
     return this.#stopping.signal;
   }
 
+  get failed(): Promise<BanyanError> {
+    return this.#failing.promise;
+  }
+
+  get failure(): BanyanError | undefined {
+    return this.#failure;
+  }
+
   client<C extends AnyContract>(contract: C): Client<C> {
     return this.#mesh.client(contract, { caller: "program" });
   }
@@ -222,6 +241,7 @@ class RunningNode implements Node, NodeView {
       news: this.news,
       onDeadLetter: (bus, letter) => this.#faultNews.messageBuried(bus, letter),
       signal,
+      onFatal: (error) => this.#fail(error),
       onWaiting(engine) {
         waitedFor.add(engine);
         waitingRoom.open();
@@ -251,6 +271,10 @@ class RunningNode implements Node, NodeView {
     this.#log.info("node ready", { url: this.#url, services: this.#instances.length });
   }
 
+  get drained(): DrainReport {
+    return this.#drained;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#stop();
     return this.#closing;
@@ -258,6 +282,16 @@ class RunningNode implements Node, NodeView {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** I5. During a start nothing is closed under it: its next step ends it. */
+  #fail(cause: Error): void {
+    if (this.#failure !== undefined || this.#closing !== undefined) return;
+    const error = toBanyanError(cause);
+    this.#failure = error;
+    this.#log.error("the node cannot go on and stops, to be started again", { error });
+    this.#failing.resolve(error);
+    if (this.#phase === "ready") void this.close();
   }
 
   async #openRuntime(engines: NodeEngines): Promise<CallRuntime> {
@@ -364,6 +398,7 @@ class RunningNode implements Node, NodeView {
 
   /** The program may lose interest at any moment of a start. @throws NODE_START_FAILED */
   #assertWanted(): void {
+    if (this.#failure !== undefined) throw this.#failure;
     if (this.#options.signal?.aborted !== true) return;
     throw hostErrors.NODE_START_FAILED("The start was cancelled before the node was ready.");
   }
@@ -401,7 +436,9 @@ class RunningNode implements Node, NodeView {
     for (const instance of this.#instances) instance.drain();
     this.#runtime?.startDraining();
     await Promise.all([this.#endTasks(leftMs()), this.#drainCalls(leftMs())]);
-    await end("draining the buses", async () => this.#drainBuses(leftMs));
+    await end("draining the buses", async () => {
+      this.#drained = await drainBuses({ engines: this.#engines, clock, leftMs });
+    });
     for (const instance of this.#instances.toReversed()) {
       await end("stop hook", () => instance.stop(), { service: instance.name });
     }
@@ -429,24 +466,6 @@ class RunningNode implements Node, NodeView {
     this.#log.warn("calls were cut off by the stop", { count });
   }
 
-  /**
-   * Handlers of one bus may publish to the other, or by a relay, so nothing is closed before all
-   * are quiet. The relays end first: what comes after them waits in the outbox.
-   */
-  async #drainBuses(leftMs: () => number): Promise<void> {
-    const buses = [...(this.#engines?.buses.values() ?? [])];
-    const relays = [...(this.#engines?.relays.values() ?? [])];
-    if (buses.length + relays.length > 1) {
-      const isQuiet = async (): Promise<boolean> =>
-        relays.every((relay) => relay.isQuiet) && (await areQuiet(buses));
-      while (leftMs() > 0 && !(await isQuiet())) {
-        await this.clock.sleep(Math.min(quietPollMs, leftMs()));
-      }
-    }
-    await Promise.all(relays.map((relay) => relay.close({ drainMs: leftMs() })));
-    await Promise.all(buses.map((bus) => bus.close({ drainMs: leftMs() })));
-  }
-
   async #openLedgerStore(engines: NodeEngines): Promise<Store<IdempotencyRecord>> {
     const { store } = await engines.openStore("node", "idempotency", {
       summary: "Answers of calls that had an idempotency key.",
@@ -466,20 +485,6 @@ class RunningNode implements Node, NodeView {
     const { config, engines } = this.setup;
     return engines.get(config.engines.durable)?.state?.kinds.state ?? "durable";
   }
-}
-
-/** Whether no handler of this node runs, and none is about to. */
-async function areQuiet(buses: readonly Bus[]): Promise<boolean> {
-  const statuses = await Promise.allSettled(buses.map((bus) => bus.status()));
-  return statuses.every(
-    // One that cannot say how it is will not become better by waiting.
-    (status) => status.status === "rejected" || status.value.subscriptions.every(isQuiet),
-  );
-}
-
-/** What a group without members holds is for another run, and so is what is delayed. */
-function isQuiet({ members, buffered, running, retrying }: SubscriptionStatus): boolean {
-  return members === 0 || buffered + running + retrying === 0;
 }
 
 function ownSource(definition: ServiceDefinition): ServiceSource {

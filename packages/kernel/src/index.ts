@@ -29,6 +29,23 @@ export type {
 } from "./contract/operation.ts";
 export { Layer } from "./contract/layers.ts";
 
+export { defineLifecycle } from "./lifecycle/lifecycle.ts";
+// The declarations of a contract that has a lifecycle name the last four.
+export type {
+  ChangeName,
+  ChangeOf,
+  Lifecycle,
+  LifecycleOptions,
+  LifecycleEvent,
+  LifecycleStore,
+  VersionStore,
+  VisibleProperties,
+} from "./lifecycle/lifecycle.ts";
+export { trackChanges } from "./lifecycle/track-changes.ts";
+export type { TrackedEntities, TrackingTransaction } from "./lifecycle/track-changes.ts";
+export { applyChange, changeHandlers, onChanges } from "./lifecycle/apply-change.ts";
+export type { ChangeOutcome, ReplicaTransaction } from "./lifecycle/apply-change.ts";
+
 export { defineService, isServiceDefinition } from "./service/service.ts";
 export type {
   Health,

@@ -8,7 +8,9 @@
 import { backoffMs } from "@banyan/kernel";
 import type { Random } from "@banyan/kernel";
 import type { DeadLetter, DeadLetterReason } from "./bus.ts";
+import { describeFailure } from "./failure.ts";
 import type { HeldDelivery } from "./held-delivery.ts";
+import type { ResolvedSubscribeSpec } from "./options.ts";
 
 export interface Burial {
   readonly reason: DeadLetterReason;
@@ -19,6 +21,24 @@ export interface Burial {
 export interface JournalPlace {
   readonly group: number;
   readonly seq: number;
+}
+
+/** A message that its subscription gives up. */
+export function newLetter(
+  written: Pick<DeadLetter, "id" | "deadAtMs">,
+  { name, delivery }: Pick<ResolvedSubscribeSpec, "name" | "delivery">,
+  { held, reason, error }: Burial & { readonly held: HeldDelivery },
+): DeadLetter {
+  const { id, topic, timestampMs, body, headers, orderingKey } = held.message;
+  return {
+    ...written,
+    subscription: name,
+    delivery,
+    message: { id, topic, timestampMs, body, headers, orderingKey },
+    attempts: held.attempt,
+    reason,
+    error: describeFailure(error),
+  };
 }
 
 /** What keeping letters takes of the bus. */

@@ -12,8 +12,9 @@
  * - **Order** holds from a publisher to the buffer. Delivery order does not, as soon as there is
  *   concurrency or a retry; that takes the capability `ordered`.
  * - **Backpressure**: a subscription holds at most `bufferMax` messages. While one that wants the
- *   message is full, `publish` waits; it rejects with MESSAGING_BUFFER_FULL at its timeout. Nothing
- *   is ever dropped in silence.
+ *   message is full, `publish` waits; it rejects with MESSAGING_BUFFER_FULL at its timeout. On a
+ *   networked bus a broadcast that is full gives up its oldest instead, each as a dead letter.
+ *   Nothing is ever dropped in silence.
  * - **Lease**: a delivery is its handler's for `leaseMs`. A handler that has not ended by then is
  *   aborted by its signal and counts as failed; its late end changes nothing. A message that was
  *   being handled when the process died is delivered again, and one that dies with its process ten
@@ -217,7 +218,12 @@ export type DeadLetterReason =
   /** The body did not fit what the subscription reads. */
   | "unreadable"
   /** The process died ten times while it was handled. */
-  | "lease-lost";
+  | "lease-lost"
+  /**
+   * A broadcast held as many as it may, and a networked bus, which cannot hold up its publishers
+   * for that, gave up the oldest. Nobody has handled it: `attempts` may be 0.
+   */
+  | "buffer-full";
 
 /** A message that one subscription gave up. */
 export interface DeadLetter {
@@ -345,6 +351,11 @@ export interface BusStatus {
  */
 export interface DrainReport {
   readonly unhandled: number;
+  /**
+   * Messages that a publish with mode `enqueue` had resolved for and that were not kept when the
+   * bus was closed, or of which nobody knows whether they were. The log names each.
+   */
+  readonly lost: number;
 }
 
 /**
@@ -397,7 +408,7 @@ export interface Bus extends AsyncDisposable {
   /**
    * Drains: refuses new subscriptions, handles what was accepted and what running handlers still
    * publish, for at most `drainMs`; then aborts. After it resolved nothing is handled any more.
-   * Safe to call twice.
+   * Safe to call twice; a later call with less patience shortens the wait of the first.
    */
   close(options?: CloseOptions): Promise<DrainReport>;
 }

@@ -3,7 +3,7 @@
  * real bus could get wrong unseen. Each is a thin wrapper around an honest bus.
  */
 
-import type { Message, OutgoingMessage, Subscription } from "./bus.ts";
+import type { Bus, Message, OutgoingMessage, Subscription } from "./bus.ts";
 import { keepingLiars } from "./liars/keeping-liars.ts";
 import { publishLiars } from "./liars/publish-liars.ts";
 import type { BusLiar } from "./liars/lying-bus.ts";
@@ -268,9 +268,16 @@ const endLiars: readonly BusLiar[] = [
       lyingBus(honest, {
         close: async () => {
           await honest.close({ drainMs: 0 });
-          return { unhandled: 0 };
+          return { unhandled: 0, lost: 0 };
         },
       }),
+  },
+  {
+    name: "does not hear that somebody has less patience",
+    wrap: (honest) => {
+      let closing: ReturnType<Bus["close"]> | undefined;
+      return lyingBus(honest, { close: (options) => (closing ??= honest.close(options)) });
+    },
   },
   {
     name: "does not drain",
@@ -280,7 +287,7 @@ const endLiars: readonly BusLiar[] = [
     name: "goes on handling after close",
     wrap: (honest) =>
       lyingBus(honest, {
-        close: async () => ({ unhandled: 0 }),
+        close: async () => ({ unhandled: 0, lost: 0 }),
         [Symbol.asyncDispose]: async () => undefined,
       }),
   },

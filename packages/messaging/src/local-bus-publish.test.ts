@@ -148,7 +148,7 @@ describe("an expiry", () => {
     await world.clock.advance(50);
     assert.deepEqual(seen, ids([first, third, fourth]));
     assert.equal((await world.bus.status()).expired, 1);
-    assert.deepEqual(await world.soon(world.bus.close()), { unhandled: 0 });
+    assert.deepEqual(await world.soon(world.bus.close()), { unhandled: 0, lost: 0 });
     assert.equal(world.disk.groups.get(1)?.rows.size, 0, "nothing of it stays in the journal");
   });
 

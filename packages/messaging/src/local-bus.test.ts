@@ -72,7 +72,7 @@ describe("a local bus with a journal", () => {
     await world.soon(world.bus.publish(world.message()));
     await world.clock.advance(10);
     const report = await world.soon(world.bus.close({ drainMs: 0 }));
-    assert.deepEqual(report, { unhandled: 1 });
+    assert.deepEqual(report, { unhandled: 1, lost: 0 });
     await world.restart();
     const seen = await world.subscribe();
     await world.clock.advance(10);
@@ -107,7 +107,7 @@ describe("a local bus with a journal", () => {
     await world.soon(world.bus.publish(world.message()));
     await world.clock.advance(10);
     const report = await world.soon(world.bus.close({ drainMs: 0 }));
-    assert.deepEqual(report, { unhandled: 1 });
+    assert.deepEqual(report, { unhandled: 1, lost: 0 });
     await world.restart();
     world.failing();
     const seen = await world.subscribe();
@@ -188,7 +188,7 @@ describe("a local bus with a journal", () => {
     const publishing = world.bus.publish(world.messages(5));
     const report = await world.soon(world.bus.close({ drainMs: 1000 }));
     await publishing;
-    assert.deepEqual(report, { unhandled: 0 });
+    assert.deepEqual(report, { unhandled: 0, lost: 0 });
     await world.restart();
     assert.deepEqual(await world.subscribe(), []);
   });

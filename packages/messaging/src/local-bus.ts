@@ -31,13 +31,13 @@ import type {
   SubscribeSpec,
   Subscription,
 } from "./bus.ts";
+import { newLetter } from "./burials.ts";
 import type { Burial, JournalPlace } from "./burials.ts";
 import { DeadLetterBox } from "./dead-letter-box.ts";
 import type { LetterKeep } from "./dead-letter-box.ts";
 import { DeliveryQueue } from "./delivery-queue.ts";
 import type { QueueHost } from "./delivery-queue.ts";
 import { messagingErrors } from "./errors.ts";
-import { describeFailure } from "./failure.ts";
 import type { BusWheel, HeldDelivery, Timed } from "./held-delivery.ts";
 import { Intake } from "./intake.ts";
 import { JournalLetters } from "./journal-letters.ts";
@@ -125,6 +125,8 @@ class LocalBus implements Bus, QueueHost {
   #closing: Promise<DrainReport> | undefined = undefined;
   /** Set while `close` waits: called when a queue moved on. */
   #onProgress: (() => void) | undefined = undefined;
+  /** Set while `close` waits: ends that. */
+  #stopWaiting: (() => void) | undefined = undefined;
 
   constructor(ports: LocalBusPorts) {
     const { name, journal } = ports;
@@ -241,7 +243,11 @@ class LocalBus implements Bus, QueueHost {
   }
 
   close(options: CloseOptions = {}): Promise<DrainReport> {
-    this.#closing ??= this.#close(options.drainMs ?? drainDefaultMs);
+    const { drainMs = drainDefaultMs } = options;
+    // A later call with less patience shortens the first one's wait.
+    if (drainMs <= 0) this.#stopWaiting?.();
+    else if (this.#closing !== undefined) this.clock.setTimer(drainMs, () => this.#stopWaiting?.());
+    this.#closing ??= this.#close(drainMs);
     return this.#closing;
   }
 
@@ -252,18 +258,8 @@ class LocalBus implements Bus, QueueHost {
   // What the queues and the way in ask of their bus.
 
   letterOf(queue: DeliveryQueue, held: HeldDelivery, burial: Burial): DeadLetter {
-    const { name, delivery } = queue.spec;
-    const { id, topic, timestampMs, body, headers, orderingKey } = held.message;
-    return {
-      id: this.#ids.uuid(),
-      subscription: name,
-      delivery,
-      message: { id, topic, timestampMs, body, headers, orderingKey },
-      attempts: held.attempt,
-      reason: burial.reason,
-      error: describeFailure(burial.error),
-      deadAtMs: this.clock.nowMs(),
-    };
+    const written = { id: this.#ids.uuid(), deadAtMs: this.clock.nowMs() };
+    return newLetter(written, queue.spec, { held, ...burial });
   }
 
   keepLetter(letter: DeadLetter, from: JournalPlace | undefined): Promise<void> | undefined {
@@ -435,6 +431,7 @@ class LocalBus implements Bus, QueueHost {
 
   async #close(drainMs: number): Promise<DrainReport> {
     this.#isDraining = true;
+    const { enqueueFailed } = this.counters;
     if (drainMs > 0 && !this.#isIdle()) await this.#idle(drainMs);
     this.#isClosed = true;
     this.#onProgress = undefined;
@@ -454,7 +451,7 @@ class LocalBus implements Bus, QueueHost {
       const fate = this.journal === undefined ? "they are lost" : "the next run gets them";
       this.log.warn(`the bus was closed before every message was handled; ${fate}`, { unhandled });
     }
-    return { unhandled };
+    return { unhandled, lost: this.counters.enqueueFailed - enqueueFailed };
   }
 
   /** Nothing is left that somebody here could handle now. */
@@ -467,11 +464,14 @@ class LocalBus implements Bus, QueueHost {
 
   #idle(drainMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.clock.setTimer(drainMs, resolve, { keepAlive: true });
-      this.#onProgress = () => {
-        if (!this.#isIdle()) return;
+      const cancel = this.clock.setTimer(drainMs, () => this.#stopWaiting?.(), { keepAlive: true });
+      this.#stopWaiting = () => {
+        this.#stopWaiting = undefined;
         cancel();
         resolve();
+      };
+      this.#onProgress = () => {
+        if (this.#isIdle()) this.#stopWaiting?.();
       };
     });
   }

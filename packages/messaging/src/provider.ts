@@ -14,6 +14,12 @@ export interface BusOpenOptions {
   readonly metrics?: Metrics | undefined;
   /** Told of each message that a subscription of this bus gave up, once its letter is kept. */
   readonly onDeadLetter?: ((letter: DeadLetter) => void) | undefined;
+  /**
+   * Told once, when the bus finds that the process should end in an orderly way and be started
+   * again. The bus goes on as it was until it is closed. Left out: an option that would need it is
+   * refused.
+   */
+  readonly onFatal?: ((error: Error) => void) | undefined;
   /** The engine's own options, as configuration gave them; it refuses what it does not know. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
 }

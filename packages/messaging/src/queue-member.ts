@@ -109,6 +109,9 @@ export class QueueMember {
     const { drainMs = drainDefaultMs } = options;
     this.#isOpen = false;
     if (drainMs <= 0) this.#stopWaiting?.();
+    else if (this.#closing !== undefined) {
+      this.#clock.setTimer(drainMs, () => this.#stopWaiting?.());
+    }
     this.#closing ??= this.#close(drainMs);
     return this.#closing;
   }

@@ -76,7 +76,7 @@ const letterRow = t.Object({
   eventId: t.String(),
   timestamp: time,
   attempts: t.Integer(),
-  reason: t.Enum(["retries-exhausted", "final-error", "unreadable", "lease-lost"]),
+  reason: t.Enum(["retries-exhausted", "final-error", "unreadable", "lease-lost", "buffer-full"]),
   error: t.Object({ kind: t.String(), code: t.String(), message: t.String() }),
   deadAt: time,
 });

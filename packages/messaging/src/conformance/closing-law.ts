@@ -13,6 +13,17 @@ function assertGivenBack({ unhandled }: DrainReport, min: number, max: number): 
   assert(unhandled >= min && unhandled <= max, `${unhandled} unhandled, not ${min} to ${max}`);
 }
 
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+}
+
+function without<T extends { readonly id: string }>(all: readonly T[], gone: readonly Seen[]): T[] {
+  const ids = new Set(idsOf(gone));
+  return all.filter(({ id }) => !ids.has(id));
+}
+
 /** The next run is given, in the end, all that the runs before did not handle. */
 async function handledNext(
   law: LawRun,
@@ -126,7 +137,7 @@ export const closingLaw: readonly BusCheck[] = [
         return;
       }
       assert.equal(done.size, 20);
-      assert.deepEqual(report, { unhandled: 0 });
+      assert.deepEqual(report, { unhandled: 0, lost: 0 });
     },
   },
   {
@@ -160,7 +171,7 @@ export const closingLaw: readonly BusCheck[] = [
         return;
       }
       assert.equal(follower.seen.length, 5);
-      assert.deepEqual(report, { unhandled: 0 });
+      assert.deepEqual(report, { unhandled: 0, lost: 0 });
     },
   },
   {
@@ -186,7 +197,33 @@ export const closingLaw: readonly BusCheck[] = [
       if (law.sharesBacklog) {
         assertGivenBack(report, 1, 3);
         await handledNext(law, name, messages);
-      } else assert.deepEqual(report, { unhandled: 3 });
+      } else assert.deepEqual(report, { unhandled: 3, lost: 0 });
+    },
+  },
+  {
+    name: "a second close with less patience shortens the wait of the first",
+    async run(law) {
+      const spec = { name: law.name("stuck"), concurrency: 1 };
+      const { seen } = await law.subscribe(spec, ({ signal }) => untilAborted(signal));
+      await law.soon(law.bus.publish(law.message()));
+      await law.until("it runs", () => seen.length === 1);
+      const patient = law.bus.close({ drainMs: 3_600_000 });
+      void law.bus.close({ drainMs: 7_200_000 });
+      const hurried = law.bus.close({ drainMs: 100 });
+      assert.deepEqual(await law.soon(hurried, "the hurried close"), await law.soon(patient));
+    },
+  },
+  {
+    name: "closing the bus loses nothing that was enqueued",
+    async run(law) {
+      const name = law.name("group");
+      const { seen } = await law.subscribe({ name });
+      const messages = law.messages(50);
+      await law.soon(law.bus.publish(messages, { mode: "enqueue" }));
+      const report = await law.soon(law.bus.close({ drainMs: 60_000 }), "close");
+      assert.equal(report.lost, 0);
+      if (law.sharesBacklog) await handledNext(law, name, without(messages, seen));
+      else sameIds(seen, messages, "all are handled before it is closed");
     },
   },
   {
@@ -203,7 +240,7 @@ export const closingLaw: readonly BusCheck[] = [
       await law.soon(law.bus.check());
       const report = await law.soon(law.bus.close({ drainMs: 0 }), "close");
       if (law.sharesBacklog) assertGivenBack(report, 0, 1);
-      else assert.deepEqual(report, { unhandled: 1 });
+      else assert.deepEqual(report, { unhandled: 1, lost: 0 });
       const { bus } = law;
       const spec = { name: law.name("new"), topic: law.topic, delivery: "group" } as const;
       await law.rejects(bus.publish(law.message()), "CLOSED");

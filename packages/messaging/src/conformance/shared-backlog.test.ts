@@ -26,7 +26,7 @@ function sharing(honest: Bus, end: End): Bus {
   const close = async (options?: { readonly drainMs?: number | undefined }) => {
     isClosing = true;
     await Promise.all(live.map((subscription) => subscription.close(options)));
-    const report = await end(honest, { unhandled: givenBack });
+    const report = await end(honest, { unhandled: givenBack, lost: 0 });
     await honest.close({ drainMs: 0 });
     return report;
   };
@@ -42,7 +42,13 @@ function sharing(honest: Bus, end: End): Bus {
       live.push(subscription);
       return subscription;
     },
-    close: (options) => (closing ??= close(options)),
+    close: (options) => {
+      // Each subscription hears of a later patience, too.
+      for (const subscription of closing === undefined ? [] : live) {
+        void subscription.close(options);
+      }
+      return (closing ??= close(options));
+    },
   });
 }
 
@@ -76,8 +82,11 @@ describe("the law of a bus that shares its backlog", () => {
 
   const liars: readonly (readonly [name: string, End])[] = [
     ["drops the backlog when it closes", dropBacklog],
-    ["does not count what it gave back", () => ({ unhandled: 0 })],
-    ["counts what it never took", (_honest, { unhandled }) => ({ unhandled: unhandled + 100 })],
+    ["does not count what it gave back", () => ({ unhandled: 0, lost: 0 })],
+    [
+      "counts what it never took",
+      (_honest, { unhandled, lost }) => ({ unhandled: unhandled + 100, lost }),
+    ],
   ];
   for (const [name, end] of liars) {
     test(`catches one that ${name}`, async () => {
