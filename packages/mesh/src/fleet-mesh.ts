@@ -55,6 +55,7 @@ export class FleetMesh implements Mesh {
   }
 
   isAvailable(service: string): boolean {
+    if (this.#provided.isClosed) return false;
     return this.#provided.has(service) || this.#options.candidates(service).length > 0;
   }
 

@@ -6,16 +6,17 @@
  *     idempotent. All tries are within the call's one deadline.
  */
 
-import type { BanyanError } from "@banyan/kernel";
+import type { BanyanError, OperationSpec } from "@banyan/kernel";
 import { isBanyanError } from "@banyan/kernel";
-import { isOperationSpec } from "@banyan/kernel/internal";
+import { listOperations, toBanyanError } from "@banyan/kernel/internal";
 import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal";
 import type { Balancer } from "./balancer.ts";
 import type { WantedOperation } from "./client.ts";
+import { meshErrors } from "./errors.ts";
 import type { Endpoint } from "./mesh.ts";
 import { unavailableError } from "./provided-services.ts";
 import type { InstanceRecord } from "./route-table.ts";
-import { invokeOver, streamOver } from "./wire/remote-call.ts";
+import { invokeOver, jsonOf, streamOver } from "./wire/remote-call.ts";
 import type { WireLink } from "./wire/wire-link.ts";
 
 export interface RemotePorts {
@@ -36,7 +37,6 @@ export interface RemotePorts {
 export class RemoteEndpoint implements Endpoint {
   readonly name: string;
   readonly kind: "unary" | "stream";
-  readonly #wanted: WantedOperation;
   readonly #ports: RemotePorts;
   readonly #target: CallTarget;
   readonly #isIdempotent: boolean;
@@ -44,10 +44,9 @@ export class RemoteEndpoint implements Endpoint {
   constructor(wanted: WantedOperation, ports: RemotePorts) {
     this.name = wanted.name;
     this.kind = wanted.kind;
-    this.#wanted = wanted;
     this.#ports = ports;
     const spec = specOf(wanted);
-    this.#isIdempotent = spec.idempotent;
+    this.#isIdempotent = spec.idempotent === true;
     this.#target = {
       service: wanted.contract.name,
       name: wanted.name,
@@ -58,35 +57,48 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   invoke(request: unknown, init: CallInit): Promise<unknown> {
-    const instance = this.#choose(undefined);
-    if (instance === undefined) return Promise.reject(this.#unavailable(init));
-    const link = this.#ports.linkTo(instance);
-    if (link === undefined || link.isFull) return this.#invokeSlowly(request, init);
-    return this.#invokeOn(instance, link, { request, init }).catch((error: unknown) => {
-      if (!this.#mayTryAgain(error)) throw error;
-      return this.#invokeSlowly(request, init, instance);
-    });
+    try {
+      // Copied when the call is made, however late it is sent.
+      const text = jsonOf(request, this.name);
+      const instance = this.#choose(undefined);
+      if (instance === undefined) throw this.#unavailable(init);
+      const link = this.#ports.linkTo(instance);
+      if (link === undefined || link.isFull) return this.#invokeSlowly(text, init);
+      return this.#invokeOn(instance, link, { text, init }).catch((error: unknown) => {
+        if (!this.#mayTryAgain(error)) throw error;
+        return this.#invokeSlowly(text, init, { instance, error });
+      });
+    } catch (error) {
+      return Promise.reject(toBanyanError(error));
+    }
   }
 
   async *invokeStream(request: unknown, init: CallInit): AsyncGenerator<unknown, void, undefined> {
     const { runtime, streamAhead: ahead } = this.#ports;
-    const [, link] = await this.#connected(init, new Set());
-    yield* streamOver(link, this.#target, { request, init, runtime, ahead });
+    const text = jsonOf(request, this.name);
+    const { link } = await this.#connected(init, new Set());
+    yield* streamOver(link, this.#target, { text, init, runtime, ahead });
   }
 
   /** With a connection that has to be opened, or after a try elsewhere. */
-  async #invokeSlowly(request: unknown, init: CallInit, failed?: InstanceRecord): Promise<unknown> {
-    const tried = new Set<string>(failed === undefined ? [] : [failed.instance]);
+  async #invokeSlowly(
+    text: string | undefined,
+    init: CallInit,
+    failed?: { readonly instance: InstanceRecord; readonly error: unknown },
+  ): Promise<unknown> {
+    const { clock } = this.#ports.runtime;
+    const tried = new Set<string>(failed === undefined ? [] : [failed.instance.instance]);
     const endsMs = this.#deadlineMs(init);
+    let failure = failed?.error;
     for (;;) {
-      const [instance, link] = await this.#connected(init, tried);
-      const timeoutMs = endsMs - this.#ports.runtime.clock.monotonicMs();
+      const { instance, link } = await this.#connected(init, tried, failure);
+      const timeoutMs = Math.max(0, endsMs - clock.monotonicMs());
       try {
-        const left = { ...init, timeoutMs: Math.max(0, timeoutMs) };
-        return await this.#invokeOn(instance, link, { request, init: left });
+        return await this.#invokeOn(instance, link, { text, init: { ...init, timeoutMs } });
       } catch (error) {
+        if (!this.#mayTryAgain(error)) throw error;
         tried.add(instance.instance);
-        if (!this.#mayTryAgain(error) || this.#choose(tried) === undefined) throw error;
+        failure = error;
       }
     }
   }
@@ -94,30 +106,30 @@ export class RemoteEndpoint implements Endpoint {
   #invokeOn(
     { instance }: InstanceRecord,
     link: WireLink,
-    { request, init }: { readonly request: unknown; readonly init: CallInit },
+    { text, init }: { readonly text: string | undefined; readonly init: CallInit },
   ): Promise<unknown> {
     const { balancer, runtime } = this.#ports;
     const load = balancer.loadOf(instance);
     const startedMs = runtime.clock.monotonicMs();
     load.began();
     const ended = (): void => load.ended(runtime.clock.monotonicMs() - startedMs);
-    const answer = invokeOver(link, this.#target, { request, init, runtime });
-    answer.then(ended, ended);
-    return answer;
+    return invokeOver(link, this.#target, { text, init, runtime, onEnd: ended });
   }
 
-  /** An instance and its link. @throws why there is none */
+  /** An instance and its link. @throws why there is none: what the last try said, if there was one */
   async #connected(
     init: CallInit,
     tried: Set<string>,
-  ): Promise<readonly [InstanceRecord, WireLink]> {
-    let failure: unknown;
+    before?: unknown,
+  ): Promise<{ readonly instance: InstanceRecord; readonly link: WireLink }> {
+    let failure = before;
     for (;;) {
       const instance = this.#choose(tried);
       if (instance === undefined) throw failure ?? this.#unavailable(init);
       try {
         const link = this.#ports.linkTo(instance) ?? (await this.#ports.dial(instance));
-        if (!link.isFull) return [instance, link];
+        if (!link.isFull) return { instance, link };
+        failure = full(instance);
       } catch (error) {
         failure = error;
         this.#ports.unreachable(instance);
@@ -149,16 +161,18 @@ export class RemoteEndpoint implements Endpoint {
   }
 }
 
+function full({ node }: InstanceRecord): BanyanError {
+  return meshErrors.MESH_PEER_UNREACHABLE(
+    `Node ${node} takes what is sent to it more slowly than it comes; nothing more is sent for now.`,
+  );
+}
+
 /** What the caller's contract says of the operation. */
-function specOf({ contract, name }: WantedOperation): {
-  readonly idempotent: boolean;
-  readonly deadlineMs: number | undefined;
-} {
-  let node: unknown = contract.spec.operations;
-  for (const segment of name.split(".").slice(1)) {
-    // A tree of operations is a record of records, down to the one that the client was made of.
-    node = (node as Readonly<Record<string, unknown>>)[segment];
-  }
-  if (!isOperationSpec(node)) return { idempotent: false, deadlineMs: undefined };
-  return { idempotent: node.idempotent === true, deadlineMs: node.deadlineMs };
+function specOf({
+  contract,
+  name,
+}: WantedOperation): Pick<OperationSpec, "idempotent" | "deadlineMs"> {
+  const all = listOperations(contract.spec.operations ?? {});
+  const own = all.find((operation) => `${contract.name}.${operation.name}` === name);
+  return own?.spec ?? {};
 }

@@ -308,6 +308,15 @@ export class CallContext implements Call, WheelEntry {
     return this.#trace !== undefined || parent !== undefined || trace !== undefined;
   }
 
+  /**
+   * What a call that another node runs for this one is told: this span where the trace is kept, or
+   * else the one above it, which has an id already. `undefined`: there is none.
+   */
+  get traceBelow(): TraceContext | undefined {
+    if (this.sampled || this.#trace !== undefined) return this.trace;
+    return this.#init.trace ?? this.#init.parent?.trace;
+  }
+
   /** Whether the trace is kept, whatever happens in it: as the parent says, or decided once. */
   get sampled(): boolean {
     this.#sampled ??= this.#decideSampled();

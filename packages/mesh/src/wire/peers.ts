@@ -62,7 +62,10 @@ const dialMs = 5000;
 
 export class Peers {
   readonly #options: PeersOptions;
+  /** The one that is used, by node. */
   readonly #links = new Map<string, WireLink>();
+  /** All there are: two nodes that call each other at once have two. */
+  readonly #all = new Set<WireLink>();
   readonly #dials = new Map<string, Promise<WireLink>>();
   #server: Server | undefined = undefined;
   #strangers = 0;
@@ -76,7 +79,7 @@ export class Peers {
   }
 
   get links(): Iterable<WireLink> {
-    return this.#links.values();
+    return this.#all;
   }
 
   /** Answers the port. @throws MESH_LISTEN_FAILED */
@@ -127,7 +130,7 @@ export class Peers {
   /** Tells everybody that this node takes no new calls. */
   leave(reason: string): void {
     this.#isLeaving = true;
-    for (const link of this.#links.values()) link.goodbye(reason);
+    for (const link of this.#all) link.goodbye(reason);
   }
 
   /** Ends all connections. */
@@ -135,7 +138,7 @@ export class Peers {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#cancelTimer?.();
-    for (const link of this.#links.values()) link.close();
+    for (const link of this.#all) link.close();
     this.#links.clear();
     const server = this.#server;
     if (server !== undefined) await new Promise<void>((done) => server.close(() => done()));
@@ -186,6 +189,7 @@ export class Peers {
       link.close();
       throw kernelErrors.CLOSED("The mesh is closed.");
     }
+    this.#all.add(link);
     // Both may have called at once: either will do, and both stay open.
     if (this.linkTo(link.peer) === undefined) this.#links.set(link.peer, link);
     if (this.#isLeaving) link.goodbye("it is leaving");
@@ -193,9 +197,14 @@ export class Peers {
   }
 
   #closed(link: WireLink, reason: Error | undefined): void {
-    if (this.#links.get(link.peer) !== link) return;
+    this.#all.delete(link);
+    if (this.#links.get(link.peer) !== link || this.#isClosed) return;
     this.#links.delete(link.peer);
-    if (this.#isClosed) return;
+    const [other] = [...this.#all].filter(({ peer }) => peer === link.peer);
+    if (other !== undefined) {
+      this.#links.set(link.peer, other);
+      return;
+    }
     const { log, onGone } = this.#options;
     log.info("the connection to a node has ended", { peer: link.peer, reason: reason?.message });
     onGone(link.peer, "closed");
@@ -212,7 +221,7 @@ export class Peers {
   #look(): void {
     const { runtime, heartbeatMs } = this.#options;
     const nowMs = runtime.clock.monotonicMs();
-    for (const link of this.#links.values()) {
+    for (const link of this.#all) {
       const silentMs = link.silentMs(nowMs);
       if (silentMs > heartbeatMs * missedMax) link.close(new Error("it is silent"));
       else if (link.stalledMs(nowMs) > heartbeatMs * missedMax) {

@@ -6,27 +6,27 @@ import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal"
 import { RemoteFrames } from "./remote-frames.ts";
 import type { WireLink } from "./wire-link.ts";
 
-/** Calls a unary operation over a connection. Never throws: what goes wrong is a rejection. */
+/** Calls a unary operation over a connection. @throws CALL_OPTIONS_INVALID, by rejection */
 export function invokeOver(
   link: WireLink,
   target: CallTarget,
-  { request, init, runtime }: RemoteCallInit,
+  { text, init, runtime, onEnd }: RemoteCallInit & { readonly onEnd: () => void },
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let number = 0;
+    const call = new CallContext(target, runtime, init);
+    const live = call.open((error, value) => {
+      onEnd();
+      if (error === undefined) resolve(value);
+      else {
+        // Not answered yet, so the other side is told.
+        if (number !== 0) link.giveUp(number, false);
+        reject(error);
+      }
+      runtime.observe(call, error);
+    });
+    if (!live) return;
     try {
-      const text = jsonOf(request, target.name);
-      const call = new CallContext(target, runtime, init);
-      const live = call.open((error, value) => {
-        if (error === undefined) resolve(value);
-        else {
-          // Not answered yet, so the other side is told.
-          if (number !== 0) link.giveUp(number, false);
-          reject(error);
-        }
-        runtime.observe(call, error);
-      });
-      if (!live) return;
       const outgoing = { operation: target.name, call, text, credit: undefined };
       number = link.send(outgoing, {
         answered: (value) => {
@@ -39,13 +39,14 @@ export function invokeOver(
         },
       });
     } catch (error) {
-      reject(toBanyanError(error));
+      call.end(toBanyanError(error), undefined);
     }
   });
 }
 
 export interface RemoteCallInit {
-  readonly request: unknown;
+  /** The request as JSON; `undefined`: it has none. */
+  readonly text: string | undefined;
   readonly init: CallInit;
   readonly runtime: CallRuntime;
 }
@@ -57,7 +58,7 @@ export interface RemoteCallInit {
 export async function* streamOver(
   link: WireLink,
   target: CallTarget,
-  { request, init, runtime, ahead }: RemoteCallInit & { readonly ahead: number },
+  { text, init, runtime, ahead }: RemoteCallInit & { readonly ahead: number },
 ): AsyncGenerator<unknown, void, undefined> {
   const call = new CallContext(target, runtime, init);
   const frames = new RemoteFrames(link, ahead);
@@ -68,7 +69,6 @@ export async function* streamOver(
   });
   try {
     if (call.abortReason !== undefined) throw call.abortReason;
-    const text = jsonOf(request, target.name);
     frames.start({ operation: target.name, call, text });
     for (;;) {
       const step = await frames.next();
@@ -84,8 +84,8 @@ export async function* streamOver(
   }
 }
 
-/** @throws REQUEST_INVALID for what is no JSON */
-function jsonOf(request: unknown, operation: string): string | undefined {
+/** A request as it is sent. @throws REQUEST_INVALID for what is no JSON */
+export function jsonOf(request: unknown, operation: string): string | undefined {
   if (request === undefined) return undefined;
   try {
     // `undefined` for a function or a symbol, which are no requests.

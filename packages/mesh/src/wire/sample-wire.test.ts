@@ -1,78 +1,95 @@
-/** Two nodes with one connection between them, for the tests of the wire. */
+/** Two nodes with real sockets between them, for the tests of the wire. */
 
-import { createServer, connect } from "node:net";
-import type { AddressInfo } from "node:net";
-import type { AnyContract, Client } from "@banyan/kernel";
-import { CallRuntime, kernelErrors } from "@banyan/kernel/internal";
-import { FakeClock } from "@banyan/testbed";
-import type { MeshHarness } from "../conformance.ts";
-import { createLocalMesh } from "../local.ts";
-import { createClient } from "../client.ts";
-import type { Endpoint, Mesh, ProvidedService } from "../mesh.ts";
-import { openLink } from "./open-link.ts";
-import type { OpenLinkOptions } from "./open-link.ts";
-import { invokeOver, streamOver } from "./remote-call.ts";
-import type { WireLink } from "./wire-link.ts";
+import { CallRuntime } from "@banyan/kernel/internal";
+import { createRecordingLog, FakeClock } from "@banyan/testbed";
+import { Balancer } from "../balancer.ts";
+import { FleetMesh } from "../fleet-mesh.ts";
+import type { InstanceRecord } from "../route-table.ts";
+import { defaultApp, RouteTable } from "../route-table.ts";
+import { Peers } from "./peers.ts";
+import type { PeersOptions } from "./peers.ts";
 
-/** What a test node is made of. */
-export interface WireNode {
+/** Who is there: what a registry would tell. */
+export class Town {
+  readonly records = new Map<string, InstanceRecord>();
+  readonly #tables = new Set<RouteTable>();
+
+  join(table: RouteTable): void {
+    this.#tables.add(table);
+    table.replaceInstances(this.records.values());
+  }
+
+  tell(record: InstanceRecord): void {
+    this.records.set(record.instance, record);
+    for (const table of this.#tables) table.replaceInstances(this.records.values());
+  }
+}
+
+export interface TownNode {
+  readonly mesh: FleetMesh;
   readonly runtime: CallRuntime;
-  readonly provided: Map<string, ProvidedService>;
-  readonly options: (over?: Partial<OpenLinkOptions>) => OpenLinkOptions;
+  readonly peers: Peers;
+  readonly table: RouteTable;
 }
 
-export function wireNode(node: string, clock = new FakeClock({ monotonicMs: 1000 })): WireNode {
+export const secret = "a secret of the tests, long enough";
+
+export async function openTownNode(
+  town: Town,
+  node: string,
+  {
+    clock = new FakeClock({ monotonicMs: 1000 }),
+    inProcess = true,
+    ...own
+  }: Partial<PeersOptions> & {
+    readonly clock?: FakeClock;
+    readonly inProcess?: boolean;
+  } = {},
+): Promise<TownNode> {
   const runtime = new CallRuntime({ clock });
-  const provided = new Map<string, ProvidedService>();
-  const resolve = (operation: string, kind: "unary" | "stream"): Endpoint => {
-    const [service = ""] = operation.split(".");
-    const runners = provided.get(service)?.runners;
-    if (runners === undefined)
-      throw kernelErrors.SERVICE_UNAVAILABLE(`Nobody provides ${service}.`);
-    const found = runners.find(({ name }) => name === operation);
-    if (found?.kind !== kind) throw kernelErrors.OPERATION_UNKNOWN(`There is no ${operation}.`);
-    return found;
-  };
-  return {
+  const table = new RouteTable();
+  let mesh: FleetMesh | undefined = undefined;
+  const peers = new Peers({
+    cluster: "test",
+    node,
+    secret,
+    tls: undefined,
     runtime,
-    provided,
-    options: (over = {}) => ({
-      identity: { cluster: "test", node, callsMax: 1000, messageBytesMax: 1_000_000 },
-      secret: "a secret of the test that is long enough",
-      runtime,
-      resolve,
-      callsMax: 1000,
-      messageBytesMax: 1_000_000,
-      outgoingBytesMax: 1_000_000,
-      onClose: () => undefined,
-      onGoodbye: () => undefined,
-      ...over,
-    }),
-  };
-}
-
-/** A connection from one to the other, over a real socket. */
-export async function linked(
-  near: OpenLinkOptions,
-  far: OpenLinkOptions,
-): Promise<{ readonly near: WireLink; readonly far: WireLink; close(): Promise<void> }> {
-  const accepted = Promise.withResolvers<WireLink>();
-  const server = createServer((socket) => {
-    openLink(socket, "callee", far).then(accepted.resolve, accepted.reject);
-  });
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
-  const [one, other] = await Promise.all([
-    openLink(connect(port, "127.0.0.1"), "caller", near),
-    accepted.promise,
-  ]);
-  return {
-    near: one,
-    far: other,
-    async close() {
-      one.close();
-      other.close();
-      await new Promise((done) => server.close(done));
+    log: createRecordingLog(),
+    callsMax: 1000,
+    messageBytesMax: 1_000_000,
+    outgoingBytesMax: 1_000_000,
+    heartbeatMs: 1000,
+    resolve: (operation, kind) => {
+      if (mesh === undefined) throw new Error("too early");
+      return mesh.serve(operation, kind);
     },
-  };
+    onGone: (peer) => table.exclude(peer),
+    ...own,
+  });
+  const port = await peers.listen("127.0.0.1", 0);
+  town.join(table);
+  const made: FleetMesh = new FleetMesh({
+    runtime,
+    balancer: new Balancer({ next: Math.random, bytes: (size) => new Uint8Array(size) }),
+    candidates: (service) => table.candidates(service),
+    linkTo: ({ instance }) => peers.linkTo(instance),
+    dial: ({ instance, host, port: to }) => peers.dial({ node: instance, host, port: to }),
+    unreachable: ({ instance }) => table.exclude(instance),
+    streamAhead: 0,
+    inProcess,
+    announce: async () => {
+      const services = Object.fromEntries(
+        made.services().map(({ name, spec }) => [name, spec.version]),
+      );
+      const address = { host: "127.0.0.1", port };
+      const what = { instance: node, node, app: defaultApp, services, status: "up" } as const;
+      town.tell({ ...what, ...address });
+    },
+    onClose: async () => {
+      await peers.close();
+    },
+  });
+  mesh = made;
+  return { mesh: made, runtime, peers, table };
 }

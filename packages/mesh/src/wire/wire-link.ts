@@ -151,7 +151,7 @@ export class WireLink {
         this.#define({ number: as, caller, principal });
       }),
       timeoutMs: call.deadlineMs === Infinity ? Infinity : call.remainingMs(),
-      trace: call.isTraced || call.sampled ? call.trace : undefined,
+      trace: call.traceBelow,
       idempotencyKey: call.idempotencyKey,
       credit,
     };

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { Writable } from "node:stream";
+import { test } from "node:test";
+import fc from "fast-check";
+import { seedOf } from "@banyan/testbed";
+import { FrameReader } from "./frame-reader.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { writePayload } from "./payload.ts";
+import { FrameType, frameBytesMax, PayloadFlag } from "./protocol.ts";
+import { beginRequest, readRequest } from "./request-head.ts";
+import type { RequestHead } from "./request-head.ts";
+
+/** What a writer puts on the wire. */
+async function written(write: (writer: FrameWriter) => void): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const socket = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(Buffer.from(chunk));
+      done();
+    },
+  });
+  write(new FrameWriter(socket));
+  await new Promise(setImmediate);
+  return Buffer.concat(chunks);
+}
+
+const head: RequestHead = {
+  operation: 3,
+  context: 5,
+  timeoutMs: 1500,
+  trace: undefined,
+  idempotencyKey: undefined,
+  credit: undefined,
+};
+
+function request(given: Partial<RequestHead>, text: string | undefined): Promise<Buffer> {
+  return written((writer) => {
+    writePayload(writer, text, {
+      first: (flags, bytes) => beginRequest(writer, 7, { ...head, ...given }, { flags, bytes }),
+      more: FrameType.RequestMore,
+      call: 7,
+    });
+  });
+}
+
+// Golden vectors of decision 0072: a node of another version reads exactly these.
+const vectors: readonly (readonly [what: string, bytes: () => Promise<Buffer>, hex: string])[] = [
+  ["a ping", () => written((writer) => writer.bare(FrameType.Ping, 0)), "050000003000000000"],
+  [
+    "a request",
+    () => request({}, '{"n":1}'),
+    "15000000" + "10" + "07000000" + "0300" + "0500" + "01" + "dc050000" + "7b226e223a317d",
+  ],
+  [
+    "a request without a body that nothing ends",
+    () => request({ timeoutMs: Infinity }, undefined),
+    "0e000000" + "10" + "07000000" + "0300" + "0500" + "03" + "ffffffff",
+  ],
+  [
+    "a traced request of a stream with a key",
+    () =>
+      request(
+        {
+          trace: {
+            traceId: "0af7651916cd43dd8448eb211c80319c",
+            spanId: "b7ad6b7169203331",
+            sampled: true,
+            random: true,
+            state: "v=1",
+          },
+          idempotencyKey: "k1",
+          credit: 1,
+        },
+        "1",
+      ),
+    "31000000" +
+      "10" +
+      "07000000" +
+      "0300" +
+      "0500" +
+      "1d" +
+      "dc050000" +
+      "0af7651916cd43dd8448eb211c80319c" +
+      "b7ad6b7169203331" +
+      "03" +
+      "03763d31" +
+      "026b31" +
+      "0100" +
+      "31",
+  ],
+];
+
+for (const [what, bytes, hex] of vectors) {
+  test(`${what} is on the wire as the page has it`, async () => {
+    assert.equal((await bytes()).toString("hex"), hex);
+  });
+}
+
+/** What a reader hands on, however the bytes come. */
+function read(bytes: Buffer, cuts: readonly number[]): { frames: string[]; text: string } {
+  const frames: string[] = [];
+  const pieces: Buffer[] = [];
+  const reader = new FrameReader((type, call, from, start, end) => {
+    frames.push(`${type} ${call} ${end - start}`);
+    pieces.push(Buffer.from(from.subarray(start, end)));
+  });
+  let at = 0;
+  for (const cut of [...cuts].sort((a, b) => a - b)) {
+    reader.push(Buffer.from(bytes.subarray(at, cut)));
+    at = Math.max(at, cut);
+  }
+  reader.push(Buffer.from(bytes.subarray(at)));
+  return { frames, text: Buffer.concat(pieces).toString("hex") };
+}
+
+test("frames are the same however the bytes are cut", async () => {
+  const property = fc.asyncProperty(
+    fc.array(fc.record({ type: fc.integer({ min: 1, max: 255 }), size: fc.nat(3000) }), {
+      maxLength: 12,
+    }),
+    fc.array(fc.nat(40_000), { maxLength: 12 }),
+    async (sent, cuts) => {
+      const bytes = await written((writer) => {
+        for (const [index, { type, size }] of sent.entries()) {
+          writer.begin(type, index, size);
+          writer.bytes(Buffer.alloc(size, index));
+          writer.finish();
+        }
+      });
+      const whole = read(bytes, []);
+      assert.equal(whole.frames.length, sent.length);
+      assert.deepEqual(
+        read(
+          bytes,
+          cuts.map((cut) => Math.min(cut, bytes.length)),
+        ),
+        whole,
+      );
+    },
+  );
+  await fc.assert(property, { seed: seedOf(), numRuns: 200 });
+});
+
+test("a text of any length comes out of its pieces as it went in", async () => {
+  const property = fc.asyncProperty(
+    fc.string({ unit: "grapheme", maxLength: 300 }),
+    fc.integer({ min: 1, max: 900 }),
+    async (part, times) => {
+      const text = JSON.stringify(part.repeat(times));
+      const bytes = await request({}, text);
+      const pieces: Buffer[] = [];
+      let isWhole = false;
+      new FrameReader((type, call, from, start, end) => {
+        assert.equal(call, 7);
+        const isFirst = type === FrameType.Request;
+        const at = isFirst ? readRequest(from, start, end).payloadAt : start + 1;
+        const flags = isFirst ? readRequest(from, start, end).flags : (from[start] ?? 0);
+        pieces.push(Buffer.from(from.subarray(at, end)));
+        isWhole = (flags & PayloadFlag.Last) !== 0;
+      }).push(bytes);
+      assert(isWhole);
+      assert.equal(Buffer.concat(pieces).toString("utf8"), text);
+    },
+  );
+  await fc.assert(property, { seed: seedOf(), numRuns: 100 });
+});
+
+test("a length that no frame has is refused before anything of it is kept", () => {
+  for (const length of [0, 4, frameBytesMax + 1, 0xffff_ffff]) {
+    const bytes = Buffer.alloc(8);
+    bytes.writeUInt32LE(length);
+    const reader = new FrameReader(() => assert.fail("there is no frame"));
+    assert.throws(() => reader.push(bytes), RangeError);
+  }
+});
+
+test("whatever a request says, it is read or refused, and nothing else", () => {
+  const property = fc.property(fc.uint8Array({ maxLength: 80 }), (given) => {
+    const bytes = Buffer.from(given);
+    try {
+      const { payloadAt } = readRequest(bytes, 0, bytes.length);
+      assert(payloadAt <= bytes.length);
+    } catch (error) {
+      assert(error instanceof RangeError, String(error));
+    }
+  });
+  fc.assert(property, { seed: seedOf(), numRuns: 2000 });
+});

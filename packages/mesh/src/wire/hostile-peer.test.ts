@@ -1,0 +1,328 @@
+/** Peers that lie, babble, flood or fall silent: they lose their connection, and nobody else does. */
+
+import assert from "node:assert/strict";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { test } from "node:test";
+import fc from "fast-check";
+import { defineContract, t } from "@banyan/kernel";
+import { OperationRunner, listOperations } from "@banyan/kernel/internal";
+import type { Handler } from "@banyan/kernel/internal";
+import { FakeClock, seedOf, until } from "@banyan/testbed";
+import { FrameReader } from "./frame-reader.ts";
+import { introduce, proofOf } from "./handshake.ts";
+import type { Introduction } from "./handshake.ts";
+import { FrameType } from "./protocol.ts";
+import { openTownNode, secret, Town } from "./sample-wire.test.ts";
+import type { TownNode } from "./sample-wire.test.ts";
+
+const shop = defineContract("shop", {
+  summary: "Sells.",
+  version: "1.0.0",
+  operations: {
+    sell: { summary: "Sell.", request: t.Object({ n: t.Integer() }), response: t.Object({}) },
+    wait: { summary: "Wait.", response: t.Object({}) },
+  },
+});
+
+function provideShop({ mesh, runtime }: TownNode): void {
+  const handlers: Readonly<Record<string, Handler>> = {
+    sell: () => ({}),
+    wait: () => new Promise(() => undefined),
+  };
+  const runners = listOperations(shop.spec.operations).map((operation) => {
+    const handler = handlers[operation.name];
+    assert(handler !== undefined);
+    return new OperationRunner(shop, operation, { handler, runtime });
+  });
+  mesh.provide({ contract: shop, runners });
+}
+
+async function openShop(own: Parameters<typeof openTownNode>[2] = {}) {
+  const town = new Town();
+  const clock = new FakeClock({ monotonicMs: 1000 });
+  const seller = await openTownNode(town, "seller", { clock, ...own });
+  provideShop(seller);
+  const buyer = await openTownNode(town, "buyer", { clock });
+  const client = buyer.mesh.client(shop, { caller: "buyer" });
+  const port = town.records.get("seller")?.port ?? 0;
+  return {
+    town,
+    clock,
+    seller,
+    buyer,
+    port,
+    /** A good neighbour is served all the while. */
+    stillServes: async () => assert.deepEqual(await client.sell({ n: 1 }), {}),
+    async [Symbol.asyncDispose]() {
+      await buyer.mesh.close();
+      await seller.mesh.close();
+    },
+  };
+}
+
+function dial(port: number): { socket: Socket; ended: Promise<void> } {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  return { socket, ended };
+}
+
+function frame(type: number, call: number, body: Buffer | object): Buffer {
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+  const head = Buffer.alloc(9);
+  head.writeUInt32LE(5 + bytes.length);
+  head[4] = type;
+  head.writeUInt32LE(call, 5);
+  return Buffer.concat([head, bytes]);
+}
+
+/** Somebody who knows the secret, and says what he likes from then on. */
+async function insider(port: number) {
+  const { socket, ended } = dial(port);
+  const own = introduce({ cluster: "test", node: "mole", callsMax: 9, messageBytesMax: 999_999 });
+  const answers: string[] = [];
+  const welcome = Promise.withResolvers<void>();
+  const reader = new FrameReader((type, call, bytes, start, end) => {
+    const text = bytes.toString("utf8", start, end);
+    if (type === FrameType.Hello) {
+      // The callee's introduction, as it is.
+      const callee = JSON.parse(text) as Introduction;
+      const proof = proofOf(secret, "caller", { caller: own, callee });
+      socket.write(frame(FrameType.Proof, 0, { proof }));
+    } else if (type === FrameType.Welcome) welcome.resolve();
+    else answers.push(`${type} ${call} ${text}`);
+  });
+  socket.on("data", (chunk: Buffer) => reader.push(chunk));
+  socket.write(frame(FrameType.Hello, 0, own));
+  await welcome.promise;
+  return { socket, ended, answers };
+}
+
+const strangers: readonly (readonly [what: string, said: Buffer])[] = [
+  ["speaks HTTP", Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n")],
+  ["sends a frame of four gigabytes", Buffer.from("ffffffff0100000000", "hex")],
+  ["sends no JSON", frame(FrameType.Hello, 0, Buffer.from("{"))],
+  ["introduces nobody", frame(FrameType.Hello, 0, {})],
+  ["calls before it is known", frame(FrameType.Request, 1, Buffer.alloc(20))],
+  ["proves before it is asked", frame(FrameType.Proof, 0, { proof: "x" })],
+  ["sends more than an introduction", Buffer.alloc(6000, 1)],
+];
+
+for (const [what, said] of strangers) {
+  test(`who ${what} is hung up on, and the others are served`, async () => {
+    await using world = await openShop();
+    const { socket, ended } = dial(world.port);
+    socket.write(said);
+    await ended;
+    await world.stillServes();
+  });
+}
+
+test("who says nothing is hung up on after five seconds", async () => {
+  await using world = await openShop();
+  const { socket, ended } = dial(world.port);
+  await new Promise((resolve) => socket.once("connect", resolve));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await world.clock.advance(5001);
+  await ended;
+  await world.stillServes();
+});
+
+test("of those who do not introduce themselves a hundred are let in at once", async () => {
+  await using world = await openShop();
+  const crowd = Array.from({ length: 150 }, () => dial(world.port));
+  let gone = 0;
+  for (const { ended } of crowd) void ended.then(() => (gone += 1));
+  await until(() => gone >= 50, { what: "the others are hung up on" });
+  assert.equal(gone, 50);
+  for (const { socket } of crowd) socket.destroy();
+  await until(() => gone === 150, { what: "all are gone" });
+  await world.stillServes();
+});
+
+const wrongs: readonly (readonly [
+  what: string,
+  own: Parameters<typeof openTownNode>[2],
+  said: RegExp,
+])[] = [
+  ["another secret", { secret: "another secret, just as long" }, /hung up|secret/],
+  ["another cluster", { cluster: "other" }, /hung up|cluster/],
+];
+
+for (const [what, own, said] of wrongs) {
+  test(`a node with ${what} is refused by name on both sides`, async () => {
+    const town = new Town();
+    const clock = new FakeClock({ monotonicMs: 1000 });
+    const seller = await openTownNode(town, "seller", { clock });
+    provideShop(seller);
+    const buyer = await openTownNode(town, "buyer", { clock, ...own });
+    const client = buyer.mesh.client(shop, { caller: "buyer" });
+    await assert.rejects(client.sell({ n: 1 }), (error: Error & { code?: string }) => {
+      assert.match(error.code ?? "", /^MESH_PEER_(?:REFUSED|UNREACHABLE)$/);
+      assert.match(error.message, said);
+      return true;
+    });
+    await buyer.mesh.close();
+    await seller.mesh.close();
+  });
+}
+
+const requestHead = (operation: number, context: number): Buffer => {
+  const head = Buffer.alloc(9);
+  head.writeUInt16LE(operation, 0);
+  head.writeUInt16LE(context, 2);
+  head[4] = 1;
+  head.writeUInt32LE(60_000, 5);
+  return head;
+};
+const definitions = [
+  frame(FrameType.Define, 0, { number: 0, operation: "shop.wait" }),
+  frame(FrameType.Define, 0, { number: 0, principal: { kind: "anonymous" }, caller: "mole" }),
+  frame(FrameType.Define, 0, { number: 1, operation: "shop.sell" }),
+];
+
+const breaches: readonly (readonly [what: string, said: Buffer])[] = [
+  ["a type of frame that there is not", frame(99, 1, Buffer.alloc(0))],
+  ["a number that was not defined", frame(FrameType.Request, 1, requestHead(9, 9))],
+  ["a request that ends in its head", frame(FrameType.Request, 1, Buffer.alloc(3))],
+  ["a definition of nothing", frame(FrameType.Define, 0, { number: 4 })],
+  ["a definition far out", frame(FrameType.Define, 0, { number: 1e9, operation: "x.y" })],
+  ["a payload without flags", frame(FrameType.Answer, 1, Buffer.alloc(0))],
+];
+
+for (const [what, said] of breaches) {
+  test(`a node that sends ${what} loses its connection alone`, async () => {
+    await using world = await openShop();
+    const { socket, ended } = await insider(world.port);
+    socket.write(said);
+    await ended;
+    await world.stillServes();
+  });
+}
+
+test("a request that is no JSON is refused, and the connection goes on", async () => {
+  await using world = await openShop();
+  const { socket, answers } = await insider(world.port);
+  for (const said of definitions) socket.write(said);
+  const ask = (text: string): Buffer => Buffer.concat([requestHead(1, 0), Buffer.from(text)]);
+  socket.write(frame(FrameType.Request, 1, ask("{oops")));
+  socket.write(frame(FrameType.Request, 2, ask('{"n":1}')));
+  await until(() => answers.length === 2, { what: "both are answered" });
+  assert.match(answers[0] ?? "", /^34 1 .*REQUEST_INVALID/);
+  assert.match(answers[1] ?? "", /^32 2 .*\{\}$/);
+  socket.destroy();
+});
+
+test("more calls than may run at once are refused by name; those that run are aborted at its end", async () => {
+  await using world = await openShop({ callsMax: 10 });
+  const { socket, answers } = await insider(world.port);
+  for (const said of definitions) socket.write(said);
+  for (let call = 1; call <= 50; call += 1) {
+    socket.write(
+      frame(FrameType.Request, call, Buffer.concat([requestHead(0, 0), Buffer.from("{}")])),
+    );
+  }
+  await until(() => answers.length === 40, { what: "the others are refused" });
+  assert(answers.every((answer) => answer.includes("CALL_LIMIT_REACHED")));
+  assert.equal(world.seller.runtime.inFlight, 10);
+  await world.stillServes();
+  socket.destroy();
+  await until(() => [...world.seller.peers.links].length === 1, { what: "its link is gone" });
+});
+
+test("a message that is too long in pieces ends the connection before it is kept whole", async () => {
+  await using world = await openShop({ messageBytesMax: 100_000 });
+  const { socket, ended } = await insider(world.port);
+  for (const said of definitions) socket.write(said);
+  const head = requestHead(1, 0);
+  head[4] = 0;
+  socket.write(frame(FrameType.Request, 1, Buffer.concat([head, Buffer.alloc(60_000, 32)])));
+  socket.write(
+    frame(FrameType.RequestMore, 1, Buffer.concat([Buffer.from([0]), Buffer.alloc(60_000, 32)])),
+  );
+  await ended;
+  await world.stillServes();
+});
+
+test("who takes nothing is not read any more, and hung up on in the end", async () => {
+  await using world = await openShop({ outgoingBytesMax: 10_000 });
+  const { socket, ended } = await insider(world.port);
+  socket.pause();
+  for (const said of definitions) socket.write(said);
+  const one = Buffer.concat([requestHead(1, 0), Buffer.from('{"n":"x"}')]);
+  let call = 0;
+  // Each is refused, which is an answer that nobody takes.
+  const flood = setInterval(() => {
+    for (let n = 0; n < 500 && socket.writable; n += 1) {
+      call += 1;
+      socket.write(frame(FrameType.Request, call, one));
+    }
+  }, 1);
+  for (let second = 0; second < 60 && !socket.destroyed; second += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await world.clock.advance(1000);
+    await world.stillServes();
+    if ([...world.seller.peers.links].every(({ peer }) => peer !== "mole")) break;
+  }
+  clearInterval(flood);
+  assert(
+    [...world.seller.peers.links].every(({ peer }) => peer !== "mole"),
+    "it is still there",
+  );
+  socket.resume();
+  socket.destroy();
+  await ended;
+});
+
+test("a node whose answers are nonsense fails its own calls alone", async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.resume();
+    socket.write(
+      frame(
+        FrameType.Hello,
+        0,
+        introduce({ cluster: "test", node: "liar", callsMax: 9, messageBytesMax: 9 }),
+      ),
+    );
+    socket.write(Buffer.alloc(100, 7));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await using world = await openShop();
+  const what = { instance: "liar", node: "liar", app: "banyan", host: "127.0.0.1", port } as const;
+  world.town.tell({ ...what, services: { casino: "1.0.0" }, status: "up" });
+  const casino = defineContract("casino", {
+    summary: "Takes.",
+    version: "1.0.0",
+    operations: { play: { summary: "Play.", response: t.Object({}) } },
+  });
+  const client = world.buyer.mesh.client(casino, { caller: "buyer" });
+  await assert.rejects(client.play({}), { code: "MESH_PEER_UNREACHABLE" });
+  await world.stillServes();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test("whatever a known node babbles, nobody else is harmed", async () => {
+  await using world = await openShop();
+  const property = fc.asyncProperty(
+    fc.array(
+      fc.record({
+        type: fc.constantFrom(4, 16, 17, 18, 19, 32, 33, 34, 35, 36, 48, 49, 50, 77),
+        call: fc.integer({ min: 0, max: 4 }),
+        body: fc.uint8Array({ maxLength: 60 }),
+      }),
+      { minLength: 1, maxLength: 20 },
+    ),
+    async (said) => {
+      const { socket } = await insider(world.port);
+      for (const one of definitions) socket.write(one);
+      for (const { type, call, body } of said) socket.write(frame(type, call, Buffer.from(body)));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      await world.stillServes();
+      socket.destroy();
+    },
+  );
+  await fc.assert(property, { seed: seedOf(), numRuns: 60 });
+});
