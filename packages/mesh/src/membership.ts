@@ -1,0 +1,169 @@
+/**
+ * Which instances there are: each writes its own record, all read those of the others.
+ *
+ * What it owns: the record of this instance; what was read last.
+ * What may interrupt it: the registry, which may be away for a while: what was known stays known.
+ *
+ * M1. Nobody writes another's record. A record lives as long as its lease, which its owner renews.
+ * M2. Who comes, leaves or changes says so by a counter; only when that has moved is the list read
+ *     again, and once in a lease, for those that were killed. So a node costs the registry one
+ *     write and a few small reads in a heartbeat, however many nodes there are.
+ * M3. While the registry is away nobody is forgotten: connections tell who is gone.
+ */
+
+import type { CancelTimer, Clock, Log, Random } from "@banyan/kernel";
+import type { InstanceRecord, Mapping } from "./route-table.ts";
+
+/** Where records lie; a state store of the platform fits behind it. */
+export interface Registry {
+  /** Writes this instance's record, which is gone after `leaseMs` unless it is written again. */
+  write(record: InstanceRecord, leaseMs: number): Promise<void>;
+  remove(instance: string): Promise<void>;
+  /** All records there are. */
+  list(): Promise<readonly InstanceRecord[]>;
+  /** A number that differs whenever somebody came, left or changed. */
+  changes(): Promise<number>;
+  /** Somebody came, left or changed. */
+  changed(): Promise<void>;
+  /** Services by app, where somebody has placed them. */
+  mapping(): Promise<Mapping | undefined>;
+}
+
+export interface MembershipPorts {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** How often a record is renewed; its lease is three times as long. */
+  readonly heartbeatMs: number;
+  /** How often the counter is looked at. */
+  readonly lookMs: number;
+  /** What was read. */
+  readonly read: (records: readonly InstanceRecord[], mapping: Mapping | undefined) => void;
+}
+
+const heartbeatsOfLease = 3;
+
+export class Membership {
+  readonly #ports: MembershipPorts;
+  #record: InstanceRecord | undefined = undefined;
+  #seen: number | undefined = undefined;
+  #listedAtMs = -Infinity;
+  #cancelBeat: CancelTimer | undefined = undefined;
+  #cancelLook: CancelTimer | undefined = undefined;
+  #isAway = false;
+  #isClosed = false;
+  /** Writes go one after the other, so that the last word is the last. */
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(ports: MembershipPorts) {
+    this.#ports = ports;
+  }
+
+  get leaseMs(): number {
+    return this.#ports.heartbeatMs * heartbeatsOfLease;
+  }
+
+  /** Reads who is there, and goes on reading. @throws what the registry throws */
+  async start(): Promise<void> {
+    await this.#read();
+    this.#lookLater();
+    this.#beatLater();
+  }
+
+  /** Says what this instance is now; resolves when the others can read it. */
+  async announce(record: InstanceRecord): Promise<void> {
+    this.#record = record;
+    await this.#write();
+    await this.#ports.registry.changed();
+  }
+
+  /** Reads again at once: somebody said something, or could not be reached. */
+  async refresh(): Promise<void> {
+    await this.#read();
+  }
+
+  /** Takes this instance's record away. */
+  async leave(): Promise<void> {
+    const record = this.#record;
+    this.#record = undefined;
+    if (record === undefined) return;
+    const { registry } = this.#ports;
+    await this.#writing.catch(() => undefined);
+    await registry.remove(record.instance);
+    await registry.changed();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelBeat?.();
+    this.#cancelLook?.();
+  }
+
+  #write(): Promise<void> {
+    const { registry } = this.#ports;
+    const write = async (): Promise<void> => {
+      const record = this.#record;
+      if (record !== undefined) await registry.write(record, this.leaseMs);
+    };
+    this.#writing = this.#writing.then(write, write);
+    return this.#writing;
+  }
+
+  #beatLater(): void {
+    if (this.#isClosed) return;
+    const { clock, random, heartbeatMs } = this.#ports;
+    // Not all at once after a restart of the registry.
+    const pauseMs = heartbeatMs * (0.8 + random.next() * 0.2);
+    this.#cancelBeat = clock.setTimer(pauseMs, () => {
+      this.#write().then(
+        () => this.#back(),
+        (error: unknown) => this.#away(error),
+      );
+      this.#beatLater();
+    });
+  }
+
+  #lookLater(): void {
+    if (this.#isClosed) return;
+    const { clock, random, lookMs } = this.#ports;
+    this.#cancelLook = clock.setTimer(lookMs * (0.8 + random.next() * 0.2), () => {
+      this.#look().then(
+        () => this.#lookLater(),
+        (error: unknown) => {
+          this.#away(error);
+          this.#lookLater();
+        },
+      );
+    });
+  }
+
+  async #look(): Promise<void> {
+    const { registry, clock } = this.#ports;
+    const changes = await registry.changes();
+    this.#back();
+    const isOld = clock.monotonicMs() - this.#listedAtMs >= this.leaseMs;
+    if (changes !== this.#seen || isOld) await this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const { registry, clock, read } = this.#ports;
+    // The counter first: what changes while the list is read is read again.
+    this.#seen = await registry.changes();
+    const [records, mapping] = await Promise.all([registry.list(), registry.mapping()]);
+    this.#listedAtMs = clock.monotonicMs();
+    if (!this.#isClosed) read(records, mapping);
+  }
+
+  #away(error: unknown): void {
+    if (this.#isClosed || this.#isAway) return;
+    this.#isAway = true;
+    this.#ports.log.warn("the registry of the mesh is away; what was known stays known", { error });
+  }
+
+  #back(): void {
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    this.#ports.log.info("the registry of the mesh is back");
+  }
+}
