@@ -13,6 +13,7 @@ import {
   redisPrograms,
   spawnNode,
   temporaryDirectory,
+  until,
 } from "@banyan/testbed";
 import type { Child, TemporaryDirectory } from "@banyan/testbed";
 
@@ -54,6 +55,13 @@ interface Settings {
 /** Alive, not ready, and why; nothing of where the server is. */
 async function answersWaiting({ http }: Settings): Promise<void> {
   const base = `http://localhost:${http.port}`;
+  // The port is opened by the wait itself: a moment after it is told.
+  const answers = (): Promise<boolean> =>
+    fetch(`${base}/healthz`).then(
+      () => true,
+      () => false,
+    );
+  await until(answers, { what: "The port answers", ...patient });
   const alive = await fetch(`${base}/healthz`);
   assert.deepEqual([alive.status, await alive.json()], [200, { status: "ok", phase: "starting" }]);
   const readiness = await fetch(`${base}/readyz`);

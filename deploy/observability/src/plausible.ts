@@ -20,7 +20,7 @@ export function plausible({ orders, faults, mistakes }: LoadCounts): readonly Pl
     ),
     ...counted(deadLetters, `sum(banyan_subscription_dead_letters_total)`),
     ...counted(deadLetters, `sum(banyan_subscription_retried_messages_total)`),
-    ...counted(2 * orders + deadLetters, `sum(banyan_bus_published_messages_total)`),
+    ...counted(2 * orders + deadLetters, `sum(banyan_bus_published_messages_total{bus="sqlite"})`),
     [`sum(rate(rpc_server_duration_seconds_count{rpc_method="place"}[1m]))`, 1, 100_000],
     [`max(job_service_method:rpc_server_duration_seconds:p99_5m{rpc_method="place"})`, 0.0001, 10],
     [`job_service:rpc_server_faults:ratio_rate5m{rpc_service="orders"}`, 0, 0],
