@@ -60,6 +60,10 @@ export class Membership {
     this.#ports = ports;
   }
 
+  get lookMs(): number {
+    return this.#ports.lookMs;
+  }
+
   get leaseMs(): number {
     return this.#ports.heartbeatMs * heartbeatsOfLease;
   }

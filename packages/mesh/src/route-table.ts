@@ -36,9 +36,16 @@ export const defaultApp = "banyan";
 
 const noMapping: Mapping = Object.freeze({ epoch: "", version: 0, apps: Object.freeze({}) });
 
+/** Of a later epoch, or of the same one and a higher version. */
+export function isNewer(one: Mapping, other: Mapping): boolean {
+  return one.epoch > other.epoch || (one.epoch === other.epoch && one.version > other.version);
+}
+
 export class RouteTable {
   #mapping = noMapping;
   #instances = new Map<string, InstanceRecord>();
+  /** They have left, and may still be listed. */
+  readonly #left = new Set<string>();
   /** Service → who runs it, of its app, and takes calls. Made when it is asked for. */
   readonly #byService = new Map<string, readonly InstanceRecord[]>();
 
@@ -52,25 +59,32 @@ export class RouteTable {
 
   /** False: it is older than what is in force (T1). */
   replaceMapping(mapping: Mapping): boolean {
-    const { epoch, version } = this.#mapping;
-    const isNewer = mapping.epoch > epoch || (mapping.epoch === epoch && mapping.version > version);
-    if (!isNewer) return false;
+    if (!isNewer(mapping, this.#mapping)) return false;
     this.#mapping = mapping;
     this.#byService.clear();
     return true;
   }
 
   /** All instances there are, as their owners wrote them. Answers those that are gone. */
-  replaceInstances(records: Iterable<InstanceRecord>): readonly InstanceRecord[] {
+  replaceInstances(records: readonly InstanceRecord[]): readonly InstanceRecord[] {
     const before = this.#instances;
-    this.#instances = new Map(Array.from(records, (record) => [record.instance, record]));
+    const listed = new Set(records.map(({ instance }) => instance));
+    for (const left of this.#left) if (!listed.has(left)) this.#left.delete(left);
+    const there = records.filter(({ instance }) => !this.#left.has(instance));
+    this.#instances = new Map(there.map((record) => [record.instance, record]));
     this.#byService.clear();
     return [...before.values()].filter(({ instance }) => !this.#instances.has(instance));
   }
 
-  /** Its connection has ended, or it says that it leaves: nobody is sent there any more. */
+  /** It cannot be reached: nobody is sent there until it is read of again. */
   exclude(instance: string): void {
     if (this.#instances.delete(instance)) this.#byService.clear();
+  }
+
+  /** It has said that it leaves, which is for good: what is read of it later is older than that. */
+  leaves(instance: string): void {
+    this.#left.add(instance);
+    this.exclude(instance);
   }
 
   appOf(service: string): string {

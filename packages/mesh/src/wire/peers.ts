@@ -127,10 +127,10 @@ export class Peers {
     return dialling;
   }
 
-  /** Tells everybody that this node takes no new calls. */
-  leave(reason: string): void {
+  /** Tells everybody that this node takes no new calls; resolves when they have read it. */
+  async leave(reason: string): Promise<void> {
     this.#isLeaving = true;
-    for (const link of this.#all) link.goodbye(reason);
+    await Promise.all(Array.from(this.#all, (link) => link.goodbye(reason)));
   }
 
   /** Ends all connections. */
@@ -192,7 +192,7 @@ export class Peers {
     this.#all.add(link);
     // Both may have called at once: either will do, and both stay open.
     if (this.linkTo(link.peer) === undefined) this.#links.set(link.peer, link);
-    if (this.#isLeaving) link.goodbye("it is leaving");
+    if (this.#isLeaving) void link.goodbye("it is leaving");
     return link;
   }
 

@@ -16,12 +16,12 @@ export class Town {
 
   join(table: RouteTable): void {
     this.#tables.add(table);
-    table.replaceInstances(this.records.values());
+    table.replaceInstances([...this.records.values()]);
   }
 
   tell(record: InstanceRecord): void {
     this.records.set(record.instance, record);
-    for (const table of this.#tables) table.replaceInstances(this.records.values());
+    for (const table of this.#tables) table.replaceInstances([...this.records.values()]);
   }
 }
 

@@ -94,6 +94,8 @@ export class WireLink {
   readonly #streams = new Map<number, ServedStream>();
   readonly #partialRequests = new Map<number, PartialRequest>();
   #partialBytes = 0;
+  /** What was to be told when each ping is answered, in their order. */
+  readonly #onPong: (() => void)[] = [];
   #number = 0;
   #isClosed = false;
   #isPaused = false;
@@ -184,11 +186,18 @@ export class WireLink {
 
   ping(): void {
     this.#writer.bare(FrameType.Ping, 0);
+    this.#onPong.push(nothing);
   }
 
-  /** This side takes no new calls any more; what runs is finished. */
-  goodbye(reason: string): void {
-    if (!this.#isClosed) this.#writer.json(FrameType.Goodbye, 0, { reason });
+  /**
+   * This side takes no new calls any more; what runs is finished. Resolves when the other side has
+   * read that, and with it all that it sent before is here; or when the connection has ended.
+   */
+  goodbye(reason: string): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    this.#writer.json(FrameType.Goodbye, 0, { reason });
+    this.#writer.bare(FrameType.Ping, 0);
+    return new Promise((resolve) => this.#onPong.push(resolve));
   }
 
   /** Takes a frame from the reader. */
@@ -247,6 +256,7 @@ export class WireLink {
     for (const call of running) call?.abort(gone);
     for (const stream of this.#streams.values()) stream.stop(false);
     this.#streams.clear();
+    for (const told of this.#onPong.splice(0)) told();
     onClose(reason);
   }
 
@@ -277,6 +287,7 @@ export class WireLink {
         this.#writer.bare(FrameType.Pong, 0);
         break;
       case FrameType.Pong:
+        this.#onPong.shift()?.();
         break;
       case FrameType.Goodbye:
         this.#isLeaving = true;
@@ -503,6 +514,8 @@ export class WireLink {
     return this.#number;
   }
 }
+
+function nothing(): void {}
 
 function jsonOf(bytes: Buffer, start: number, end: number): unknown {
   return JSON.parse(bytes.toString("utf8", start, end));

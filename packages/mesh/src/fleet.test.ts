@@ -1,0 +1,226 @@
+/** Several nodes with real sockets: who is there, draining, death, placement. */
+
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { defineContract, systemClock, t } from "@banyan/kernel";
+import type { Client } from "@banyan/kernel";
+import { CallRuntime, listOperations, OperationRunner } from "@banyan/kernel/internal";
+import { until } from "@banyan/testbed";
+import type { Registry } from "./membership.ts";
+import { openFleet } from "./open-fleet.ts";
+import type { Fleet, FleetOptions } from "./open-fleet.ts";
+import type { InstanceRecord, Mapping } from "./route-table.ts";
+
+const shop = defineContract("shop", {
+  summary: "Sells.",
+  version: "1.0.0",
+  operations: {
+    sell: {
+      summary: "Sell.",
+      request: t.Object({ n: t.Integer() }),
+      response: t.Object({ by: t.String() }),
+    },
+    look: { summary: "Look.", idempotent: true, response: t.Object({ by: t.String() }) },
+  },
+});
+const secret = "known to all nodes of these tests";
+
+/** In memory, shared by the nodes of a test. */
+function createRegistry(): Registry & { mapped: Mapping | undefined } {
+  const records = new Map<string, { record: InstanceRecord; untilMs: number }>();
+  let changes = 0;
+  return {
+    mapped: undefined,
+    async write(record, leaseMs) {
+      records.set(record.instance, { record, untilMs: systemClock.monotonicMs() + leaseMs });
+    },
+    async remove(instance) {
+      records.delete(instance);
+    },
+    async list() {
+      const now = systemClock.monotonicMs();
+      return [...records.values()]
+        .filter(({ untilMs }) => untilMs > now)
+        .map(({ record }) => record);
+    },
+    changes: async () => changes,
+    async changed() {
+      changes += 1;
+    },
+    async mapping() {
+      return this.mapped;
+    },
+  };
+}
+
+const members: Member[] = [];
+afterEach(async () => {
+  for (const { fleet } of members.splice(0)) await fleet.close();
+});
+
+interface Member {
+  readonly fleet: Fleet;
+  readonly runtime: CallRuntime;
+  handled: number;
+}
+
+async function join(
+  registry: Registry,
+  node: string,
+  { workMs, ...own }: Partial<FleetOptions> & { readonly workMs?: number } = {},
+): Promise<Member> {
+  const runtime = new CallRuntime();
+  const options = { node, registry, runtime, secret, heartbeatMs: 300, ...own };
+  const member: Member = { fleet: await openFleet(options), runtime, handled: 0 };
+  members.push(member);
+  if (workMs === undefined) return member;
+  const work = async (): Promise<{ by: string }> => {
+    await systemClock.sleep(workMs);
+    member.handled += 1;
+    return { by: node };
+  };
+  const runners = listOperations(shop.spec.operations).map(
+    (operation) => new OperationRunner(shop, operation, { handler: work, runtime }),
+  );
+  member.fleet.mesh.provide({ contract: shop, runners });
+  await member.fleet.settled();
+  return member;
+}
+
+function clientOf({ fleet }: Member): Client<typeof shop> {
+  return fleet.mesh.client(shop, { caller: "test" });
+}
+
+async function sees(member: Member, count: number): Promise<void> {
+  const providers = (): number =>
+    member.fleet.instances().filter(({ services }) => Object.hasOwn(services, "shop")).length;
+  await until(() => providers() === count, { what: `${count} instances of the shop are known` });
+}
+
+test("calls are shared out among the instances, and the busy ones get fewer", async () => {
+  const registry = createRegistry();
+  const quick = await join(registry, "quick", { workMs: 1 });
+  const slow = await join(registry, "slow", { workMs: 30 });
+  const front = await join(registry, "front");
+  await sees(front, 2);
+  const client = clientOf(front);
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      for (let n = 0; n < 20; n += 1) await client.sell({ n });
+    }),
+  );
+  assert.equal(quick.handled + slow.handled, 320);
+  assert(slow.handled > 0, "one of them got nothing");
+  assert(quick.handled > slow.handled * 3, `${quick.handled} and ${slow.handled}`);
+});
+
+test("three nodes are restarted in turn under load, and no call fails", async () => {
+  const registry = createRegistry();
+  const front = await join(registry, "front");
+  const olds = await Promise.all(
+    ["a", "b", "c"].map((name) => join(registry, name, { workMs: 5 })),
+  );
+  await sees(front, 3);
+  const client = clientOf(front);
+  const failures: unknown[] = [];
+  let calls = 0;
+  let isOver = false;
+  const load = Array.from({ length: 16 }, async () => {
+    while (!isOver) {
+      calls += 1;
+      // Not idempotent: a call that was begun may not be begun again.
+      await client.sell({ n: calls }).catch((error: unknown) => failures.push(error));
+    }
+  });
+  for (const old of olds) {
+    await old.fleet.drain();
+    await old.fleet.close();
+    await join(registry, "again", { workMs: 5 });
+  }
+  isOver = true;
+  await Promise.all(load);
+  assert.deepEqual(failures, []);
+  assert(calls > 200, `${calls} calls`);
+});
+
+test("a node that dies fails the calls that it runs, and no other", async () => {
+  const registry = createRegistry();
+  const front = await join(registry, "front");
+  const victim = await join(registry, "victim", { workMs: 20 });
+  await join(registry, "other", { workMs: 20 });
+  await sees(front, 2);
+  const client = clientOf(front);
+  const failed: { atMs: number; code: string }[] = [];
+  let isOver = false;
+  const load = Array.from({ length: 16 }, async (_, index) => {
+    while (!isOver) {
+      const call = index % 2 === 0 ? client.sell({ n: index }) : client.look({});
+      await call.catch((error: { code: string }) => {
+        failed.push({ atMs: systemClock.monotonicMs(), code: `${index % 2} ${error.code}` });
+      });
+    }
+  });
+  await systemClock.sleep(100);
+  const diedAtMs = systemClock.monotonicMs();
+  // As `kill -9` looks from the other side: the sockets are gone, nobody says goodbye.
+  await victim.fleet.close();
+  await systemClock.sleep(1500);
+  isOver = true;
+  await Promise.all(load);
+  assert(
+    failed.every(({ code }) => code === "0 MESH_OUTCOME_UNKNOWN"),
+    JSON.stringify(failed),
+  );
+  assert(failed.every(({ atMs }) => atMs - diedAtMs < 1000));
+  assert(failed.length <= 16);
+});
+
+test("a service goes where the mapping says, and a mapping that is older changes nothing", async () => {
+  const registry = createRegistry();
+  await join(registry, "blue", { workMs: 1, app: "blue" });
+  await join(registry, "green", { workMs: 1, app: "green" });
+  const front = await join(registry, "front");
+  const client = clientOf(front);
+  const place = async (mapping: Mapping): Promise<void> => {
+    registry.mapped = mapping;
+    await registry.changed();
+  };
+  const goesTo = async (by: string): Promise<void> => {
+    await until(
+      () =>
+        client.look({}).then(
+          (answer) => answer.by === by,
+          () => false,
+        ),
+      {
+        what: `it goes to ${by}`,
+      },
+    );
+  };
+  await place({ epoch: "1", version: 1, apps: { shop: "blue" } });
+  await goesTo("blue");
+  await place({ epoch: "1", version: 2, apps: { shop: "green" } });
+  await goesTo("green");
+  await place({ epoch: "1", version: 1, apps: { shop: "blue" } });
+  await systemClock.sleep(700);
+  assert.equal((await client.look({})).by, "green");
+  // Whoever counts has begun anew.
+  await place({ epoch: "2", version: 1, apps: { shop: "blue" } });
+  await goesTo("blue");
+});
+
+test("ten thousand calls at once are answered, each with its own answer", async () => {
+  const registry = createRegistry();
+  const back = await join(registry, "back", { workMs: 5 });
+  const front = await join(registry, "front");
+  await sees(front, 1);
+  const client = clientOf(front);
+  const answers = await Promise.all(Array.from({ length: 10_000 }, (_, n) => client.sell({ n })));
+  assert.equal(answers.length, 10_000);
+  assert.equal(back.handled, 10_000);
+});
+
+test("a fleet without a secret is refused with how to make one", async () => {
+  const opening = openFleet({ node: "x", registry: createRegistry(), runtime: new CallRuntime() });
+  await assert.rejects(opening, { code: "MESH_OPTIONS_INVALID", message: /openssl rand -hex 32/ });
+});

@@ -1,0 +1,249 @@
+/**
+ * A node of a fleet: its mesh, its connections and its place in the registry, as one.
+ *
+ * What it owns: all of them, from `openFleet` to `close`.
+ * What may interrupt it: the registry, the network, the other nodes.
+ *
+ * F1. A node is in the registry only while it takes calls: it joins when its first service is
+ *     there, says that it drains before it refuses anything, and is taken out when it is done.
+ * F2. An instance that cannot be reached is not called until the registry says something new of it.
+ */
+
+import type { Log, Random, Waiting } from "@banyan/kernel";
+import { createIdSource, silentLog, systemRandom } from "@banyan/kernel";
+import { kernelErrors } from "@banyan/kernel/internal";
+import type { CallRuntime } from "@banyan/kernel/internal";
+import { Balancer } from "./balancer.ts";
+import { meshErrors } from "./errors.ts";
+import { FleetMesh } from "./fleet-mesh.ts";
+import { Membership } from "./membership.ts";
+import type { Registry } from "./membership.ts";
+import type { Endpoint, Mesh } from "./mesh.ts";
+import { defaultApp, RouteTable } from "./route-table.ts";
+import type { InstanceRecord } from "./route-table.ts";
+import { Peers } from "./wire/peers.ts";
+import type { PeerTls } from "./wire/peers.ts";
+
+export interface FleetOptions {
+  /** The node's id; it may keep it over its runs. */
+  readonly node: string;
+  /** Which app it is an instance of. Default `banyan`. */
+  readonly app?: string | undefined;
+  /** Nodes of another cluster are refused. Default `banyan`. */
+  readonly cluster?: string | undefined;
+  readonly registry: Registry;
+  readonly runtime: CallRuntime;
+  readonly log?: Log | undefined;
+  readonly random?: Random | undefined;
+  /** Where it listens. Default `127.0.0.1`, a free port. */
+  readonly listen?: { readonly host?: string; readonly port?: number } | undefined;
+  /** Where the others reach it. Default: where it listens. */
+  readonly advertise?: { readonly host?: string; readonly port?: number } | undefined;
+  /** Known to all nodes of the cluster, at least 32 characters. Needed unless `tls` is given. */
+  readonly secret?: string | undefined;
+  /** Certificates of both sides; without them the wire is not encrypted. */
+  readonly tls?: PeerTls | undefined;
+  /** Milliseconds between heartbeats, to the registry and to silent peers. Default 1500. */
+  readonly heartbeatMs?: number | undefined;
+  /** Calls that run here for one peer at once. Default 10 000. */
+  readonly callsMax?: number | undefined;
+  /** Bytes of a request or an answer. Default 16 Mi. */
+  readonly messageBytesMax?: number | undefined;
+  /** Frames of a stream that may come before they are asked for. Default 0. */
+  readonly streamAhead?: number | undefined;
+  /** False: calls go over the wire even to this node. Default true. */
+  readonly inProcess?: boolean | undefined;
+}
+
+export interface Fleet extends AsyncDisposable {
+  readonly mesh: Mesh;
+  /** Of this run. */
+  readonly instance: string;
+  /** Where the others reach it. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** Who is known, this node included. */
+  instances(): readonly InstanceRecord[];
+  /** Resolves when every node that reads the registry has had the time to read of this one. */
+  settled(): Promise<void>;
+  /**
+   * Takes no new calls: tells the registry and all peers, and waits until what runs has ended, at
+   * most as long as `signal` lets it. Answers how many calls still run.
+   */
+  drain(options?: Waiting): Promise<number>;
+  /** Leaves the registry and ends all connections. */
+  close(): Promise<void>;
+}
+
+const secretLengthMin = 32;
+/** Messages that may wait to be written to one peer. */
+const outgoingBytesMax = 64 * 1024 * 1024;
+
+/** Joins a fleet. @throws MESH_OPTIONS_INVALID, MESH_LISTEN_FAILED, and what the registry throws */
+export async function openFleet(options: FleetOptions): Promise<Fleet> {
+  if (options.tls === undefined && (options.secret?.length ?? 0) < secretLengthMin) {
+    throw meshErrors.MESH_OPTIONS_INVALID(
+      `A mesh of several nodes needs a secret of at least ${secretLengthMin} characters that all of ` +
+        "them know, or certificates (tls); for one: openssl rand -hex 32.",
+    );
+  }
+  const fleet = new OpenFleet(options);
+  try {
+    await fleet.start();
+    return fleet;
+  } catch (error) {
+    await fleet.close();
+    throw error;
+  }
+}
+
+class OpenFleet implements Fleet {
+  readonly mesh: FleetMesh;
+  readonly instance: string;
+  readonly #options: FleetOptions;
+  readonly #peers: Peers;
+  readonly #table = new RouteTable();
+  readonly #membership: Membership;
+  #address = { host: "", port: 0 };
+  #status: InstanceRecord["status"] = "up";
+  #isDrained = false;
+  #isClosed = false;
+
+  constructor(options: FleetOptions) {
+    const { runtime, node, log = silentLog, random = systemRandom } = options;
+    const { heartbeatMs = 1500, registry } = options;
+    this.#options = options;
+    this.instance =
+      `${node}.${createIdSource(runtime.clock, random).uuid().replaceAll("-", "")}`.slice(-64);
+    this.#peers = this.#openPeers(log);
+    const balancer = new Balancer(random);
+    this.#membership = new Membership({
+      registry,
+      clock: runtime.clock,
+      random,
+      log,
+      heartbeatMs,
+      lookMs: Math.min(heartbeatMs, 1000),
+      read: (records, mapping) => {
+        for (const { instance } of this.#table.replaceInstances(records)) balancer.forget(instance);
+        if (mapping !== undefined) this.#table.replaceMapping(mapping);
+      },
+    });
+    this.mesh = new FleetMesh({
+      runtime,
+      balancer,
+      candidates: (service) =>
+        this.#table.candidates(service).filter(({ instance }) => instance !== this.instance),
+      linkTo: ({ instance }) => this.#peers.linkTo(instance),
+      dial: ({ instance, host, port }) => this.#peers.dial({ node: instance, host, port }),
+      unreachable: ({ instance }) => this.#table.exclude(instance),
+      streamAhead: options.streamAhead ?? 0,
+      inProcess: options.inProcess,
+      announce: () => this.#announce(),
+      onClose: () => this.close(),
+    });
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    return this.#address;
+  }
+
+  instances(): readonly InstanceRecord[] {
+    return [...this.#table.instances];
+  }
+
+  async start(): Promise<void> {
+    const { listen = {}, advertise = {} } = this.#options;
+    const { host = "127.0.0.1", port = 0 } = listen;
+    const own = await this.#peers.listen(host, port);
+    this.#address = { host: advertise.host ?? host, port: advertise.port ?? own };
+    await this.#membership.start();
+  }
+
+  settled(): Promise<void> {
+    return this.#options.runtime.clock.sleep(this.#membership.lookMs * 1.2);
+  }
+
+  async drain({ signal }: Waiting = {}): Promise<number> {
+    const { runtime } = this.#options;
+    this.#status = "draining";
+    const ended = Promise.withResolvers<void>();
+    const stop = (): void => ended.resolve();
+    signal?.addEventListener("abort", stop, { once: true });
+    if (signal?.aborted === true) stop();
+    const drained = async (): Promise<void> => {
+      // What was sent before they had read it is here, and is finished like everything else.
+      const read = this.#peers.leave("it is draining");
+      await this.#announce().catch(() => undefined); // the peers hear it in any case
+      await read;
+      await runtime.idle();
+    };
+    await Promise.race([drained(), ended.promise]);
+    signal?.removeEventListener("abort", stop);
+    this.#isDrained = true;
+    return runtime.inFlight;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#membership.close();
+    // A registry that is away forgets it by itself.
+    await this.#membership.leave().catch(() => undefined);
+    await this.#peers.close();
+    await this.mesh.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @throws NODE_DRAINING: it did nothing, and another instance is tried */
+  #serve(operation: string, kind: "unary" | "stream"): Endpoint {
+    if (this.#isDrained) {
+      throw kernelErrors.NODE_DRAINING(`The node stops and does not take ${operation} any more.`);
+    }
+    return this.mesh.serve(operation, kind);
+  }
+
+  async #announce(): Promise<void> {
+    if (this.#isClosed) return;
+    const { node, app = defaultApp } = this.#options;
+    const services = Object.fromEntries(
+      this.mesh.services().map(({ name, spec }) => [name, spec.version]),
+    );
+    await this.#membership.announce({
+      instance: this.instance,
+      node,
+      app,
+      ...this.#address,
+      services,
+      status: this.#status,
+    });
+  }
+
+  #openPeers(log: Log): Peers {
+    const { cluster = defaultApp, secret, tls, runtime } = this.#options;
+    const {
+      callsMax = 10_000,
+      messageBytesMax = 16 * 1024 * 1024,
+      heartbeatMs = 1500,
+    } = this.#options;
+    return new Peers({
+      cluster,
+      node: this.instance,
+      secret,
+      tls,
+      runtime,
+      log,
+      callsMax,
+      messageBytesMax,
+      outgoingBytesMax,
+      heartbeatMs,
+      resolve: (operation, kind) => this.#serve(operation, kind),
+      onGone: (instance, why) => {
+        if (why === "leaving") this.#table.leaves(instance);
+        else this.#table.exclude(instance);
+      },
+    });
+  }
+}
