@@ -4,7 +4,12 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { defineContract, systemClock, t } from "@banyan/kernel";
 import type { Client } from "@banyan/kernel";
-import { CallRuntime, listOperations, OperationRunner } from "@banyan/kernel/internal";
+import {
+  CallRuntime,
+  listOperations,
+  OperationRunner,
+  toBanyanError,
+} from "@banyan/kernel/internal";
 import { until } from "@banyan/testbed";
 import type { Registry } from "./membership.ts";
 import { openFleet } from "./open-fleet.ts";
@@ -155,8 +160,9 @@ test("a node that dies fails the calls that it runs, and no other", async () => 
   const load = Array.from({ length: 16 }, async (_, index) => {
     while (!isOver) {
       const call = index % 2 === 0 ? client.sell({ n: index }) : client.look({});
-      await call.catch((error: { code: string }) => {
-        failed.push({ atMs: systemClock.monotonicMs(), code: `${index % 2} ${error.code}` });
+      await call.catch((error: unknown) => {
+        const { code } = toBanyanError(error);
+        failed.push({ atMs: systemClock.monotonicMs(), code: `${index % 2} ${code}` });
       });
     }
   });
@@ -175,7 +181,7 @@ test("a node that dies fails the calls that it runs, and no other", async () => 
   assert(failed.length <= 16);
 });
 
-test("a service goes where the mapping says, and a mapping that is older changes nothing", async () => {
+test("a service goes where the mapping says, and an older mapping changes nothing", async () => {
   const registry = createRegistry();
   await join(registry, "blue", { workMs: 1, app: "blue" });
   await join(registry, "green", { workMs: 1, app: "green" });

@@ -1,4 +1,4 @@
-/** The door of the mesh: its contract and the mesh of one process. */
+/** The door of the mesh: its contract, the mesh of one process and that of a fleet. */
 
 export { meshErrors } from "./errors.ts";
 export { createLocalMesh } from "./local.ts";
@@ -10,4 +10,11 @@ export type {
   ProvidedService,
   Withdraw,
 } from "./mesh.ts";
+export type { Registry } from "./membership.ts";
+export { openFleet } from "./open-fleet.ts";
+export type { Fleet, FleetOptions } from "./open-fleet.ts";
 export type { LocalMeshOptions } from "./options.ts";
+export type { InstanceRecord, Mapping } from "./route-table.ts";
+export { placeServices, registryOn } from "./store-registry.ts";
+export type { RegistryEntry } from "./store-registry.ts";
+export type { PeerTls } from "./wire/peers.ts";

@@ -87,7 +87,7 @@ export class ProvidedServices {
   }
 }
 
-export function closedError(attempt: string): BanyanError {
+function closedError(attempt: string): BanyanError {
   return kernelErrors.CLOSED(
     `The mesh was closed before the attempt to ${attempt}; open a new one.`,
   );

@@ -116,7 +116,7 @@ export class RemoteEndpoint implements Endpoint {
     return invokeOver(link, this.#target, { text, init, runtime, onEnd: ended });
   }
 
-  /** An instance and its link. @throws why there is none: what the last try said, if there was one */
+  /** An instance and its link. @throws what the last try said, or that there is none */
   async #connected(
     init: CallInit,
     tried: Set<string>,
@@ -125,7 +125,7 @@ export class RemoteEndpoint implements Endpoint {
     let failure = before;
     for (;;) {
       const instance = this.#choose(tried);
-      if (instance === undefined) throw failure ?? this.#unavailable(init);
+      if (instance === undefined) throw toBanyanError(failure ?? this.#unavailable(init));
       try {
         const link = this.#ports.linkTo(instance) ?? (await this.#ports.dial(instance));
         if (!link.isFull) return { instance, link };

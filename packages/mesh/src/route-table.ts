@@ -26,7 +26,7 @@ export interface InstanceRecord {
 
 /** Services by the app that runs them, pushed by whoever places them. */
 export interface Mapping {
-  /** Of whoever counts the versions; a new one begins a new count. ISO 8601 or any text that ascends. */
+  /** Of whoever counts the versions; a new one, a text that is greater, begins a new count. */
   readonly epoch: string;
   readonly version: number;
   readonly apps: Readonly<Record<string, string>>;

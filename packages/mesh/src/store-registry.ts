@@ -19,6 +19,7 @@ const changesKey = "changes";
 const mappingKey = "mapping";
 const pageSize = 1000;
 
+/** The registry on a store. */
 export function registryOn(store: Store<RegistryEntry>): Registry {
   return {
     async write(record, leaseMs) {

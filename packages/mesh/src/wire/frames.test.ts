@@ -36,7 +36,8 @@ const head: RequestHead = {
 function request(given: Partial<RequestHead>, text: string | undefined): Promise<Buffer> {
   return written((writer) => {
     writePayload(writer, text, {
-      first: (flags, bytes) => beginRequest(writer, 7, { ...head, ...given }, { flags, bytes }),
+      first: (flags, bytes) =>
+        beginRequest(writer, { ...head, ...given }, { call: 7, flags, bytes }),
       more: FrameType.RequestMore,
       call: 7,
     });
@@ -100,7 +101,7 @@ for (const [what, bytes, hex] of vectors) {
 function read(bytes: Buffer, cuts: readonly number[]): { frames: string[]; text: string } {
   const frames: string[] = [];
   const pieces: Buffer[] = [];
-  const reader = new FrameReader((type, call, from, start, end) => {
+  const reader = new FrameReader(({ type, call, bytes: from, start, end }) => {
     frames.push(`${type} ${call} ${end - start}`);
     pieces.push(Buffer.from(from.subarray(start, end)));
   });
@@ -150,7 +151,7 @@ test("a text of any length comes out of its pieces as it went in", async () => {
       const bytes = await request({}, text);
       const pieces: Buffer[] = [];
       let isWhole = false;
-      new FrameReader((type, call, from, start, end) => {
+      new FrameReader(({ type, call, bytes: from, start, end }) => {
         assert.equal(call, 7);
         const isFirst = type === FrameType.Request;
         const at = isFirst ? readRequest(from, start, end).payloadAt : start + 1;

@@ -3,7 +3,8 @@
  * (decision 0072).
  */
 
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Random } from "@banyan/kernel";
 import { wireVersion } from "./protocol.ts";
 
 /** What a node says of itself. */
@@ -31,13 +32,16 @@ export interface Identity {
   readonly messageBytesMax: number;
 }
 
-export function introduce({ cluster, node, callsMax, messageBytesMax }: Identity): Introduction {
+export function introduce(
+  { cluster, node, callsMax, messageBytesMax }: Identity,
+  random: Random,
+): Introduction {
   return {
     protocol: "banyan-mesh",
     versions: [wireVersion],
     cluster,
     node,
-    nonce: randomBytes(32).toString("base64url"),
+    nonce: Buffer.from(random.bytes(32)).toString("base64url"),
     callsMax,
     messageBytesMax,
   };

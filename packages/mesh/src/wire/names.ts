@@ -9,7 +9,7 @@ export interface CallerContext {
 }
 
 /** Numbers of a kind; past it they are given anew. */
-export const numbersMax = 1024;
+const numbersMax = 1024;
 
 /** What this side says by number. */
 export class SaidNames {

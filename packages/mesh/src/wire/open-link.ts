@@ -9,10 +9,10 @@
  */
 
 import type { Socket } from "node:net";
+import { isBanyanError } from "@banyan/kernel";
 import type { BanyanError } from "@banyan/kernel";
 import { meshErrors } from "../errors.ts";
 import { FrameReader } from "./frame-reader.ts";
-import type { TakeFrame } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { introduce, isProof, parseIntroduction, proofOf } from "./handshake.ts";
 import type { Identity, Introduction, Role } from "./handshake.ts";
@@ -22,7 +22,7 @@ import type { WireLinkOptions } from "./wire-link.ts";
 
 export interface OpenLinkOptions extends Omit<
   WireLinkOptions,
-  "socket" | "reader" | "writer" | "peer" | "onClose" | "onGoodbye"
+  "socket" | "writer" | "peer" | "onClose" | "onGoodbye"
 > {
   readonly identity: Identity;
   /** `undefined`: certificates have proved who is there. */
@@ -66,13 +66,13 @@ class OpeningLink {
     this.#socket = socket;
     this.#role = role;
     this.#opening = opening;
-    this.#own = introduce(opening.options.identity);
+    this.#own = introduce(opening.options.identity, opening.options.runtime.random);
     this.#writer = new FrameWriter(socket);
-    const take: TakeFrame = (type, call, bytes, start, end) => {
+    this.#reader = new FrameReader((frame) => {
+      const { type, bytes, start, end } = frame;
       if (this.#link === undefined) this.#take(type, bytes.toString("utf8", start, end));
-      else this.#link.take(type, call, bytes, start, end);
-    };
-    this.#reader = new FrameReader(take, handshakeBytesMax);
+      else this.#link.take(frame);
+    }, handshakeBytesMax);
   }
 
   start(): void {
@@ -144,7 +144,6 @@ class OpeningLink {
       ...options,
       messageBytesMax: Math.min(options.messageBytesMax, peer.messageBytesMax),
       socket: this.#socket,
-      reader: this.#reader,
       writer: this.#writer,
       peer: peer.node,
       onClose: (reason) => onClose(link, reason),
@@ -180,7 +179,7 @@ class OpeningLink {
 
 function failureOf(reason: Error | undefined): BanyanError {
   if (reason === undefined) return unreachable("it hung up, which is how a wrong secret looks too");
-  return "kind" in reason ? (reason as BanyanError) : unreachable(reason.message, reason);
+  return isBanyanError(reason) ? reason : unreachable(reason.message, reason);
 }
 
 function brokenBy(error: unknown): Error {

@@ -1,5 +1,7 @@
 /** Payloads: JSON in one piece, or in several when it is long. */
 
+import type { BanyanError } from "@banyan/kernel";
+import { meshErrors } from "../errors.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { PayloadFlag, pieceBytes } from "./protocol.ts";
 
@@ -54,12 +56,20 @@ export class PartialPayload {
   }
 
   /** Keeps a copy: the bytes of a frame are the reader's. */
-  add(bytes: Buffer, start: number, end: number): void {
-    this.#pieces.push(Buffer.from(bytes.subarray(start, end)));
-    this.#bytes += end - start;
+  add(piece: Buffer): void {
+    this.#pieces.push(Buffer.from(piece));
+    this.#bytes += piece.length;
   }
 
   text(): string {
     return Buffer.concat(this.#pieces, this.#bytes).toString("utf8");
   }
+}
+
+/** Refuses what is longer than the mesh carries. */
+export function tooLong(what: string, max: number): BanyanError {
+  return meshErrors.MESH_MESSAGE_TOO_LONG(
+    `${what} is longer than ${max} bytes, which is what mesh.messageBytesMax allows; ` +
+      "send less, or a stream.",
+  );
 }

@@ -1,4 +1,4 @@
-/** Numbers of the protocol between nodes (decision 0072). They are on the wire: they never change. */
+/** Numbers of the protocol between nodes (decision 0072): they never change. */
 
 export const wireVersion = 1;
 

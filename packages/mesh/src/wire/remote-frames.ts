@@ -1,7 +1,8 @@
 /** Frames of a stream as they come from another node, for one consumer. */
 
 import type { BanyanError } from "@banyan/kernel";
-import type { Awaiting, OutgoingCall, WireLink } from "./wire-link.ts";
+import type { Awaiting, OutgoingCall } from "./made-calls.ts";
+import type { WireLink } from "./wire-link.ts";
 
 type Step = IteratorResult<unknown, undefined>;
 interface Waiter {

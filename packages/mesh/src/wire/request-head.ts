@@ -18,19 +18,18 @@ export interface RequestHead {
 }
 
 /** Bytes of the longest head: both texts are at most 255 bytes. */
-export const requestHeadMax = 9 + 26 + 255 + 1 + 255 + 2;
+const requestHeadMax = 9 + 26 + 255 + 1 + 255 + 2;
 
 const traceBit = { sampled: 1, random: 2 } as const;
 
 /** Writes the head; the payload comes behind it, of at most `bytes`. */
 export function beginRequest(
   writer: FrameWriter,
-  call: number,
   head: RequestHead,
-  payload: { readonly flags: number; readonly bytes: number },
+  payload: { readonly call: number; readonly flags: number; readonly bytes: number },
 ): void {
   const { operation, context, timeoutMs, trace, idempotencyKey, credit } = head;
-  writer.begin(FrameType.Request, call, requestHeadMax + payload.bytes);
+  writer.begin(FrameType.Request, payload.call, requestHeadMax + payload.bytes);
   writer.u16(operation);
   writer.u16(context);
   writer.u8(

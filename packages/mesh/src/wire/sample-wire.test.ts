@@ -1,6 +1,8 @@
 /** Two nodes with real sockets between them, for the tests of the wire. */
 
-import { CallRuntime } from "@banyan/kernel/internal";
+import { defineContract, systemRandom, t } from "@banyan/kernel";
+import type { Client } from "@banyan/kernel";
+import { CallRuntime, listOperations, OperationRunner } from "@banyan/kernel/internal";
 import { createRecordingLog, FakeClock } from "@banyan/testbed";
 import { Balancer } from "../balancer.ts";
 import { FleetMesh } from "../fleet-mesh.ts";
@@ -71,7 +73,7 @@ export async function openTownNode(
   town.join(table);
   const made: FleetMesh = new FleetMesh({
     runtime,
-    balancer: new Balancer({ next: Math.random, bytes: (size) => new Uint8Array(size) }),
+    balancer: new Balancer(systemRandom),
     candidates: (service) => table.candidates(service),
     linkTo: ({ instance }) => peers.linkTo(instance),
     dial: ({ instance, host, port: to }) => peers.dial({ node: instance, host, port: to }),
@@ -92,4 +94,25 @@ export async function openTownNode(
   });
   mesh = made;
   return { mesh: made, runtime, peers, table };
+}
+
+const echo = defineContract("echo", {
+  summary: "Says it again.",
+  version: "1.0.0",
+  operations: {
+    say: {
+      summary: "Say.",
+      request: t.Object({ text: t.String() }),
+      response: t.Object({ text: t.String() }),
+    },
+  },
+});
+
+/** Provides the echo on a node; answers how another one calls it. */
+export function provideEcho({ mesh, runtime }: TownNode): (node: TownNode) => Client<typeof echo> {
+  const runners = listOperations(echo.spec.operations).map(
+    (operation) => new OperationRunner(echo, operation, { handler: (request) => request, runtime }),
+  );
+  mesh.provide({ contract: echo, runners });
+  return (node) => node.mesh.client(echo, { caller: "test" });
 }

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { t } from "@banyan/kernel";
+import type { Store } from "@banyan/kernel";
+import { openMemoryEngine, openStore } from "@banyan/state";
+import { FakeClock } from "@banyan/testbed";
+import type { InstanceRecord } from "./route-table.ts";
+import { placeServices, registryOn } from "./store-registry.ts";
+import type { RegistryEntry } from "./store-registry.ts";
+
+const spec = { durability: "ephemeral", value: t.Unknown(), expires: true } as const;
+
+async function openRegistryStore(clock: FakeClock): Promise<Store<RegistryEntry>> {
+  const engine = openMemoryEngine({ clock });
+  const store = await openStore(engine, { scope: "node", name: "mesh", spec, clock });
+  // Nobody else writes to it.
+  return store as Store<RegistryEntry>;
+}
+
+function recordOf(instance: string): InstanceRecord {
+  const services = { shop: "1.0.0" };
+  return { instance, node: instance, app: "banyan", host: "h", port: 1, services, status: "up" };
+}
+
+test("a record is there until its lease is over, and the list has all of them", async () => {
+  const clock = new FakeClock();
+  const registry = registryOn(await openRegistryStore(clock));
+  const count = 1500;
+  for (let n = 0; n < count; n += 1) await registry.write(recordOf(`n${n}`), 4500);
+  assert.equal((await registry.list()).length, count);
+  await clock.advance(3000);
+  await registry.write(recordOf("n7"), 4500);
+  await clock.advance(3000);
+  assert.deepEqual(await registry.list(), [recordOf("n7")]);
+  await registry.remove("n7");
+  assert.deepEqual(await registry.list(), []);
+});
+
+test("the counter moves with every change, also with many at once", async () => {
+  const registry = registryOn(await openRegistryStore(new FakeClock()));
+  const before = await registry.changes();
+  await Promise.all(Array.from({ length: 20 }, () => registry.changed()));
+  assert.equal(await registry.changes(), before + 20);
+});
+
+test("of mappings the newest is in force, whoever writes last", async () => {
+  const store = await openRegistryStore(new FakeClock());
+  const registry = registryOn(store);
+  const newer = { epoch: "2", version: 1, apps: { shop: "green" } };
+  const older = { epoch: "1", version: 9, apps: { shop: "blue" } };
+  assert.deepEqual(await placeServices(store, older), older);
+  assert.deepEqual(await placeServices(store, newer), newer);
+  assert.deepEqual(await placeServices(store, older), newer);
+  assert.deepEqual(await registry.mapping(), newer);
+});

@@ -1,0 +1,209 @@
+/**
+ * Calls that this side of a connection has made: each until it is answered, failed or given up.
+ *
+ * What it owns: who waits for what, by number; the names that this side has said.
+ *
+ * M1. Every call ends once: answered, failed, or told that the connection is gone.
+ * M2. A number is used again only when its call is over.
+ */
+
+import type { BanyanError } from "@banyan/kernel";
+import { kernelErrors, parseWireError } from "@banyan/kernel/internal";
+import type { CallContext } from "@banyan/kernel/internal";
+import { meshErrors } from "../errors.ts";
+import { byteAt, jsonOf } from "./frame-reader.ts";
+import type { Frame } from "./frame-reader.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import { SaidNames } from "./names.ts";
+import { PartialPayload, tooLong, writePayload } from "./payload.ts";
+import { FrameType, PayloadFlag } from "./protocol.ts";
+import { beginRequest, isLast } from "./request-head.ts";
+
+/** Who waits for what comes of a call. */
+export interface Awaiting {
+  answered(value: unknown): void;
+  failed(error: BanyanError): void;
+  /** A frame of a stream. */
+  item?(value: unknown): void;
+  /** The end of a stream. */
+  ended?(): void;
+}
+
+/** A call on its way out. */
+export interface OutgoingCall {
+  readonly operation: string;
+  readonly call: CallContext;
+  /** Its request as JSON; `undefined`: it has none. */
+  readonly text: string | undefined;
+  /** Of a stream: so many frames may come unasked. */
+  readonly credit: number | undefined;
+}
+
+export interface MadeCallsPorts {
+  readonly writer: FrameWriter;
+  readonly messageBytesMax: number;
+  /** Of the other node. */
+  readonly peer: string;
+}
+
+/** Call numbers go round; long before that the old ones are over. */
+const numberMax = 0xffff_fff0;
+
+export class MadeCalls {
+  readonly #ports: MadeCallsPorts;
+  readonly #said = new SaidNames();
+  readonly #awaiting = new Map<number, Awaiting>();
+  readonly #partial = new Map<number, PartialPayload>();
+  #number = 0;
+  #isClosed = false;
+
+  constructor(ports: MadeCallsPorts) {
+    this.#ports = ports;
+  }
+
+  /** How many have not ended. */
+  get size(): number {
+    return this.#awaiting.size;
+  }
+
+  /** Sends a call; answers its number. @throws before anything of it is sent */
+  send({ operation, call, text, credit }: OutgoingCall, awaiting: Awaiting): number {
+    const { writer, messageBytesMax } = this.#ports;
+    if (text !== undefined && text.length > messageBytesMax) {
+      throw tooLong(`The request of ${operation}`, messageBytesMax);
+    }
+    const number = this.#nextNumber();
+    const head = {
+      operation: this.#said.operation(operation, (as) => this.#define({ number: as, operation })),
+      context: this.#said.context(call, (as) => {
+        const { caller, principal } = call;
+        this.#define({ number: as, caller, principal });
+      }),
+      timeoutMs: call.deadlineMs === Infinity ? Infinity : call.remainingMs(),
+      trace: call.traceBelow,
+      idempotencyKey: call.idempotencyKey,
+      credit,
+    };
+    this.#awaiting.set(number, awaiting);
+    writePayload(writer, text, {
+      first: (flags, bytes) => beginRequest(writer, head, { call: number, flags, bytes }),
+      more: FrameType.RequestMore,
+      call: number,
+    });
+    return number;
+  }
+
+  /** Nobody here waits for it any more. `early`: its consumer has enough, which is no failure. */
+  giveUp(number: number, early: boolean): void {
+    if (!this.#awaiting.delete(number)) return;
+    this.#partial.delete(number);
+    if (this.#isClosed) return;
+    const { writer } = this.#ports;
+    writer.begin(FrameType.Cancel, number, 1);
+    writer.u8(early ? 1 : 0);
+    writer.finish();
+  }
+
+  /** So many more frames of a stream may come. */
+  credit(number: number, frames: number): void {
+    if (this.#isClosed) return;
+    const { writer } = this.#ports;
+    writer.begin(FrameType.Credit, number, 4);
+    writer.u32(frames);
+    writer.finish();
+  }
+
+  answer(frame: Frame): void {
+    const value = this.#valueOf(frame);
+    if (value === undefined) return;
+    const awaiting = this.#awaiting.get(frame.call);
+    this.#awaiting.delete(frame.call);
+    awaiting?.answered(value.whole);
+  }
+
+  item(frame: Frame): void {
+    const value = this.#valueOf(frame);
+    if (value !== undefined) this.#awaiting.get(frame.call)?.item?.(value.whole);
+  }
+
+  /** A piece of an answer, or of a frame of a stream. */
+  piece(frame: Frame): void {
+    const { bytes, call, start, end } = frame;
+    const flags = byteAt(frame, 0);
+    const partial = this.#partial.get(call);
+    if (partial === undefined) return; // nobody waits for it any more
+    partial.add(bytes.subarray(start + 1, end));
+    if (partial.bytes > this.#ports.messageBytesMax) {
+      throw new RangeError("a message that is too long");
+    }
+    if (!isLast(flags)) return;
+    this.#partial.delete(call);
+    const value: unknown = JSON.parse(partial.text());
+    const awaiting = this.#awaiting.get(call);
+    if (awaiting?.item !== undefined) awaiting.item(value);
+    else {
+      this.#awaiting.delete(call);
+      awaiting?.answered(value);
+    }
+  }
+
+  failure(frame: Frame): void {
+    const awaiting = this.#awaiting.get(frame.call);
+    this.#awaiting.delete(frame.call);
+    this.#partial.delete(frame.call);
+    awaiting?.failed(parseWireError(jsonOf(frame)) ?? unreadableFailure(this.#ports.peer));
+  }
+
+  end({ call }: Frame): void {
+    const awaiting = this.#awaiting.get(call);
+    this.#awaiting.delete(call);
+    awaiting?.ended?.();
+  }
+
+  /** The connection is gone. */
+  close(reason: Error | undefined): void {
+    this.#isClosed = true;
+    const awaiting = [...this.#awaiting.values()];
+    this.#awaiting.clear();
+    this.#partial.clear();
+    for (const each of awaiting) each.failed(lost(this.#ports.peer, reason));
+  }
+
+  /** What a payload says; `undefined` while its pieces are awaited. */
+  #valueOf(frame: Frame): { readonly whole: unknown } | undefined {
+    const { call, bytes, start, end } = frame;
+    const flags = byteAt(frame, 0);
+    if (isLast(flags)) {
+      if ((flags & PayloadFlag.None) !== 0) return { whole: undefined };
+      const whole: unknown = JSON.parse(bytes.toString("utf8", start + 1, end));
+      return { whole };
+    }
+    if (!this.#awaiting.has(call)) return undefined;
+    const partial = new PartialPayload();
+    partial.add(bytes.subarray(start + 1, end));
+    this.#partial.set(call, partial);
+    return undefined;
+  }
+
+  #define(said: object): void {
+    this.#ports.writer.json(FrameType.Define, 0, said);
+  }
+
+  #nextNumber(): number {
+    do this.#number = this.#number >= numberMax ? 1 : this.#number + 1;
+    while (this.#awaiting.has(this.#number));
+    return this.#number;
+  }
+}
+
+function lost(peer: string, reason: Error | undefined): BanyanError {
+  return meshErrors.MESH_OUTCOME_UNKNOWN(
+    `The connection to node ${peer} ended before the answer came; ` +
+      "whether the call took effect is not known.",
+    { cause: reason },
+  );
+}
+
+function unreadableFailure(peer: string): BanyanError {
+  return kernelErrors.INTERNAL(`Node ${peer} answered with an error that cannot be read.`);
+}

@@ -1,0 +1,267 @@
+/**
+ * Calls that run here for the node at the other end of a connection.
+ *
+ * What it owns: what runs, by the other side's number; requests that come in pieces; the names that
+ * the other side has said.
+ *
+ * V1. What the other side gave up, or cannot hear of any more, is aborted.
+ * V2. What breaks the protocol is a RangeError: it costs the peer its connection, and nobody else
+ *     anything. What is wrong with one call alone is that call's failure.
+ */
+
+import type { BanyanError } from "@banyan/kernel";
+import { kernelErrors, toBanyanError } from "@banyan/kernel/internal";
+import type { CallContext, CallInit, CallRuntime, SpanShape } from "@banyan/kernel/internal";
+import type { Endpoint } from "../mesh.ts";
+import { byteAt, jsonOf } from "./frame-reader.ts";
+import type { Frame } from "./frame-reader.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import { HeardNames } from "./names.ts";
+import { PartialPayload, tooLong, writePayload } from "./payload.ts";
+import { FrameType, PayloadFlag } from "./protocol.ts";
+import { isLast, readRequest } from "./request-head.ts";
+import type { ReadRequest } from "./request-head.ts";
+import { ServedStream } from "./served-stream.ts";
+
+export interface ServedCallsPorts {
+  readonly writer: FrameWriter;
+  readonly runtime: CallRuntime;
+  /** Who runs an operation here. @throws why nobody does */
+  readonly resolve: (operation: string, kind: "unary" | "stream") => Endpoint;
+  /** Calls that run for this peer at once. */
+  readonly callsMax: number;
+  readonly messageBytesMax: number;
+}
+
+/** A request that comes in pieces. */
+interface PartialRequest {
+  readonly head: ReadRequest;
+  readonly payload: PartialPayload;
+}
+
+/** What a call is begun with. */
+interface Beginning {
+  readonly endpoint: Endpoint;
+  readonly request: unknown;
+  readonly init: CallInit;
+}
+
+/** All requests that come in pieces together, in messages of the longest kind. */
+const partialMessagesMax = 4;
+
+const serverShape: SpanShape = Object.freeze({
+  kind: "server",
+  attributes: () => ({ "rpc.system": "banyan" }),
+});
+
+export class ServedCalls {
+  readonly #ports: ServedCallsPorts;
+  readonly #heard = new HeardNames();
+  readonly #running = new Map<number, CallContext | undefined>();
+  readonly #streams = new Map<number, ServedStream>();
+  readonly #partial = new Map<number, PartialRequest>();
+  #partialBytes = 0;
+  #isClosed = false;
+
+  constructor(ports: ServedCallsPorts) {
+    this.#ports = ports;
+  }
+
+  define(frame: Frame): void {
+    this.#heard.define(jsonOf(frame));
+  }
+
+  request({ call, bytes, start, end }: Frame): void {
+    const head = readRequest(bytes, start, end);
+    if (this.#running.has(call) || this.#partial.has(call) || call === 0) {
+      throw new RangeError("a number that is in use");
+    }
+    if (isLast(head.flags)) {
+      const hasNone = (head.flags & PayloadFlag.None) !== 0;
+      this.#run(call, head, hasNone ? undefined : bytes.toString("utf8", head.payloadAt, end));
+      return;
+    }
+    const payload = new PartialPayload();
+    this.#partial.set(call, { head, payload });
+    this.#keep(payload, bytes.subarray(head.payloadAt, end));
+  }
+
+  /** A piece of a request. */
+  piece(frame: Frame): void {
+    const { call, bytes, start, end } = frame;
+    const flags = byteAt(frame, 0);
+    const partial = this.#partial.get(call);
+    if (partial === undefined) return; // it was cancelled, or refused
+    this.#keep(partial.payload, bytes.subarray(start + 1, end));
+    if (!isLast(flags)) return;
+    this.#forgetPartial(call);
+    this.#run(call, partial.head, partial.payload.text());
+  }
+
+  cancel(frame: Frame): void {
+    const { call: number } = frame;
+    const isEarly = byteAt(frame, 0) === 1;
+    this.#forgetPartial(number);
+    const call = this.#running.get(number);
+    const stream = this.#streams.get(number);
+    this.#running.delete(number);
+    this.#streams.delete(number);
+    stream?.stop(isEarly);
+    if (!isEarly || stream === undefined) call?.abort(this.#ports.runtime.cancelled(undefined));
+  }
+
+  credit(frame: Frame): void {
+    byteAt(frame, 3);
+    this.#streams.get(frame.call)?.grant(frame.bytes.readUInt32LE(frame.start));
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    this.#isClosed = true;
+    this.#partial.clear();
+    const gone = this.#ports.runtime.cancelled(undefined);
+    const running = [...this.#running.values()];
+    this.#running.clear();
+    for (const call of running) call?.abort(gone);
+    for (const stream of this.#streams.values()) stream.stop(false);
+    this.#streams.clear();
+  }
+
+  /** @throws RangeError for a peer that sends more than may come in pieces */
+  #keep(payload: PartialPayload, piece: Buffer): void {
+    const { messageBytesMax } = this.#ports;
+    payload.add(piece);
+    this.#partialBytes += piece.length;
+    if (payload.bytes > messageBytesMax) throw new RangeError("a message that is too long");
+    if (this.#partialBytes > messageBytesMax * partialMessagesMax) {
+      throw new RangeError("too much in pieces");
+    }
+  }
+
+  #forgetPartial(number: number): void {
+    const partial = this.#partial.get(number);
+    if (partial === undefined) return;
+    this.#partial.delete(number);
+    this.#partialBytes -= partial.payload.bytes;
+  }
+
+  #run(number: number, head: ReadRequest, text: string | undefined): void {
+    let opened: CallContext | undefined;
+    try {
+      const beginning = this.#beginningOf(head, text, (call) => {
+        opened = call;
+      });
+      this.#running.set(number, undefined);
+      if (head.credit === undefined) this.#runUnary(number, beginning);
+      else this.#runStream(number, beginning, head.credit);
+      if (this.#running.has(number)) this.#running.set(number, opened);
+    } catch (error) {
+      if (error instanceof RangeError) throw error;
+      this.#refuse(number, error);
+    }
+  }
+
+  /** @throws RangeError, and why the call is refused */
+  #beginningOf(
+    head: ReadRequest,
+    text: string | undefined,
+    onOpen: (call: CallContext) => void,
+  ): Beginning {
+    const { callsMax, resolve } = this.#ports;
+    const operation = this.#heard.operations[head.operation];
+    const context = this.#heard.contexts[head.context];
+    if (operation === undefined || context === undefined) {
+      throw new RangeError("a number that was not defined");
+    }
+    if (this.#running.size >= callsMax) throw tooMany(callsMax);
+    const endpoint = resolve(operation, head.credit === undefined ? "unary" : "stream");
+    const init: CallInit = {
+      mode: "tolerant",
+      principal: context.principal,
+      caller: context.caller,
+      timeoutMs: head.timeoutMs,
+      trace: head.trace,
+      idempotencyKey: head.idempotencyKey,
+      shape: serverShape,
+      onOpen,
+    };
+    return { endpoint, request: text === undefined ? undefined : requestOf(text), init };
+  }
+
+  #runUnary(number: number, { endpoint, request, init }: Beginning): void {
+    endpoint.invoke(request, init).then(
+      (value) => this.#succeed(number, value),
+      (error: unknown) => this.#fail(number, error),
+    );
+  }
+
+  #runStream(number: number, beginning: Beginning, credit: number): void {
+    const stream = new ServedStream(
+      beginning.endpoint,
+      { ...beginning, credit },
+      {
+        item: (value) => this.#give(number, FrameType.Item, value),
+        ended: (error) => {
+          this.#streams.delete(number);
+          if (error !== undefined) this.#fail(number, error);
+          else if (this.#running.delete(number)) this.#ports.writer.bare(FrameType.End, number);
+        },
+      },
+    );
+    this.#streams.set(number, stream);
+    stream.start();
+  }
+
+  #succeed(number: number, value: unknown): void {
+    // Cancelled, or the connection is gone: nobody hears it.
+    if (!this.#running.has(number)) return;
+    try {
+      this.#give(number, FrameType.Answer, value);
+      this.#running.delete(number);
+    } catch (error) {
+      this.#fail(number, error);
+    }
+  }
+
+  /** @throws what cannot be sent */
+  #give(number: number, type: number, value: unknown): void {
+    const { writer, messageBytesMax } = this.#ports;
+    const text = value === undefined ? undefined : JSON.stringify(value);
+    if (text !== undefined && text.length > messageBytesMax) {
+      throw tooLong("The answer", messageBytesMax);
+    }
+    writePayload(writer, text, {
+      first: (flags, bytes) => {
+        writer.begin(type, number, 1 + bytes);
+        writer.u8(flags);
+      },
+      more: FrameType.AnswerMore,
+      call: number,
+    });
+  }
+
+  #fail(number: number, error: unknown): void {
+    if (this.#running.delete(number)) this.#refuse(number, error);
+  }
+
+  #refuse(number: number, error: unknown): void {
+    if (this.#isClosed) return;
+    this.#ports.writer.json(FrameType.Failure, number, toBanyanError(error));
+  }
+}
+
+/** @throws REQUEST_INVALID */
+function requestOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw kernelErrors.REQUEST_INVALID("The request is no JSON.");
+  }
+}
+
+function tooMany(max: number): BanyanError {
+  return kernelErrors.CALL_LIMIT_REACHED(
+    `The node runs ${max} calls of this peer, as many as mesh.callsMax allows.`,
+    { retryAfterMs: 100 },
+  );
+}

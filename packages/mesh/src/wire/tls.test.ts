@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, test } from "node:test";
+import { createTestCertificates, findReasonToSkip, opensslPrograms } from "@banyan/testbed";
+import type { CertificatePair, TestCertificates } from "@banyan/testbed";
+import type { PeerTls } from "./peers.ts";
+import { openTownNode, provideEcho, Town } from "./sample-wire.test.ts";
+
+const skip = await findReasonToSkip(opensslPrograms);
+let making: Promise<TestCertificates> | undefined;
+after(async () => (await making)?.[Symbol.asyncDispose]());
+
+function tlsOf({ ca, ...pair }: CertificatePair & { readonly ca: string }): PeerTls {
+  return {
+    ca: readFileSync(ca, "utf8"),
+    cert: readFileSync(pair.certificate, "utf8"),
+    key: readFileSync(pair.key, "utf8"),
+  };
+}
+
+test("nodes with certificates of one authority need no secret", { skip }, async () => {
+  const { ca, server, client } = await (making ??= createTestCertificates());
+  const town = new Town();
+  const back = await openTownNode(town, "back", {
+    secret: undefined,
+    tls: tlsOf({ ca, ...server }),
+  });
+  const echo = provideEcho(back);
+  const front = await openTownNode(town, "front", {
+    secret: undefined,
+    tls: tlsOf({ ca, ...client }),
+  });
+  assert.deepEqual(await echo(front).say({ text: "hi" }), { text: "hi" });
+  await front.mesh.close();
+  await back.mesh.close();
+});
+
+test("a node with a certificate of another authority is refused", { skip }, async () => {
+  const { ca, server, foreignClient } = await (making ??= createTestCertificates());
+  const town = new Town();
+  const back = await openTownNode(town, "back", {
+    secret: undefined,
+    tls: tlsOf({ ca, ...server }),
+  });
+  const echo = provideEcho(back);
+  const stranger = await openTownNode(town, "stranger", {
+    secret: undefined,
+    tls: tlsOf({ ca, ...foreignClient }),
+  });
+  await assert.rejects(echo(stranger).say({ text: "hi" }), { code: "MESH_PEER_UNREACHABLE" });
+  await stranger.mesh.close();
+  await back.mesh.close();
+});
+
+test("a node that trusts another authority does not talk to it", { skip }, async () => {
+  const { ca, foreignCa, server, client } = await (making ??= createTestCertificates());
+  const town = new Town();
+  const back = await openTownNode(town, "back", {
+    secret: undefined,
+    tls: tlsOf({ ca, ...server }),
+  });
+  const echo = provideEcho(back);
+  const careful = await openTownNode(town, "careful", {
+    secret: undefined,
+    tls: tlsOf({ ca: foreignCa, ...client }),
+  });
+  await assert.rejects(echo(careful).say({ text: "hi" }), {
+    code: "MESH_PEER_UNREACHABLE",
+    message: /self.signed|unable to verify|certificate/i,
+  });
+  await careful.mesh.close();
+  await back.mesh.close();
+});
