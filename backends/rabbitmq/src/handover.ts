@@ -72,7 +72,7 @@ export class Handover {
         passage: next,
         isLetter: false,
         isFirst,
-        isBare: false,
+        carried: "all",
       }),
       dueMs,
       onEnd: (error) => {

@@ -1,7 +1,8 @@
 /** The door of the RabbitMQ backend. */
 
 export { rabbitmqBus } from "./provider.ts";
-export { openRabbitmqBus, rabbitmqCapabilities } from "./rabbitmq-bus.ts";
+export { rabbitmqCapabilities } from "./capabilities.ts";
+export { openRabbitmqBus } from "./rabbitmq-bus.ts";
 export { resolveRabbitmqOptions } from "./options.ts";
 export type {
   MessageFormat,

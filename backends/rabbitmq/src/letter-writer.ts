@@ -11,7 +11,7 @@ import { ownBackoff } from "@banyan/messaging/internal";
 import { letterProperties } from "./letters.ts";
 import type { Names } from "./names.ts";
 import type { Outbound, Parcel } from "./outbound.ts";
-import type { Incoming } from "./wire.ts";
+import type { CarriedHeaders, Incoming } from "./wire.ts";
 
 export interface LetterWriterPorts {
   readonly clock: Clock;
@@ -34,8 +34,8 @@ export interface LetterOnItsWay {
 
 interface Tries {
   count: number;
-  /** Its headers were too large beside ours. */
-  isBare: boolean;
+  /** Its headers were too large beside ours, or could not be written at all. */
+  headers: CarriedHeaders;
 }
 
 export class LetterWriter {
@@ -47,7 +47,7 @@ export class LetterWriter {
   }
 
   write(way: LetterOnItsWay): void {
-    this.#send(way, { count: 0, isBare: false });
+    this.#send(way, { count: 0, headers: "all" });
   }
 
   /** What fails from now on is not tried again. */
@@ -62,7 +62,7 @@ export class LetterWriter {
       exchange: "",
       routingKey: names.dead(way.letter.subscription),
       content: way.delivered.content,
-      properties: letterProperties(way.letter, way.delivered, tries.isBare),
+      properties: letterProperties(way.letter, way.delivered, tries.headers),
       deadlineMs: Infinity,
       onEnd: (error, parcel) => this.#sent(way, tries, { error, parcel }),
     });
@@ -87,7 +87,9 @@ export class LetterWriter {
       clock.setTimer(backoffMs(tries.count, random, ownBackoff), again);
     };
     if (error !== undefined) {
-      tries.isBare = true; // the only error of a bus that is open: AMQP cannot carry it
+      // The only error of a bus that is open: AMQP cannot carry it.
+      tries.headers = tries.headers === "all" ? "bare" : "none";
+      way.onTrouble(error);
       later();
       return;
     }

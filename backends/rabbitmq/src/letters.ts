@@ -5,6 +5,7 @@
  * under a lock that the server keeps for the connection: two readers would each see a part.
  */
 
+import { createHash } from "node:crypto";
 import type { ChannelModel, ConsumeMessage, Options } from "amqplib";
 import type {
   DeadLetter,
@@ -25,7 +26,7 @@ import { deathOf, readDead } from "./server-death.ts";
 import { withLock } from "./server-lock.ts";
 import { withChannel } from "./topology.ts";
 import { carriedProperties, fresh, letterHeader, readMessage } from "./wire.ts";
-import type { Incoming } from "./wire.ts";
+import type { CarriedHeaders, Incoming } from "./wire.ts";
 
 /** What a letter says beside its message; the message is the body and properties as ever. */
 type LetterNote = Omit<DeadLetter, "message">;
@@ -163,9 +164,11 @@ export class BrokerLetters implements DeadLetters {
       const left = await withChannel(connection(), async (channel) => {
         const head = new QueueHead(channel, options.clock);
         const chosen: { readonly message: ConsumeMessage; decide(): Promise<boolean> }[] = [];
+        const seen = new Map<string, number>();
         const count = await head.take(queue, {
           visit(message) {
-            const decide = look.see(letterOf(message, name, names.keyed), message);
+            const letter = distinct(letterOf(message, name, names.keyed), seen);
+            const decide = look.see(letter, message);
             if (decide !== undefined) chosen.push({ message, decide });
             return decide !== undefined;
           },
@@ -252,16 +255,21 @@ function carried(error: DeadLetter["error"]): DeadLetter["error"] {
 /**
  * The properties of a dead letter on its way to its queue.
  * @param delivered the message as it came: in that format it stays
- * @param isBare without the message's own headers, which are too large beside ours
+ * @param carried which of the message's own headers, which may be too large beside ours
  */
 export function letterProperties(
   letter: DeadLetter,
   delivered: Incoming,
-  isBare: boolean,
+  carried: CarriedHeaders,
 ): Options.Publish {
   const { message, ...note } = letter;
   const passage = { ...fresh, attempt: letter.attempts };
-  const properties = carriedProperties(delivered, { message, passage, isLetter: true, isBare });
+  const properties = carriedProperties(delivered, {
+    message,
+    passage,
+    isLetter: true,
+    carried,
+  });
   const headers: unknown = properties.headers;
   return {
     ...properties,
@@ -277,7 +285,7 @@ export function redriveProperties(
   nowMs: number,
 ): Options.Publish {
   const passage = { ...fresh, queuedAtMs: nowMs };
-  const carriage = { message, passage, isLetter: true, isBare: false };
+  const carriage = { message, passage, isLetter: true, carried: "all" } as const;
   return { ...carriedProperties(delivered, carriage), mandatory: true };
 }
 
@@ -294,10 +302,36 @@ function letterOf(delivered: ConsumeMessage, subscription: string, keyed: string
     }
   }
   const served = serverLetter(delivered, keyed, {
-    id: `${message.id}.server`,
+    id: idOfServer(delivered),
     deadAtMs: message.timestampMs,
   });
   return { ...served.letter, subscription, delivery: "group" };
+}
+
+/** Of letters that are the same in everything each has a number: whichever is taken is as good. */
+function distinct(letter: DeadLetter, seen: Map<string, number>): DeadLetter {
+  const before = seen.get(letter.id) ?? 0;
+  seen.set(letter.id, before + 1);
+  return before === 0 ? letter : { ...letter, id: `${letter.id}.${before + 1}` };
+}
+
+/**
+ * The server gives its letters no id: one is made of what the message is, the same whenever it is
+ * read. It ascends with the time of the death, which the server knows in seconds.
+ */
+function idOfServer(delivered: ConsumeMessage): string {
+  const { content, fields, properties } = delivered;
+  const messageId: unknown = properties.messageId;
+  // How often it was looked at is no part of what it is.
+  const { "x-delivery-count": _looks, ...headers }: Record<string, unknown> =
+    properties.headers ?? {};
+  const atMs = deathOf(delivered)?.atMs ?? 0;
+  const what = createHash("sha256")
+    .update(JSON.stringify([messageId, headers, fields.routingKey]))
+    .update(content)
+    .digest("hex");
+  const time = atMs.toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-server-${what.slice(0, 24)}`;
 }
 
 /**

@@ -11,7 +11,8 @@
  */
 
 import type { Channel, ChannelModel, ConsumeMessage } from "amqplib";
-import type { CancelTimer, Clock, Log } from "@banyan/kernel";
+import { createIdSource } from "@banyan/kernel";
+import type { CancelTimer, Clock, IdSource, Log, Random } from "@banyan/kernel";
 import type { Names } from "./names.ts";
 import type { Outbound } from "./outbound.ts";
 import type { WaitsAnnouncement } from "./waits-census.ts";
@@ -38,6 +39,7 @@ export interface OwnMember {
 
 export interface MembersPorts {
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly names: Names;
   readonly outbound: Outbound;
@@ -47,6 +49,7 @@ export interface MembersPorts {
 
 export class Members {
   readonly #ports: MembersPorts;
+  readonly #ids: IdSource;
   readonly #own = new Set<OwnMember>();
   /** Group → member → when it was heard of last, monotonic. */
   readonly #known = new Map<string, Map<string, number>>();
@@ -57,6 +60,7 @@ export class Members {
 
   constructor(ports: MembersPorts) {
     this.#ports = ports;
+    this.#ids = createIdSource(ports.clock, ports.random);
   }
 
   /** Ids of the members of a group, in an order that all nodes agree on. */
@@ -78,7 +82,8 @@ export class Members {
       this.#ports.log.warn("announcements of members are not heard", { error });
     });
     const { members } = this.#ports.names;
-    const { queue } = await channel.assertQueue("", { exclusive: true, durable: false });
+    const queue = this.#ports.names.membersQueue(this.#ids.uuid());
+    await channel.assertQueue(queue, { exclusive: true, durable: false });
     await channel.bindQueue(queue, members, "");
     await channel.consume(queue, (message) => this.#arrived(channel, message), { noAck: true });
     channel.on("close", () => this.#upLater(connection));

@@ -23,6 +23,9 @@ export const nameLengthMax = 180;
 /** Above all that a message may have: of what goes back into its place in a classic queue. */
 export const firstPriority = 10;
 
+/** More than any burst that the nodes do not keep up with; beyond it the oldest are lost. */
+const overflowMax = 5_000_000;
+
 /** So often may a queue deliver a message before the server gives it up: never. */
 const deliveryLimit = 1_000_000_000;
 
@@ -59,6 +62,11 @@ export class Names {
   /** Where members of ordered groups tell of themselves. */
   get members(): string {
     return `${this.#prefix}.members`;
+  }
+
+  /** What one process hears of the members. */
+  membersQueue(id: string): string {
+    return `${this.#prefix}.members.${id}`;
   }
 
   group(name: string): string {
@@ -132,7 +140,8 @@ export class Names {
       arguments: {
         "x-queue-type": this.#options.queueType,
         ...(this.#isQuorum ? { "x-delivery-limit": deliveryLimit } : {}),
-        ...(this.haveFirstPlace ? { "x-max-priority": firstPriority } : {}),
+        // An order has no priorities: they would turn it.
+        ...(this.haveFirstPlace && !isPartition ? { "x-max-priority": firstPriority } : {}),
         ...(isPartition ? { "x-single-active-consumer": true } : {}),
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": this.dead(name),
@@ -168,6 +177,14 @@ export class Names {
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": live,
       },
+    };
+  }
+
+  /** What broadcasts had no room for, of all of them together, on its way to be letters. */
+  get overflowQueue(): Options.AssertQueue {
+    return {
+      durable: true,
+      arguments: { "x-queue-type": "classic", "x-max-length": overflowMax },
     };
   }
 

@@ -120,6 +120,7 @@ export class Outbound {
   #channel: ConfirmChannel | undefined = undefined;
   #blocked: string | undefined = undefined;
   #live = 0;
+  #held = 0;
   #bytes = 0;
   #places = 0;
   /** No parcel is older than this (O5). */
@@ -223,6 +224,15 @@ export class Outbound {
     return parcel;
   }
 
+  /** Something will be sent that is in no row yet: it is not idle until that is let go. */
+  hold(): () => void {
+    this.#held += 1;
+    return () => {
+      this.#held -= 1;
+      this.#lookIdle();
+    };
+  }
+
   /** Takes one back that was not sent. False: too late, or ended. */
   withdraw(parcel: Parcel, error: Error): boolean {
     if (parcel.isEnded || parcel.wasSent) return false;
@@ -255,7 +265,7 @@ export class Outbound {
 
   /** Resolves when everything has ended, at the latest then. The least patient ends it for all. */
   async idle(patienceMs: number): Promise<void> {
-    if (this.#live === 0) return;
+    if (this.#live + this.#held === 0) return;
     if (patienceMs <= 0) {
       this.#idling?.resolve(undefined);
       return;
@@ -446,6 +456,10 @@ export class Outbound {
     );
   }
 
+  #lookIdle(): void {
+    if (this.#live + this.#held === 0) this.#idling?.resolve(undefined);
+  }
+
   #end(parcel: Parcel, error: Error | undefined): void {
     if (parcel.isEnded) return;
     parcel.isEnded = true;
@@ -454,7 +468,7 @@ export class Outbound {
     this.#bytes -= parcel.content.length;
     if (parcel.slot !== -1) this.#wheel.remove(parcel);
     parcel.onEnd(error, parcel);
-    if (this.#live === 0) this.#idling?.resolve(undefined);
+    this.#lookIdle();
   }
 
   #tellFull(isOld: boolean): void {

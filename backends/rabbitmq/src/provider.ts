@@ -3,7 +3,8 @@
 import type { BusProvider } from "@banyan/messaging";
 import { configSchema } from "./config-schema.ts";
 import { assertKnown, configurable } from "./options.ts";
-import { openRabbitmqBus, rabbitmqCapabilities } from "./rabbitmq-bus.ts";
+import { rabbitmqCapabilities } from "./capabilities.ts";
+import { openRabbitmqBus } from "./rabbitmq-bus.ts";
 
 /** Carries durable events over RabbitMQ. */
 export const rabbitmqBus: BusProvider = Object.freeze({

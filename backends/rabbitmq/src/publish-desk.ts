@@ -126,7 +126,7 @@ export class PublishDesk {
 
   /** Ends what still waits for room. The answer collects what was enqueued and fails from now. */
   close(error: Error): LostMessages {
-    for (const publishing of this.#running) publishing.stop(error);
+    for (const publishing of this.#running) if (publishing.isWaiting) publishing.stop(error);
     this.#lost ??= new LostMessages();
     return this.#lost;
   }

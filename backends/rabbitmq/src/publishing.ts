@@ -164,6 +164,8 @@ export class Publishing implements Waiting {
   async #sendAgain(sending: Sending, thrownAway: Parcel): Promise<void> {
     thrownAway.isConfirmed = false;
     const { envelope, views } = sending;
+    // It is in no row meanwhile, and a close waits for it all the same.
+    const letGo = this.#ports.outbound.hold();
     try {
       await this.#ports.restore(views);
       this.#send({ ...sending, isAgain: true });
@@ -171,6 +173,8 @@ export class Publishing implements Waiting {
       const error = notRestored(cause);
       this.#left(views, error);
       this.#ended(envelope.message, thrownAway, error);
+    } finally {
+      letGo();
     }
   }
 
@@ -194,11 +198,14 @@ export class Publishing implements Waiting {
     const { topic } = this;
     if (topic === undefined) return; // all are sent; each has its own deadline
     const full = this.#ports.admission.fullAt(topic);
+    const { enqueue, timeoutMs } = this.#terms;
+    const waited = enqueue
+      ? "and an enqueue does not wait for room"
+      : `and made no room within ${timeoutMs} ms`;
     this.stop(
       messagingErrors.MESSAGING_BUFFER_FULL(
         `Subscription "${full?.name ?? topic}" holds ${full?.bufferMax ?? 0} messages, as many as ` +
-          `it may, and made no room within ${this.#terms.timeoutMs} ms; publish slower, raise its ` +
-          "concurrency, or start a member.",
+          `it may, ${waited}; publish slower, raise its concurrency, or start a member.`,
         { details: { subscription: full?.name ?? topic } },
       ),
     );

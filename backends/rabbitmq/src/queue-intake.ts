@@ -61,6 +61,8 @@ export class QueueIntake {
   readonly #ports: QueueIntakePorts;
   #waiting: ConsumeMessage[] | undefined = undefined;
   #areNotesRead = false;
+  /** Its channel is gone: what came on it is the server's again, also what waits here. */
+  #isEnded = false;
   /** Ids of what another has had before, until the first that is new; then nobody needs them. */
   #cameBack: Set<string> | undefined = new Set();
   #closing: Promise<void> | undefined = undefined;
@@ -76,7 +78,10 @@ export class QueueIntake {
     const channel = await connection.createChannel();
     channel.on("error", ports.onError);
     const intake = new QueueIntake(channel, source, ports);
-    channel.on("close", () => ports.onClosed(intake));
+    channel.on("close", () => {
+      intake.#isEnded = true;
+      ports.onClosed(intake);
+    });
     await channel.prefetch(source.prefetch);
     await channel.consume(
       source.queue,
@@ -161,6 +166,7 @@ export class QueueIntake {
       this.#areNotesRead = true;
       const waiting = this.#waiting ?? [];
       this.#waiting = undefined;
+      if (this.#isEnded) return;
       for (const each of waiting) this.#pass(each);
     });
   }

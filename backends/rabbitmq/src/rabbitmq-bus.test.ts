@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { systemClock } from "@banyan/kernel";
 import { BusCapability } from "@banyan/messaging";
 import type { DeadLetter } from "@banyan/messaging";
-import { busLaw, describeBus, lawFor } from "@banyan/messaging/conformance";
-import type { BusHarness } from "@banyan/messaging/conformance";
+import { busLaw, describeBus, lawFor, runCheck } from "@banyan/messaging/conformance";
+import type { BusCheck, BusHarness } from "@banyan/messaging/conformance";
 import { findReasonToSkip, openRabbitmq, rabbitmqPrograms } from "@banyan/testbed";
 import type { RabbitmqServer } from "@banyan/testbed";
 import { openRabbitmqBus, rabbitmqCapabilities } from "./index.ts";
@@ -66,8 +66,31 @@ test("no check of the law is left out on RabbitMQ but those of a commit on one f
   assert.deepEqual(new Set(missing), new Set([BusCapability.Transactions]));
 });
 
-const withPriority = [...rabbitmqCapabilities, BusCapability.Priority];
-
 describeOn("on quorum queues", {}, [...rabbitmqCapabilities]);
-describeOn("on classic queues", { queueType: "classic", priorities: true }, withPriority);
+describeOn("on classic queues", { queueType: "classic" }, [...rabbitmqCapabilities]);
 describeOn("that writes CloudEvents", { format: "cloudevents" }, [...rabbitmqCapabilities]);
+
+describe("the law of priorities, held by the RabbitMQ bus on classic queues", { skip }, () => {
+  const subject = {
+    name: "RabbitMQ bus with priorities",
+    capabilities: [
+      BusCapability.Wildcards,
+      BusCapability.Ordered,
+      BusCapability.Delays,
+      BusCapability.Priority,
+    ],
+    restarts: true,
+    sharesBacklog: true,
+    open: () => open({ queueType: "classic", priorities: true }, `law-${(opened += 1)}`),
+  };
+  const asked = (check: BusCheck): boolean =>
+    check.needs === BusCapability.Priority || check.needs === BusCapability.Ordered;
+  const others = [
+    "the bus declares the capabilities it was announced with",
+    "a capability that is not declared is refused by name",
+  ];
+  for (const check of lawFor(subject)) {
+    if (!asked(check) && !others.includes(check.name)) continue;
+    test(check.name, () => runCheck(subject, check));
+  }
+});

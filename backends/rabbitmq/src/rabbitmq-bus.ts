@@ -32,6 +32,7 @@ import { drainDefaultMs, letterTeller } from "@banyan/messaging/internal";
 import type { BusWheel, Timed } from "@banyan/messaging/internal";
 import { Admission } from "./admission.ts";
 import { Base } from "./base.ts";
+import { rabbitmqCapabilities, withPriorities } from "./capabilities.ts";
 import { countsOf, createBusMetrics } from "./bus-metrics.ts";
 import type { BusMetrics, LinkCounts } from "./bus-metrics.ts";
 import { notConnected } from "./errors.ts";
@@ -59,14 +60,6 @@ import { SubscriptionDesk } from "./subscription-desk.ts";
 import { untilConnected } from "./until-connected.ts";
 import { Waits } from "./waits.ts";
 import { WaitsCensus } from "./waits-census.ts";
-
-/** What every bus on RabbitMQ offers. */
-export const rabbitmqCapabilities: ReadonlySet<BusCapability> = new Set([
-  BusCapability.Wildcards,
-  BusCapability.Ordered,
-  BusCapability.Delays,
-  BusCapability.Retention,
-]);
 
 /**
  * Opens a bus on a RabbitMQ.
@@ -135,9 +128,7 @@ class RabbitmqBus implements Bus {
   constructor(options: ResolvedRabbitmqOptions) {
     const { clock, random, log } = options;
     this.#options = options;
-    this.capabilities = options.priorities
-      ? new Set([...rabbitmqCapabilities, BusCapability.Priority])
-      : rabbitmqCapabilities;
+    this.capabilities = options.priorities ? withPriorities : rabbitmqCapabilities;
     this.clock = clock;
     this.random = random;
     this.log = log;
@@ -317,9 +308,9 @@ class RabbitmqBus implements Bus {
   }
 
   #openMembers(): Members {
-    const { clock, log, names, outbound } = this;
+    const { clock, random, log, names, outbound } = this;
     const heardWaits = (said: object): void => this.#census.heard(said);
-    return new Members({ clock, log, names, outbound, heardWaits });
+    return new Members({ clock, random, log, names, outbound, heardWaits });
   }
 
   #openDesk(): GroupDesk {

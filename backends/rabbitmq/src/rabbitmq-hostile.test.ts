@@ -12,6 +12,7 @@ import type { RabbitmqServer } from "@banyan/testbed";
 import { codeOf, group, message, numberOf, topic } from "./conformance/fault-parts.ts";
 import { openRabbitmqBus } from "./index.ts";
 
+const soon = { initialMs: 5, maxMs: 20, jitter: "none" } as const;
 const skip = await findReasonToSkip(rabbitmqPrograms);
 
 describe("a hostile world", { concurrency: 3, skip }, () => {
@@ -42,6 +43,56 @@ describe("a hostile world", { concurrency: 3, skip }, () => {
       { what: `${count} dead letters`, timeoutMs: 20_000 },
     );
   }
+
+  test("headers of ours that a stranger made up hold up nobody", async () => {
+    const namespace = "forged";
+    await using bus = await open(namespace);
+    const seen: number[] = [];
+    await bus.subscribe({ ...group, retriesMax: 1, concurrency: 1, backoff: soon }, (delivery) => {
+      if (delivery.message.headers["x-boom"] !== undefined) throw new Error("boom");
+      seen.push(numberOf(delivery.message));
+    });
+    const many = Array.from({ length: 64 }, (_, n) => [`cloudEvents:a${n}`, "x".repeat(985)]);
+    const forged: readonly Record<string, unknown>[] = [
+      { "x-banyan-priority": 300 },
+      { "x-banyan-topic": "t".repeat(40_000) },
+      { "cloudEvents:specversion": "1.0", ...Object.fromEntries(many) },
+    ];
+    await asStranger((channel) => {
+      for (const [n, headers] of forged.entries()) {
+        const all = { ...headers, "x-boom": 1 };
+        const properties = { messageId: `forged${n}`, headers: all };
+        channel.publish(`${namespace}.events`, topic, Buffer.from('{"n":0}'), properties);
+      }
+      channel.publish(`${namespace}.events`, topic, Buffer.from('{"n":7}'), { messageId: "good" });
+    });
+    await until(() => seen.length === 1, { what: "The good one is handled", timeoutMs: 20_000 });
+    assert.deepEqual(seen, [7]);
+    await letters(bus, forged.length);
+  });
+
+  test("letters that the server wrote are all on the pages, and each is taken alone", async () => {
+    const namespace = "served";
+    await using bus = await open(namespace);
+    await (await bus.subscribe(group, () => undefined)).close();
+    await asStranger((channel) => {
+      for (let n = 0; n < 5; n += 1) {
+        const content = Buffer.from(JSON.stringify({ n: n < 3 ? n : 3 })); // two are the same
+        channel.publish(`${namespace}.events`, topic, content, { expiration: "1" });
+      }
+    });
+    await letters(bus, 5);
+    const found: DeadLetter[] = [];
+    let after: string | undefined;
+    do {
+      const page = await bus.deadLetters.list({ subscription: group.name, limit: 2, after });
+      found.push(...page.letters);
+      after = page.next;
+    } while (after !== undefined);
+    assert.equal(new Set(found.map(({ id }) => id)).size, 5);
+    assert.equal(await bus.deadLetters.discard([found[0]?.id ?? ""]), 1);
+    assert.equal((await letters(bus, 4)).length, 4);
+  });
 
   test("an error whose details cannot be carried costs its message nothing", async () => {
     await using bus = await open("details");

@@ -150,7 +150,7 @@ export class RetentionSweep {
         message,
         passage: { ...passage, life: group.life },
         isLetter: false,
-        isBare: false,
+        carried: "all",
       }),
       dueMs,
       onEnd: (error) => (error === undefined ? resolve(undefined) : reject(error)),

@@ -12,6 +12,8 @@ export interface ServerDeath {
   /** How it had come there. */
   readonly exchange: string;
   readonly routingKey: string;
+  /** Wall clock, whole seconds of it; 0: it does not say. */
+  readonly atMs: number;
 }
 
 /** The last of its deaths; `undefined`: it was published to where it is. */
@@ -27,6 +29,7 @@ export function deathOf({ properties }: ConsumeMessage): ServerDeath | undefined
     reason: textOf(fields["reason"]),
     exchange: textOf(fields["exchange"]),
     routingKey: Array.isArray(keys) ? textOf(keys[0]) : "",
+    atMs: timeOf(fields["time"]),
   };
 }
 
@@ -39,6 +42,12 @@ export function readDead(
   const { routingKey } = death ?? fields;
   const lived = { content, fields: { routingKey, redelivered: false }, properties };
   return readMessage(lived, death?.exchange === keyed);
+}
+
+/** As the client reads a timestamp: seconds, in an object that says what it is. */
+function timeOf(value: unknown): number {
+  if (typeof value !== "object" || value === null || !("value" in value)) return 0;
+  return typeof value.value === "number" ? value.value * 1000 : 0;
 }
 
 function textOf(value: unknown): string {

@@ -115,9 +115,8 @@ export async function deleteLive(
   });
 }
 
-/** It holds as much as the dead letters of one subscription. */
 export async function declareOverflow(connection: ChannelModel, names: Names): Promise<void> {
-  await ensureQueue(connection, names.overflow, names.deadQueue);
+  await ensureQueue(connection, names.overflow, names.overflowQueue);
 }
 
 export async function declareLetters(

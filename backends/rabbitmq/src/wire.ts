@@ -9,7 +9,7 @@ import type { Message, MessageHeaders, OutgoingMessage } from "@banyan/messaging
 import { messagingErrors } from "@banyan/messaging";
 import { isAttribute, readEvent, writeAttributes } from "./cloud-event.ts";
 import type { EventParts } from "./cloud-event.ts";
-import { firstPriority } from "./names.ts";
+import { firstPriority, routingKeyMax } from "./names.ts";
 import type { MessageFormat } from "./options.ts";
 import { isReserved, numberAt, ofMessage, own, textAt, textOf } from "./own-headers.ts";
 
@@ -97,20 +97,22 @@ export interface Carriage {
   readonly isLetter: boolean;
   /** It comes before all that waits in its queue. */
   readonly isFirst?: boolean;
-  /** Without the headers that say nothing of what it is: all of them were too large. */
-  readonly isBare: boolean;
+  readonly carried: CarriedHeaders;
 }
+
+/** `bare`: those that say what it is. `none`: only ours, as the others cannot be written. */
+export type CarriedHeaders = "all" | "bare" | "none";
 
 /** The properties of what has arrived, on its next way: its format and its headers stay. */
 export function carriedProperties({ properties }: Incoming, carriage: Carriage): Options.Publish {
-  const { message, passage, isLetter, isFirst = false, isBare } = carriage;
+  const { message, passage, isLetter, isFirst = false, carried } = carriage;
   const given: Readonly<Record<string, unknown>> = properties.headers ?? {};
   const headers: Record<string, unknown> = {};
   for (const name in given) {
     if (isReserved(name) && !ofMessage.has(name)) continue;
     if (isLetter && name === own.expires) continue;
     const value = carriedValue(given[name]);
-    if (isBare && !isBareHeader(name, value)) continue;
+    if (carried === "none" || (carried === "bare" && !isBareHeader(name, value))) continue;
     headers[name] = value;
   }
   write(headers, message, passage);
@@ -193,8 +195,7 @@ export function readMessage({ content, fields, properties }: Incoming, isKeyed: 
   const given: Readonly<Record<string, unknown>> = properties.headers ?? {};
   const { routingKey } = fields;
   const topic =
-    textAt(given, own.topic) ??
-    (isKeyed ? routingKey.slice(routingKey.indexOf(".") + 1) : routingKey);
+    topicAt(given) ?? (isKeyed ? routingKey.slice(routingKey.indexOf(".") + 1) : routingKey);
   const event = readEvent({ content, properties, topic });
   const body = event ?? parse(content);
   const seconds: unknown = properties.timestamp;
@@ -211,7 +212,7 @@ export function readMessage({ content, fields, properties }: Incoming, isKeyed: 
     headers: headersOf(properties, event),
     orderingKey: textAt(given, own.key) ?? event?.orderingKey,
     expiresAtMs: numberAt(given, own.expires),
-    priority: typeof priority === "number" ? priority : undefined,
+    priority: isPriority(priority) ? priority : undefined,
   };
   return {
     message,
@@ -245,6 +246,16 @@ function headersOf(
     headers.source = textAt(given, own.source) ?? event.source ?? headers.source;
   }
   return Object.freeze(headers);
+}
+
+/** Ours is as long as a routing key; what is longer is a stranger's. */
+function topicAt(headers: Readonly<Record<string, unknown>>): string | undefined {
+  const topic = textAt(headers, own.topic);
+  return topic !== undefined && topic.length <= routingKeyMax ? topic : undefined;
+}
+
+function isPriority(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 9;
 }
 
 function parse(content: Buffer): { body: unknown; damage: Error | undefined } {

@@ -220,8 +220,10 @@ class HandledDelivery implements CallInit, Abortable, SpanShape {
     return this.#seen;
   }
 
+  /** What its handler publishes inherits it, unless it is longer than any of ours. */
   get correlationId(): string | undefined {
-    return this.#delivery.message.headers.correlationId;
+    const { correlationId } = this.#delivery.message.headers;
+    return correlationId !== undefined && correlationId.length <= 255 ? correlationId : undefined;
   }
 
   /** How its span is described: by itself. */
