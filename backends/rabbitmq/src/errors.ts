@@ -65,7 +65,7 @@ export function connectFailure(error: unknown, place: string): BanyanError {
     );
   }
   return rabbitmqErrors.RABBITMQ_UNREACHABLE(
-    `RabbitMQ at ${place} is not there: ${typeof code === "string" ? code : said}.`,
+    `The connection to RabbitMQ at ${place} failed: ${typeof code === "string" ? code : said}.`,
     { details, cause: error },
   );
 }

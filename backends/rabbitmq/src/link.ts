@@ -14,6 +14,7 @@ import type { ChannelModel } from "amqplib";
 import { backoffMs } from "@banyan/kernel";
 import type { BanyanError, CancelTimer } from "@banyan/kernel";
 import { connectFailure, isFinalFailure, rabbitmqErrors } from "./errors.ts";
+import { guardHeaders } from "./header-guard.ts";
 import { streamOf, writeTogether } from "./one-write.ts";
 import type { ResolvedRabbitmqOptions, ServerPlace } from "./options.ts";
 
@@ -149,6 +150,7 @@ export class Link {
     this.#tries = 0;
     this.#connects += 1;
     writeTogether(connection);
+    guardHeaders(connection);
     this.#connection = connection;
     let reason: unknown = undefined;
     connection.on("error", (error) => {

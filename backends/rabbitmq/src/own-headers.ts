@@ -14,6 +14,7 @@ export const own = {
   queued: "x-banyan-queued",
   life: "x-banyan-life",
   priority: "x-banyan-priority",
+  damage: "x-banyan-damage",
 } as const;
 
 /** Those that say what the message is, and not how far it came. */
@@ -22,6 +23,7 @@ export const ofMessage: ReadonlySet<string> = new Set([
   own.key,
   own.source,
   own.expires,
+  own.damage,
 ]);
 
 /** The server reads these, or writes them. */

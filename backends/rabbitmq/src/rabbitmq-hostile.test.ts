@@ -11,6 +11,7 @@ import { findReasonToSkip, openRabbitmq, rabbitmqPrograms, until } from "@banyan
 import type { RabbitmqServer } from "@banyan/testbed";
 import { codeOf, group, message, numberOf, topic } from "./conformance/fault-parts.ts";
 import { openRabbitmqBus } from "./index.ts";
+import { streamOf } from "./one-write.ts";
 
 const soon = { initialMs: 5, maxMs: 20, jitter: "none" } as const;
 const skip = await findReasonToSkip(rabbitmqPrograms);
@@ -134,6 +135,30 @@ describe("a hostile world", { concurrency: 3, skip }, () => {
     assert.equal(await bus.deadLetters.discard([again?.id ?? ""]), 1);
   });
 
+  test("headers nested too deep for the client are a dead letter, and hold up nobody", async () => {
+    await using bus = await open("nested");
+    const exchange = "nested.events";
+    const seen: number[] = [];
+    await bus.subscribe(group, ({ message: sent }) => void seen.push(numberOf(sent)));
+    const connection = await connect(server.url);
+    const channel = await connection.createChannel();
+    // The client cannot write such headers either. Its first channel is number 1.
+    streamOf(connection)?.write(nestedMessage(exchange));
+    channel.publish(exchange, topic, Buffer.from('{"n":1}'));
+    await channel.close();
+    await connection.close();
+    await until(() => seen.includes(1), { what: "The good one is handled" });
+    const [letter] = await letters(bus, 1);
+    assert.equal(letter?.reason, "unreadable");
+    assert.match(letter.error.message, /nested deeper than 64 levels/);
+    assert.equal(letter.message.id, "deep");
+    assert.deepEqual(letter.message.headers, { source: "unknown" });
+    assert.equal(await bus.deadLetters.redrive([letter.id]), 1);
+    const [again] = await letters(bus, 1);
+    assert.equal(again?.reason, "unreadable", "its headers are not made up");
+    assert.deepEqual(seen, [1]);
+  });
+
   test("headers too large beside ours do not keep a message from dying", async () => {
     await using bus = await open("headers");
     const exchange = "headers.events";
@@ -231,6 +256,38 @@ describe("a hostile world", { concurrency: 3, skip }, () => {
     assert.equal(ofOthers.length, left.length, "its loss started others again");
   });
 });
+
+/** The frames of a message on channel 1 that has arrays within each other as a header. */
+function nestedMessage(exchange: string): Buffer {
+  const levels = 4500;
+  const arrays = Buffer.alloc(5 * levels, "A....");
+  for (let at = 0; at < arrays.length; at += 5) {
+    arrays.writeUInt32BE(arrays.length - at - 5, at + 1);
+  }
+  const table = Buffer.concat([shortText("deep"), arrays]);
+  const body = Buffer.from('{"n":0}');
+  const head = Buffer.alloc(18);
+  head.writeUInt16BE(60, 0);
+  head.writeUInt32BE(body.length, 8);
+  head.writeUInt16BE(0x2080, 12); // headers and message_id
+  head.writeUInt32BE(table.length, 14);
+  const publish = [Buffer.from([0, 60, 0, 40, 0, 0]), shortText(exchange), shortText(topic)];
+  return Buffer.concat([
+    frame(1, Buffer.concat([...publish, Buffer.from([0])])),
+    frame(2, Buffer.concat([head, table, shortText("deep")])),
+    frame(3, body),
+  ]);
+}
+
+function shortText(text: string): Buffer {
+  return Buffer.concat([Buffer.from([text.length]), Buffer.from(text)]);
+}
+
+function frame(type: number, payload: Buffer): Buffer {
+  const head = Buffer.from([type, 0, 1, 0, 0, 0, 0]);
+  head.writeUInt32BE(payload.length, 3);
+  return Buffer.concat([head, payload, Buffer.from([0xce])]);
+}
 
 /** FNV-1a modulo 64 slots, 8 partitions: as it is on the wire. */
 function partitionOf(key: string): number {

@@ -179,7 +179,7 @@ export interface Arrived {
   readonly isUncounted: boolean;
   /** It was put into its place anew, with its count. */
   readonly isRecounted: boolean;
-  /** The body is no JSON: the message carries its text instead. */
+  /** The body is no JSON, and the message carries its text instead; or its headers are lost. */
   readonly damage: Error | undefined;
 }
 
@@ -216,7 +216,7 @@ export function readMessage({ content, fields, properties }: Incoming, isKeyed: 
   };
   return {
     message,
-    damage: body.damage,
+    damage: body.damage ?? lostHeaders(given),
     returns: returns ?? (fields.redelivered ? 1 : 0),
     isUncounted: fields.redelivered && returns === undefined,
     isRecounted: given[own.priority] !== undefined,
@@ -266,6 +266,12 @@ function parse(content: Buffer): { body: unknown; damage: Error | undefined } {
     const damage = messagingErrors.MESSAGING_EVENT_UNREADABLE("The body is not JSON.", { cause });
     return { body: text, damage };
   }
+}
+
+/** What `header-guard.ts` put in the place of headers that cannot be read. */
+function lostHeaders(given: Readonly<Record<string, unknown>>): Error | undefined {
+  const reason = textAt(given, own.damage);
+  return reason === undefined ? undefined : messagingErrors.MESSAGING_EVENT_UNREADABLE(reason);
 }
 
 function reserved(message: OutgoingMessage, name: string): Error {
