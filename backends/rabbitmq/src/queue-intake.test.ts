@@ -67,6 +67,5 @@ test(
     await ended.promise;
     await systemClock.sleep(300);
     assert.deepEqual(said, ["ended"]);
-    await connection.close();
   },
 );
