@@ -81,8 +81,8 @@ export const configSchema = t.Object(
     outboundPolicy: t.Optional(
       t.Union([t.Literal("refuse"), t.Literal("stop")], {
         description:
-          "When the oldest is too old, or no more were taken for as long: go on refusing, or end " +
-          "the node for its supervisor to start it again. Default refuse.",
+          "When the oldest is too old, or for as long no more were let in or none was taken: go on " +
+          "refusing, or end the node for its supervisor to start it again. Default refuse.",
       }),
     ),
     partitions: number(1, 64, "Of an ordered group that is new. Default 8."),

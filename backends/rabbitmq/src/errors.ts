@@ -28,7 +28,7 @@ export const rabbitmqErrors = defineErrors({
   RABBITMQ_OUTAGE: {
     kind: "unavailable",
     summary:
-      "Messages waited for RabbitMQ longer than `outboundAgeMaxMs`, or their row was full for as long, and `outboundPolicy` is `stop`: the node ended itself for its supervisor to start it again. Look at the server; the log names what was lost.",
+      "Messages waited for RabbitMQ longer than `outboundAgeMaxMs`, or for as long their row was full or none was taken, and `outboundPolicy` is `stop`: the node ended itself for its supervisor to start it again. Look at the server; the log names what was lost.",
   },
   RABBITMQ_UNFIT: {
     kind: "failed_precondition",
@@ -80,6 +80,13 @@ export function codeOf(error: unknown): string | number | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
   const { code } = error;
   return typeof code === "string" || typeof code === "number" ? code : undefined;
+}
+
+/** Bytes: the most a message may have, where the server ended a channel over a larger one. */
+export function sizeMaxOf(error: unknown): number | undefined {
+  if (codeOf(error) !== 406) return undefined;
+  const said = /message size \d+ is larger than (?:configured )?max size (\d+)/.exec(textOf(error));
+  return said === null ? undefined : Number(said[1]);
 }
 
 function textOf(error: unknown): string {

@@ -10,7 +10,8 @@ import type { DeadLetter } from "@banyan/messaging";
 import { ownBackoff } from "@banyan/messaging/internal";
 import { letterProperties } from "./letters.ts";
 import type { Names } from "./names.ts";
-import type { Outbound, Parcel } from "./outbound.ts";
+import type { Outbound } from "./outbound.ts";
+import type { Parcel } from "./parcel.ts";
 import type { CarriedHeaders, Incoming } from "./wire.ts";
 
 export interface LetterWriterPorts {

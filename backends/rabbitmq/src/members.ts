@@ -200,6 +200,7 @@ export class Members {
       content: Buffer.from(JSON.stringify(said), "utf8"),
       properties: { deliveryMode: 1 },
       deadlineMs: clock.monotonicMs() + heartbeatMs,
+      isRepeated: true,
       onEnd: () => undefined, // M1: it is said again soon
     });
   }

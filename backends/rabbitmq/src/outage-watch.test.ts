@@ -18,13 +18,14 @@ function openRow() {
   const told: Error[] = [];
   const onOutage = (error: Error): void => void told.push(error);
   const end = watchOutage({ clock, outbound, ageMaxMs, failure, onOutage });
-  const send = (count: number, forMs = Infinity): void => {
+  const send = (count: number, forMs = Infinity, isRepeated = false): void => {
     for (let n = 0; n < count; n += 1) {
       outbound.send({
         exchange: "events",
         routingKey: "a.b",
         content: Buffer.from("{}"),
         properties: {},
+        isRepeated,
         deadlineMs: clock.monotonicMs() + forMs,
         onEnd: () => undefined,
       });
@@ -51,7 +52,8 @@ test("a message that waits longer than it may is told, once", async () => {
 test("a row that stays full is told though nothing in it is old", async () => {
   const { clock, outbound, told, send } = openRow();
   for (let round = 0; told.length === 0 && round < 10; round += 1) {
-    send(9, 500); // those of the round before are withdrawn a moment later
+    // Those of the round before are withdrawn a moment later, and nobody misses them.
+    send(9, 500, true);
     await clock.advance(400);
     assert.ok(outbound.oldestMs < ageMaxMs);
     assert.notEqual(outbound.refusal, undefined);
@@ -61,16 +63,42 @@ test("a row that stays full is told though nothing in it is old", async () => {
 
 test("a row that was full has room again though nobody publishes", async () => {
   const { clock, outbound, told, send, end } = openRow();
-  send(9, 500);
+  send(9, 300);
   assert.notEqual(outbound.refusal, undefined);
-  await clock.advance(700);
-  send(9, 500);
-  await clock.advance(700);
+  await clock.advance(500);
+  send(9, 300);
+  await clock.advance(500);
   assert.equal(outbound.fullMs, 0);
   await clock.advance(5000);
   assert.deepEqual(told, []);
   send(1);
   end();
   await clock.advance(5000);
+  assert.deepEqual(told, []);
+});
+
+test("a server that takes nothing is told though each publish leaves at its deadline", async () => {
+  const { clock, outbound, told, send } = openRow();
+  for (let round = 0; round < 5; round += 1) {
+    assert.equal(told.length, 0);
+    send(1, 150);
+    await clock.advance(250);
+    assert.deepEqual([outbound.size, outbound.fullMs], [0, 0]);
+  }
+  send(1, 150);
+  await clock.advance(250);
+  assert.ok(isBanyanError(told[0], "RABBITMQ_OUTAGE"));
+  assert.match(told[0].message, /for 0 s no more were let in, and for 1 s it has taken none/);
+});
+
+test("who publishes no more, or only what is repeated anyway, is told of no outage", async () => {
+  const { clock, told, send } = openRow();
+  send(1, 150);
+  await clock.advance(60_000);
+  send(1, 150); // the first one was long ago
+  for (let round = 0; round < 20; round += 1) {
+    send(1, 150, true);
+    await clock.advance(250);
+  }
   assert.deepEqual(told, []);
 });

@@ -1,6 +1,7 @@
 /**
- * The policy `stop`: looks whether messages have waited for RabbitMQ for too long, or whether their
- * row was full for as long, and says so once. It looks by itself, as perhaps nobody publishes.
+ * The policy `stop`: looks whether messages have waited for RabbitMQ for too long, whether their
+ * row was full for as long, or whether it took none for as long while they were published and
+ * withdrawn at their deadlines; and says so once. It looks by itself, as perhaps nobody publishes.
  */
 
 import type { CancelTimer, Clock } from "@banyan/kernel";
@@ -27,7 +28,8 @@ export function watchOutage(ports: OutageWatchPorts): () => void {
   const look = (): void => {
     // Asked for in any case: a row that was full is found to have room again by that.
     const isFull = outbound.refusal !== undefined;
-    if (isFull && Math.max(outbound.oldestMs, outbound.fullMs) > ageMaxMs) {
+    const fullMs = isFull ? Math.max(outbound.oldestMs, outbound.fullMs) : 0;
+    if (Math.max(fullMs, outbound.unservedMs) > ageMaxMs) {
       onOutage(outage(ports));
       return;
     }
@@ -39,13 +41,17 @@ export function watchOutage(ports: OutageWatchPorts): () => void {
 
 /** Anybody may read it on the page of the node's readiness: where the server is stays out of it. */
 function outage({ outbound, ageMaxMs, failure }: OutageWatchPorts): Error {
-  const { size, oldestMs, fullMs, blocked, takes } = outbound;
+  const { size, oldestMs, fullMs, unservedMs, blocked, takes } = outbound;
   const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
   const state = blocked !== undefined ? "blocked" : takes ? "connected" : "away";
   return rabbitmqErrors.RABBITMQ_OUTAGE(
     `${size} messages wait for RabbitMQ, which is ${state}: the oldest for ${seconds(oldestMs)}, ` +
-      `and for ${seconds(fullMs)} no more were taken. More than ${seconds(ageMaxMs)} ` +
+      `for ${seconds(fullMs)} no more were let in, and for ${seconds(unservedMs)} it has taken ` +
+      `none. More than ${seconds(ageMaxMs)} ` +
       '(outboundAgeMaxMs) end the node where outboundPolicy is "stop".',
-    { details: { messages: size, oldestMs, fullMs }, ...(takes ? {} : { cause: failure() }) },
+    {
+      details: { messages: size, oldestMs, fullMs, unservedMs },
+      ...(takes ? {} : { cause: failure() }),
+    },
   );
 }

@@ -13,17 +13,28 @@
  * O4. At most `windowMax` parcels are on their way: what is behind them can still be withdrawn.
  * O5. The oldest is the oldest of all, wherever it stands: what was refused or sent again is no
  *     longer in its place.
+ * O6. A message that is larger than the server takes ends by name; it holds up no other. Whatever
+ *     else ends the channel each time it is sent is tried with growing pauses.
  */
 
 import { IllegalOperationError } from "amqplib";
-import type { ChannelModel, ConfirmChannel, Options } from "amqplib";
+import type { ChannelModel, ConfirmChannel } from "amqplib";
 import { backoffMs } from "@banyan/kernel";
 import type { CancelTimer, Clock, Log, Random } from "@banyan/kernel";
 import { kernelErrors, TimingWheel } from "@banyan/kernel/internal";
-import type { WheelEntry } from "@banyan/kernel/internal";
-import { messagingErrors } from "@banyan/messaging";
 import { Fifo } from "@banyan/messaging/internal";
-import { codeOf, rabbitmqErrors } from "./errors.ts";
+import { codeOf, rabbitmqErrors, sizeMaxOf } from "./errors.ts";
+import { Parcel } from "./parcel.ts";
+import type { Address, ParcelInit } from "./parcel.ts";
+import {
+  notEncoded,
+  notTaken,
+  outcomeUnknown,
+  rowFull,
+  tooLargeForServer,
+  tooOld,
+} from "./parcel-errors.ts";
+import { Unserved } from "./unserved.ts";
 
 /** Sent and not confirmed: enough to fill any line, few enough to send again. */
 const windowMax = 2048;
@@ -39,56 +50,6 @@ const pauses = { initialMs: 50, maxMs: 2000 } as const;
 interface ReturnedMessage {
   readonly fields: Address;
   readonly properties: { readonly messageId?: unknown };
-}
-
-/** Where a message goes. */
-export interface Address {
-  readonly exchange: string;
-  readonly routingKey: string;
-}
-
-export interface ParcelInit extends Address {
-  readonly content: Buffer;
-  readonly properties: Options.Publish;
-  /** Monotonic; `Infinity`: it waits as long as it takes. */
-  readonly deadlineMs: number;
-  /** Told once. */
-  readonly onEnd: (error: Error | undefined, parcel: Parcel) => void;
-}
-
-/** One message on its way; it carries its own place on the wheel. */
-export class Parcel implements WheelEntry {
-  readonly exchange: string;
-  readonly routingKey: string;
-  readonly content: Buffer;
-  readonly properties: Options.Publish;
-  readonly onEnd: ParcelInit["onEnd"];
-  readonly sinceMs: number;
-  /** In the order of the publishes. */
-  readonly place: number;
-  deadlineMs: number;
-  /** No queue wanted it: the server has confirmed that it threw it away. */
-  isReturned = false;
-  /** It was handed to a connection at least once. */
-  wasSent = false;
-  isEnded = false;
-  /** Ended well: the server has it safe. */
-  isConfirmed = false;
-  sentAtMs = 0;
-  slot = -1;
-  next: WheelEntry | undefined = undefined;
-  previous: WheelEntry | undefined = undefined;
-
-  constructor(init: ParcelInit, nowMs: number, place: number) {
-    this.place = place;
-    this.exchange = init.exchange;
-    this.routingKey = init.routingKey;
-    this.content = init.content;
-    this.properties = init.properties;
-    this.deadlineMs = init.deadlineMs;
-    this.onEnd = init.onEnd;
-    this.sinceMs = nowMs;
-  }
 }
 
 export interface OutboundPorts {
@@ -116,6 +77,7 @@ export class Outbound {
   /** The server did not take them; they are sent again in a moment. */
   readonly #refused: Parcel[] = [];
   readonly #wheel: TimingWheel<Parcel>;
+  readonly #unserved: Unserved;
   #connection: ChannelModel | undefined = undefined;
   #channel: ConfirmChannel | undefined = undefined;
   #blocked: string | undefined = undefined;
@@ -131,12 +93,16 @@ export class Outbound {
   #isClosed = false;
   /** What messages are published to was deleted. */
   #isLost = false;
+  /** Bytes; the server said so when it refused a larger one on this connection. */
+  #sizeMax = Infinity;
+  /** Channels that ended since something was confirmed. */
   #tries = 0;
   #cancelPause: CancelTimer | undefined = undefined;
   #idling: PromiseWithResolvers<undefined> | undefined = undefined;
 
   constructor(ports: OutboundPorts) {
     this.#ports = ports;
+    this.#unserved = new Unserved(ports.clock, ports.ageMaxMs);
     this.#wheel = new TimingWheel<Parcel>(ports.clock, (parcel) => this.#late(parcel));
   }
 
@@ -179,6 +145,11 @@ export class Outbound {
     return Math.max(0, this.#ports.clock.monotonicMs() - this.#fullSinceMs);
   }
 
+  /** Milliseconds in which the server took nothing although something was published. */
+  get unservedMs(): number {
+    return this.#unserved.lastsMs;
+  }
+
   /** How much of what it may hold it holds, 0 … 1, by count or by bytes. */
   get usedShare(): number {
     const { countMax, bytesMax } = this.#ports;
@@ -197,14 +168,8 @@ export class Outbound {
       this.#tellFull(isOld);
     }
     if (!this.#isFull) return undefined;
-    return messagingErrors.MESSAGING_BUFFER_FULL(
-      isOld
-        ? `The oldest of ${this.#live} messages has waited for RabbitMQ for more than ${ageMaxMs} ` +
-            "ms; nothing more is taken until they are sent. Look at the server."
-        : `${this.#live} messages (${this.#bytes} bytes) wait for RabbitMQ, which is 80 % of what ` +
-            "may; nothing more is taken until some are sent. Publish slower, or look at the server.",
-      { details: { subscription: "", waiting: this.#live, accepted: 0 } },
-    );
+    const { size, bytes } = this;
+    return isOld ? tooOld(size, ageMaxMs) : rowFull(size, bytes);
   }
 
   /** Takes a parcel in; the caller has seen `refusal`, or it must not be refused. */
@@ -213,6 +178,7 @@ export class Outbound {
     const parcel = new Parcel(init, nowMs, this.#places++);
     if (this.#live === 0) this.#oldestSinceMs = nowMs;
     this.#live += 1;
+    if (!parcel.isRepeated) this.#unserved.wanted();
     this.#bytes += init.content.length;
     if (this.#isClosed) {
       this.#end(parcel, kernelErrors.CLOSED("The bus is closed."));
@@ -243,6 +209,7 @@ export class Outbound {
   up(connection: ChannelModel): void {
     this.#connection = connection;
     this.#tries = 0;
+    this.#sizeMax = Infinity;
     void this.#openChannel(connection);
   }
 
@@ -260,6 +227,7 @@ export class Outbound {
       return;
     }
     this.#ports.log.info("RabbitMQ takes messages again");
+    this.#unserved.cameBack();
     this.#pump();
   }
 
@@ -315,7 +283,10 @@ export class Outbound {
       const channel = await connection.createConfirmChannel();
       channel.on("error", (error) => {
         if (codeOf(error) === 404) this.#isLost = true;
+        this.#sizeMax = sizeMaxOf(error) ?? this.#sizeMax;
         this.#ports.log.error("RabbitMQ ended the channel of publishes", { error });
+        // Before the client says of each unconfirmed message that it failed: no server refused it.
+        this.#channelClosed(channel, connection);
       });
       await this.#ports.prepare(channel, this.#isLost);
       this.#isLost = false;
@@ -323,7 +294,7 @@ export class Outbound {
       channel.on("return", (returned) => this.#returned(returned));
       channel.on("close", () => this.#channelClosed(channel, connection));
       this.#channel = channel;
-      this.#tries = 0;
+      if (this.#blocked === undefined) this.#unserved.cameBack();
       this.#pump();
     } catch (error) {
       if (this.#connection !== connection || this.#isClosed) return;
@@ -334,7 +305,9 @@ export class Outbound {
 
   #channelClosed(channel: ConfirmChannel, connection: ChannelModel): void {
     if (this.#channel !== channel) return;
+    const tooLarge = Array.from(this.#sent).filter((parcel) => this.#isTooLarge(parcel));
     this.#lost();
+    for (const parcel of tooLarge) this.#end(parcel, tooLargeForServer(parcel, this.#sizeMax));
     if (this.#connection === connection && !this.#isClosed) this.#openLater(connection);
   }
 
@@ -368,6 +341,10 @@ export class Outbound {
   #sendNow(parcel: Parcel): void {
     const channel = this.#channel;
     if (channel === undefined) return;
+    if (this.#isTooLarge(parcel)) {
+      this.#end(parcel, tooLargeForServer(parcel, this.#sizeMax));
+      return;
+    }
     const { exchange, routingKey, content, properties } = parcel;
     parcel.wasSent = true;
     parcel.isReturned = false;
@@ -387,15 +364,26 @@ export class Outbound {
     }
   }
 
+  #isTooLarge({ content }: Parcel): boolean {
+    return content.length > this.#sizeMax;
+  }
+
   #answered(parcel: Parcel, error: unknown): void {
-    if (!this.#sent.delete(parcel)) return;
-    this.#sentBytes -= parcel.content.length;
-    if (error === null || error === undefined) {
-      this.#ports.confirmed?.(this.#ports.clock.monotonicMs() - parcel.sentAtMs);
-      this.#end(parcel, undefined);
-    } else {
-      // Refused: the queue's leader is away, or a queue of the way is full. It is tried again.
-      this.#retryRefused(parcel);
+    const isTaken = error === null || error === undefined;
+    if (this.#sent.delete(parcel)) {
+      this.#sentBytes -= parcel.content.length;
+      if (isTaken) {
+        this.#ports.confirmed?.(this.#ports.clock.monotonicMs() - parcel.sentAtMs);
+        this.#end(parcel, undefined);
+      } else {
+        // Refused: the queue's leader is away, or a queue of the way is full. It is tried again.
+        this.#retryRefused(parcel);
+      }
+    }
+    if (isTaken) {
+      // Also what was confirmed too late was taken.
+      this.#tries = 0;
+      this.#unserved.served();
     }
     this.#pump();
   }
@@ -450,10 +438,7 @@ export class Outbound {
       this.#blocked === undefined
         ? this.#ports.failure()
         : rabbitmqErrors.RABBITMQ_BLOCKED(`RabbitMQ takes no messages: ${this.#blocked}.`);
-    return messagingErrors.MESSAGING_UNAVAILABLE(
-      `RabbitMQ did not take the message in time, and it was withdrawn: ${cause.message}`,
-      { cause, details: { accepted: 0 } },
-    );
+    return notTaken(cause);
   }
 
   #lookIdle(): void {
@@ -466,6 +451,7 @@ export class Outbound {
     parcel.isConfirmed = error === undefined;
     this.#live -= 1;
     this.#bytes -= parcel.content.length;
+    if (!parcel.isRepeated) this.#unserved.left();
     if (parcel.slot !== -1) this.#wheel.remove(parcel);
     parcel.onEnd(error, parcel);
     this.#lookIdle();
@@ -478,20 +464,4 @@ export class Outbound {
     else if (isOld) log.error("messages wait for RabbitMQ too long; no more are taken", fields);
     else log.error("too many messages wait for RabbitMQ; no more are taken", fields);
   }
-}
-
-function notEncoded({ properties }: Parcel, cause: unknown): Error {
-  return messagingErrors.MESSAGING_MESSAGE_INVALID(
-    `Message ${String(properties.messageId)} does not fit into what AMQP can carry: ` +
-      "its headers and topic are too long, or its time is none.",
-    { cause, details: { pointer: "" } },
-  );
-}
-
-function outcomeUnknown({ properties }: Parcel): Error {
-  return messagingErrors.MESSAGING_OUTCOME_UNKNOWN(
-    `Message ${String(properties.messageId)} was sent to RabbitMQ, which has not confirmed it in ` +
-      "time; it may have been taken.",
-    { details: { accepted: 0 } },
-  );
 }

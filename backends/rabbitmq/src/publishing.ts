@@ -12,7 +12,8 @@ import type { OutgoingMessage } from "@banyan/messaging";
 import { messagingErrors } from "@banyan/messaging";
 import { refusedAfter } from "@banyan/messaging/internal";
 import type { Admission, Views, Waiting } from "./admission.ts";
-import type { Address, Outbound, Parcel } from "./outbound.ts";
+import type { Outbound } from "./outbound.ts";
+import type { Address, Parcel } from "./parcel.ts";
 
 export interface PublishingPorts {
   readonly clock: Clock;

@@ -5,18 +5,29 @@ import { once } from "node:events";
 import { connect as connectTcp, createServer } from "node:net";
 import { describe, test } from "node:test";
 import { connect } from "amqplib";
-import { silentLog, systemClock } from "@banyan/kernel";
+import { silentLog, systemClock, systemRandom } from "@banyan/kernel";
+import type { CancelTimer } from "@banyan/kernel";
 import type { Bus } from "@banyan/messaging";
 import {
   createRecordingLog,
+  FakeClock,
   findReasonToSkip,
   openRabbitmq,
   rabbitmqPrograms,
   until,
 } from "@banyan/testbed";
-import { codeOf, message, numbers, quick, topic } from "./conformance/fault-parts.ts";
+import {
+  codeOf,
+  group,
+  message,
+  numberOf,
+  numbers,
+  quick,
+  topic,
+} from "./conformance/fault-parts.ts";
 import { openRabbitmqBus, resolveRabbitmqOptions } from "./index.ts";
 import { Link } from "./link.ts";
+import { Outbound } from "./outbound.ts";
 
 const skip = await findReasonToSkip(rabbitmqPrograms);
 const enqueue = { mode: "enqueue" } as const;
@@ -171,6 +182,112 @@ describe("an outage of RabbitMQ", { concurrency: 3 }, () => {
       await until(async () => (await bus.status()).published === 5, { what: "They are confirmed" });
       const { outbound, enqueueFailed } = await bus.status();
       assert.deepEqual([outbound?.waiting, outbound?.unconfirmed, enqueueFailed], [0, 0, 0]);
+    },
+  );
+
+  test(
+    "a message that the server finds too large ends by name and holds up no other",
+    { skip, timeout: 60_000 },
+    async () => {
+      await using server = await openRabbitmq({ config: { max_message_size: "10000" } });
+      const log = createRecordingLog();
+      await using bus = await openRabbitmqBus({ ...quick(server.url), log });
+      const seen = new Set<number>();
+      await bus.subscribe(group, ({ message: got }) => void seen.add(numberOf(got)));
+      const large = (n: number) => message(n, { body: { n, text: "x".repeat(20_000) } });
+      for (const n of [0, 1, 2]) await bus.publish(n === 1 ? large(n) : message(n), enqueue);
+      await bus.publish(message(3));
+      assert.equal((await bus.status()).enqueueFailed, 1);
+      await assert.rejects(bus.publish(large(4)), {
+        code: "MESSAGING_BODY_TOO_LARGE",
+        message: /has 20017 bytes; RabbitMQ takes 10000 \(its max_message_size\)/,
+      });
+      await bus.publish(message(5));
+      await until(() => seen.size === 4, { what: "The others are handled" });
+      assert.deepEqual([...seen], [0, 2, 3, 5]);
+      // Once the maximum is known, the channel ends for no other.
+      assert.deepEqual(
+        log.lines.filter(({ level }) => level === "error").map(({ message: said }) => said),
+        ["RabbitMQ ended the channel of publishes", "an enqueued message was not kept"],
+      );
+      await server.stop();
+      await server.start();
+      await until(async () => (await codeOf(bus.publish(message(6)))) === "done", {
+        what: "It is back",
+      });
+      // To the new connection nothing was said of a maximum: it is found again, at once.
+      assert.equal(await codeOf(bus.publish(large(7))), "MESSAGING_BODY_TOO_LARGE");
+    },
+  );
+
+  test(
+    "what ends the channel each time it is sent is sent with growing pauses",
+    { skip, timeout: 60_000 },
+    async () => {
+      await using server = await openRabbitmq();
+      const connection = await connect(server.url);
+      await using stack = new AsyncDisposableStack();
+      stack.defer(() => connection.close());
+      const pauses: number[] = [];
+      class NotedClock extends FakeClock {
+        override setTimer(...timer: Parameters<FakeClock["setTimer"]>): CancelTimer {
+          pauses.push(timer[0]);
+          return super.setTimer(...timer);
+        }
+      }
+      const clock = new NotedClock();
+      const limits = { countMax: 10, bytesMax: 1000, ageMaxMs: 1000 };
+      const outbound = new Outbound({
+        ...limits,
+        clock,
+        log: silentLog,
+        random: { ...systemRandom, next: () => 0.5 },
+        prepare: async (channel) => void (await channel.assertQueue("any")),
+        failure: () => new Error("It is there."),
+      });
+      stack.defer(() => outbound.close());
+      const send = (expiration: string): Promise<Error | undefined> => {
+        const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+        const address = { exchange: "", routingKey: "any", content: Buffer.from("{}") };
+        const onEnd = resolve;
+        outbound.send({ ...address, properties: { expiration }, deadlineMs: Infinity, onEnd });
+        return promise;
+      };
+      outbound.up(connection);
+      assert.equal(await send("1000"), undefined);
+      void send("never"); // 406: it is no number
+      for (let round = 1; round <= 5; round += 1) {
+        await until(() => pauses.length === round, { what: "The channel ended" });
+        await clock.advance(pauses[round - 1] ?? 0);
+      }
+      for (const [at, pauseMs] of pauses.entries()) {
+        assert(at === 0 || pauseMs >= 1.5 * (pauses[at - 1] ?? 0), `they are ${pauses.join()}`);
+      }
+    },
+  );
+
+  test(
+    "a node whose publishes all end at their deadlines is stopped",
+    { skip, timeout: 60_000 },
+    async () => {
+      await using server = await openRabbitmq();
+      const told: Error[] = [];
+      const onFatal = (error: Error): void => void told.push(error);
+      const patience = { outboundPolicy: "stop", outboundAgeMaxMs: 1000 } as const;
+      const options = { ...quick(server.url), ...patience, publishTimeoutMs: 200 };
+      await using bus = await openRabbitmqBus({ ...options, onFatal });
+      await server.kill();
+      await untilAway(bus);
+      const ends = new Set<string>();
+      await until(
+        async () => {
+          if (told.length === 0) ends.add(await codeOf(bus.publish(message(1))));
+          return told.length > 0;
+        },
+        { what: "It is told" },
+      );
+      assert.deepEqual([...ends], ["MESSAGING_UNAVAILABLE"]);
+      assert.equal(await codeOf(Promise.reject(told[0])), "RABBITMQ_OUTAGE");
     },
   );
 

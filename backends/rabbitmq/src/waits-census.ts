@@ -139,6 +139,7 @@ export class WaitsCensus {
       content: Buffer.from(JSON.stringify(said), "utf8"),
       properties: { deliveryMode: 1 },
       deadlineMs: nowMs + heartbeatMs,
+      isRepeated: true,
       onEnd: () => undefined, // it is said again soon
     });
     if (rows.length > 0) this.#sayIn(heartbeatMs);

@@ -12,7 +12,8 @@ import { Waiter } from "./group-view.ts";
 import type { GroupView } from "./group-view.ts";
 import { waitMin, waitSteps } from "./names.ts";
 import type { Names } from "./names.ts";
-import type { Address, Outbound } from "./outbound.ts";
+import type { Outbound } from "./outbound.ts";
+import type { Address } from "./parcel.ts";
 import { declareWait, withChannel } from "./topology.ts";
 
 /** Before a message that was thrown away is sent to wait once more. */

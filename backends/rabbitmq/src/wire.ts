@@ -143,7 +143,8 @@ function isBareHeader(name: string, value: unknown): boolean {
 function carriedValue(value: unknown): unknown {
   if (typeof value === "boolean" || isAmqpTime(value)) return value;
   if (typeof value !== "number") return textOf(value);
-  const isWritable = Number.isFinite(value) && !Number.isInteger(value);
+  // The client cannot write greater ones.
+  const isWritable = !Number.isInteger(value) && Math.abs(value) < 2 ** 50;
   return isWritable || Number.isSafeInteger(value) ? value : textOf(value);
 }
 
