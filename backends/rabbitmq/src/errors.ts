@@ -1,6 +1,7 @@
 /** What can go wrong with a RabbitMQ, by name, so that an operator knows what to do at night. */
 
 import { defineErrors } from "@banyan/kernel";
+import { isBanyanError } from "@banyan/kernel";
 import type { BanyanError } from "@banyan/kernel";
 import { messagingErrors } from "@banyan/messaging";
 
@@ -98,5 +99,15 @@ export function notConnected(cause: Error): Error {
   return messagingErrors.MESSAGING_UNAVAILABLE(
     `There is no connection to RabbitMQ: ${cause.message}`,
     { cause },
+  );
+}
+
+/** What the server refused the user; `undefined`: it was something else. */
+export function deniedBy(error: unknown, namespace: string): Error | undefined {
+  if (codeOf(error) !== 403 && !isBanyanError(error, "RABBITMQ_REFUSED")) return undefined;
+  return rabbitmqErrors.RABBITMQ_REFUSED(
+    `RabbitMQ does not let the user do what the bus needs: configure, write and read on ` +
+      `${namespace}\\..*, and write on amq\\.default; give it those with rabbitmqctl set_permissions.`,
+    { cause: error },
   );
 }

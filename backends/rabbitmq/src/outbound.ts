@@ -64,6 +64,8 @@ export interface OutboundPorts {
    * @param isLost an exchange was not there, and with it its bindings are gone
    */
   readonly prepare: (channel: ConfirmChannel, isLost: boolean) => Promise<void>;
+  /** Why the server ended the channel. */
+  readonly onRefused?: ((error: unknown) => void) | undefined;
   /** Why there is no connection. */
   readonly failure: () => Error;
   /** Milliseconds between sending and its confirm. */
@@ -285,6 +287,7 @@ export class Outbound {
         if (codeOf(error) === 404) this.#isLost = true;
         this.#sizeMax = sizeMaxOf(error) ?? this.#sizeMax;
         this.#ports.log.error("RabbitMQ ended the channel of publishes", { error });
+        this.#ports.onRefused?.(error);
         // Before the client says of each unconfirmed message that it failed: no server refused it.
         this.#channelClosed(channel, connection);
       });

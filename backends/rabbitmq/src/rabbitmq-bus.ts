@@ -35,7 +35,7 @@ import { Base } from "./base.ts";
 import { rabbitmqCapabilities, withPriorities } from "./capabilities.ts";
 import { countsOf, createBusMetrics } from "./bus-metrics.ts";
 import type { BusMetrics, LinkCounts } from "./bus-metrics.ts";
-import { notConnected } from "./errors.ts";
+import { deniedBy, notConnected } from "./errors.ts";
 import { GroupDesk } from "./group-desk.ts";
 import type { GroupView } from "./group-view.ts";
 import { inTime } from "./in-time.ts";
@@ -120,6 +120,8 @@ class RabbitmqBus implements Bus {
   #isRead = false;
   #isDraining = false;
   #isClosed = false;
+  /** The user lacks a right that the bus needs. */
+  #denied: Error | undefined = undefined;
   #closing: Promise<DrainReport> | undefined = undefined;
   /** Monotonic: when the patience of whoever closes is over. */
   #endsMs = Infinity;
@@ -148,6 +150,9 @@ class RabbitmqBus implements Bus {
         if (isLost || (this.#base.isNew && this.#isRead)) await this.#base.declareAll();
       },
       failure: () => this.#publishing.failure,
+      onRefused: (error) => {
+        this.#denied ??= deniedBy(error, options.namespace);
+      },
       confirmed: this.#metrics?.confirmed,
     });
     this.#publishing = new Link(options, "publish", {
@@ -203,8 +208,11 @@ class RabbitmqBus implements Bus {
     this.#consuming.start();
     await untilConnected(this.#publishing, this.#options);
     await untilConnected(this.#consuming, this.#options);
-    await inTime(this.clock, this.#registry.ready, this.#options.connectTimeoutMs);
     const { clock, outbound } = this;
+    const { ready } = this.#registry;
+    await inTime(clock, ready, this.#options.connectTimeoutMs).catch((error: unknown) => {
+      throw this.#denied ?? error;
+    });
     const { onOutage, outboundAgeMaxMs: ageMaxMs } = this.#options;
     const failure = (): Error => this.#publishing.failure;
     if (onOutage === undefined || this.#isDraining) return;
@@ -439,6 +447,7 @@ class RabbitmqBus implements Bus {
       if (isCurrent()) this.#base.watch(connection);
     } catch (error) {
       if (!isCurrent()) return;
+      this.#denied ??= deniedBy(error, this.#options.namespace);
       this.log.error("what the bus needs could not be declared and is tried again", { error });
       this.clock.setTimer(500, () => isCurrent() && void this.#up(connection));
     }

@@ -86,6 +86,30 @@ describe("settings of the RabbitMQ bus", { concurrency: 4, skip }, () => {
     assert.equal(await server.ask('length(rabbit_amqqueue:list(<<"shop">>)) > 2'), "true");
   });
 
+  test("the rights that the README names are enough, and one with less is told", async () => {
+    const rights = String.raw`<<"^eve\\..*">>`;
+    const writes = String.raw`<<"^(eve\\..*|amq\\.default)$">>`;
+    await server.ask(`
+      ok = rabbit_auth_backend_internal:add_user(<<"eve">>, <<"s3cret">>, <<"test">>),
+      rabbit_auth_backend_internal:set_permissions(
+        <<"eve">>, <<"/">>, ${rights}, ${rights}, ${rights}, <<"test">>)`);
+    const eve = { username: "eve", password: "s3cret", namespace: "eve", connectTimeoutMs: 2000 };
+    const less = open(eve);
+    await assert.rejects(less, { code: "RABBITMQ_REFUSED", message: /write on amq\\.default/ });
+    await server.ask(`rabbit_auth_backend_internal:set_permissions(
+        <<"eve">>, <<"/">>, ${rights}, ${writes}, ${rights}, <<"test">>)`);
+    await using bus = await open({ ...eve, connectTimeoutMs: 10_000 });
+    const seen: number[] = [];
+    await bus.subscribe({ ...group, ordered: true, retriesMax: 0 }, ({ message: sent }) => {
+      seen.push(numberOf(sent));
+      if (numberOf(sent) === 1) throw new Error("never");
+    });
+    await bus.subscribe({ ...group, name: "till.live", delivery: "broadcast" }, () => undefined);
+    await bus.publish([0, 1, 2].map((n) => ({ ...message(n), orderingKey: "k" })));
+    await until(async () => (await deadNumbers(bus)).length === 1, { what: "one is dead" });
+    await until(() => seen.length === 3, { what: "all are handled" });
+  });
+
   test("The setting namespace: two buses on one server hear nothing of each other", async () => {
     await using one = await open({ namespace: "one" });
     await using two = await open({ namespace: "two" });
