@@ -1,11 +1,15 @@
 /** Several nodes with real sockets: who is there, draining, death, placement. */
 
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { afterEach, test } from "node:test";
 import { defineContract, systemClock, t } from "@banyan/kernel";
 import type { Client } from "@banyan/kernel";
 import {
+  CallContext,
   CallRuntime,
+  kernelErrors,
   listOperations,
   OperationRunner,
   toBanyanError,
@@ -229,4 +233,76 @@ test("ten thousand calls at once are answered, each with its own answer", async 
 test("a fleet without a secret is refused with how to make one", async () => {
   const opening = openFleet({ node: "x", registry: createRegistry(), runtime: new CallRuntime() });
   await assert.rejects(opening, { code: "MESH_OPTIONS_INVALID", message: /openssl rand -hex 32/ });
+});
+
+test("a call ends by its deadline and by its caller's end while a connection is opened", async () => {
+  const registry = createRegistry();
+  const silent = createServer(() => undefined); // takes connections, and says nothing
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  // It listens on TCP, so its address is one.
+  const { port } = silent.address() as AddressInfo;
+  const services = { shop: "1.0.0" };
+  const mute = { instance: "mute", node: "mute", app: "banyan", services, status: "up" } as const;
+  await registry.write({ ...mute, host: "127.0.0.1", port }, 60_000);
+  const front = await join(registry, "front");
+  await sees(front, 1);
+  const client = clientOf(front);
+  const startedMs = systemClock.monotonicMs();
+  const late = client.sell({ n: 1 }, { timeoutMs: 150 });
+  await assert.rejects(late, { code: "CALL_DEADLINE_EXCEEDED" });
+  const gone = new AbortController();
+  const withdrawn = client.sell({ n: 2 }, { signal: gone.signal });
+  gone.abort();
+  await assert.rejects(withdrawn, { code: "CALL_CANCELLED" });
+  assert(systemClock.monotonicMs() - startedMs < 2000);
+  silent.close();
+});
+
+test("a node that may not call itself in process calls itself over the wire", async () => {
+  const registry = createRegistry();
+  const alone = await join(registry, "alone", { workMs: 1, inProcess: false });
+  await sees(alone, 1);
+  assert.deepEqual(await clientOf(alone).sell({ n: 1 }), { by: "alone" });
+});
+
+test("an error whose details are too long for a frame arrives without them", async () => {
+  const registry = createRegistry();
+  const back = await join(registry, "back");
+  const details = { text: "x".repeat(200_000) };
+  const fail = (): never => {
+    throw kernelErrors.SERVICE_UNAVAILABLE("Not now.", { details });
+  };
+  const runners = listOperations(shop.spec.operations).map(
+    (operation) => new OperationRunner(shop, operation, { handler: fail, runtime: back.runtime }),
+  );
+  back.fleet.mesh.provide({ contract: shop, runners });
+  await back.fleet.settled();
+  const front = await join(registry, "front");
+  await sees(front, 1);
+  for (const n of [1, 2]) {
+    await assert.rejects(clientOf(front).sell({ n }), {
+      code: "SERVICE_UNAVAILABLE",
+      details: undefined,
+    });
+  }
+});
+
+test("who is too long to be said refuses its own calls, and no other", async () => {
+  const registry = createRegistry();
+  await join(registry, "back", { workMs: 1 });
+  const front = await join(registry, "front");
+  await sees(front, 1);
+  const client = clientOf(front);
+  await client.look({});
+  const permissions = Array.from({ length: 5000 }, (_, n) => `permission.number.${n}`);
+  const principal = { kind: "account", id: "eve", permissions } as const;
+  const call = new CallContext(
+    { service: "test", name: "test.stand", timeoutMs: 5000 },
+    front.runtime,
+    { mode: "tolerant", principal, caller: "test" },
+  );
+  for (const n of [1, 2]) {
+    await assert.rejects(client.sell({ n }, { call }), { code: "MESH_MESSAGE_TOO_LONG" });
+  }
+  assert.deepEqual(await client.look({}), { by: "back" });
 });

@@ -101,7 +101,7 @@ class OpenFleet implements Fleet {
   readonly instance: string;
   readonly #options: FleetOptions;
   readonly #peers: Peers;
-  readonly #table = new RouteTable();
+  readonly #table: RouteTable;
   readonly #membership: Membership;
   #address = { host: "", port: 0 };
   #status: InstanceRecord["status"] = "up";
@@ -114,6 +114,7 @@ class OpenFleet implements Fleet {
     this.#options = options;
     this.instance =
       `${node}.${createIdSource(runtime.clock, random).uuid().replaceAll("-", "")}`.slice(-64);
+    this.#table = new RouteTable(options.inProcess === false ? undefined : this.instance);
     this.#peers = this.#openPeers(log);
     const balancer = new Balancer(random);
     this.#membership = new Membership({
@@ -131,8 +132,7 @@ class OpenFleet implements Fleet {
     this.mesh = new FleetMesh({
       runtime,
       balancer,
-      candidates: (service) =>
-        this.#table.candidates(service).filter(({ instance }) => instance !== this.instance),
+      candidates: (service) => this.#table.candidates(service),
       linkTo: ({ instance }) => this.#peers.linkTo(instance),
       dial: ({ instance, host, port }) => this.#peers.dial({ node: instance, host, port }),
       unreachable: ({ instance }) => this.#table.exclude(instance),

@@ -8,7 +8,7 @@
 
 import type { BanyanError, OperationSpec } from "@banyan/kernel";
 import { isBanyanError } from "@banyan/kernel";
-import { listOperations, toBanyanError } from "@banyan/kernel/internal";
+import { CallContext, listOperations, toBanyanError } from "@banyan/kernel/internal";
 import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal";
 import type { Balancer } from "./balancer.ts";
 import type { WantedOperation } from "./client.ts";
@@ -76,12 +76,14 @@ export class RemoteEndpoint implements Endpoint {
   async *invokeStream(request: unknown, init: CallInit): AsyncGenerator<unknown, void, undefined> {
     const { runtime, streamAhead: ahead } = this.#ports;
     const text = jsonOf(request, this.name);
-    const { link } = await this.#connected(init, new Set());
-    yield* streamOver(link, this.#target, { text, init, runtime, ahead });
+    const endsMs = this.#deadlineMs(init);
+    const { link } = await this.#within(init, () => this.#connected(init, new Set()));
+    const timeoutMs = Math.max(0, endsMs - runtime.clock.monotonicMs());
+    yield* streamOver(link, this.#target, { text, init: { ...init, timeoutMs }, runtime, ahead });
   }
 
   /** With a connection that has to be opened, or after a try elsewhere. */
-  async #invokeSlowly(
+  #invokeSlowly(
     text: string | undefined,
     init: CallInit,
     failed?: { readonly instance: InstanceRecord; readonly error: unknown },
@@ -89,18 +91,37 @@ export class RemoteEndpoint implements Endpoint {
     const { clock } = this.#ports.runtime;
     const tried = new Set<string>(failed === undefined ? [] : [failed.instance.instance]);
     const endsMs = this.#deadlineMs(init);
-    let failure = failed?.error;
-    for (;;) {
-      const { instance, link } = await this.#connected(init, tried, failure);
+    const attempt = async (before: unknown): Promise<unknown> => {
+      const { instance, link } = await this.#within(init, () =>
+        this.#connected(init, tried, before),
+      );
       const timeoutMs = Math.max(0, endsMs - clock.monotonicMs());
       try {
         return await this.#invokeOn(instance, link, { text, init: { ...init, timeoutMs } });
       } catch (error) {
         if (!this.#mayTryAgain(error)) throw error;
         tried.add(instance.instance);
-        failure = error;
+        return attempt(error);
       }
-    }
+    };
+    return attempt(failed?.error);
+  }
+
+  /** Waits no longer than the call may take, and not after its caller went away. */
+  #within<T>(init: CallInit, work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const call = new CallContext(this.#target, this.#ports.runtime, init);
+      // Not observed: the call itself is, once it is sent. Without an error its end is ours.
+      const live = call.open((error) => error !== undefined && reject(error));
+      if (!live) return;
+      work().then(
+        (value) => {
+          resolve(value);
+          call.end(undefined, undefined);
+        },
+        (error: unknown) => call.end(toBanyanError(error), undefined),
+      );
+    });
   }
 
   #invokeOn(

@@ -42,12 +42,18 @@ export function isNewer(one: Mapping, other: Mapping): boolean {
 }
 
 export class RouteTable {
+  readonly #except: string | undefined;
   #mapping = noMapping;
   #instances = new Map<string, InstanceRecord>();
   /** They have left, and may still be listed. */
   readonly #left = new Set<string>();
   /** Service → who runs it, of its app, and takes calls. Made when it is asked for. */
   readonly #byService = new Map<string, readonly InstanceRecord[]>();
+
+  /** @param except an instance that is no candidate: this one, where it calls itself in process */
+  constructor(except?: string) {
+    this.#except = except;
+  }
 
   get mapping(): Mapping {
     return this.#mapping;
@@ -97,7 +103,11 @@ export class RouteTable {
     if (known !== undefined) return known;
     const app = this.appOf(service);
     const found = [...this.#instances.values()].filter(
-      (each) => each.app === app && each.status === "up" && Object.hasOwn(each.services, service),
+      ({ instance, app: own, status, services }) =>
+        own === app &&
+        status === "up" &&
+        instance !== this.#except &&
+        Object.hasOwn(services, service),
     );
     this.#byService.set(service, found);
     return found;

@@ -15,8 +15,8 @@ import { byteAt, jsonOf } from "./frame-reader.ts";
 import type { Frame } from "./frame-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { SaidNames } from "./names.ts";
-import { PartialPayload, tooLong, writePayload } from "./payload.ts";
-import { FrameType, PayloadFlag } from "./protocol.ts";
+import { fitsFrame, PartialPayload, tooLong, writePayload } from "./payload.ts";
+import { FrameType, PayloadFlag, pieceBytes } from "./protocol.ts";
 import { beginRequest, isLast } from "./request-head.ts";
 
 /** Who waits for what comes of a call. */
@@ -185,7 +185,9 @@ export class MadeCalls {
     return undefined;
   }
 
+  /** @throws MESH_MESSAGE_TOO_LONG for a principal that no frame holds */
   #define(said: object): void {
+    if (!fitsFrame(JSON.stringify(said))) throw tooLong("Who calls", pieceBytes);
     this.#ports.writer.json(FrameType.Define, 0, said);
   }
 

@@ -18,7 +18,7 @@ export class SaidNames {
   #nextOperation = 0;
   #nextContext = 0;
 
-  /** Its number; `define` is called where it has to be said first. */
+  /** Its number; `define` is called where it has to be said first. What it throws defines nothing. */
   operation(name: string, define: (number: number) => void): number {
     const known = this.#operations.get(name);
     if (known !== undefined) return known;
@@ -27,9 +27,9 @@ export class SaidNames {
       this.#operations.clear();
     }
     const number = this.#nextOperation;
+    define(number);
     this.#nextOperation += 1;
     this.#operations.set(name, number);
-    define(number);
     return number;
   }
 
@@ -43,10 +43,10 @@ export class SaidNames {
       this.#contexts = new Map();
     }
     const number = this.#nextContext;
+    define(number);
     this.#nextContext += 1;
     const numbers = this.#contexts.get(principal) ?? new Map<string | undefined, number>();
     this.#contexts.set(principal, numbers.set(caller, number));
-    define(number);
     return number;
   }
 }
@@ -61,7 +61,8 @@ export class HeardNames {
     if (typeof value !== "object" || value === null) throw new RangeError("no definition");
     // A cast to a bag of unknowns: every field is narrowed below before use.
     const { number, operation, principal, caller } = value as Readonly<Record<string, unknown>>;
-    if (typeof number !== "number" || !(number >= 0 && number < numbersMax)) {
+    const isNumber = typeof number === "number" && Number.isInteger(number);
+    if (!isNumber || number < 0 || number >= numbersMax) {
       throw new RangeError("a definition without a number");
     }
     if (typeof operation === "string") this.operations[number] = operation;

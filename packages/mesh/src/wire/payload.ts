@@ -25,8 +25,7 @@ export function writePayload(
     writer.finish();
     return;
   }
-  // A UTF-16 unit is at most three bytes of UTF-8.
-  if (text.length * 3 <= pieceBytes) {
+  if (fitsFrame(text)) {
     first(PayloadFlag.Last, text.length * 3);
     writer.text(text);
     writer.finish();
@@ -44,6 +43,11 @@ export function writePayload(
     writer.bytes(piece);
     writer.finish();
   }
+}
+
+/** Whatever is in it: a UTF-16 unit is at most three bytes of UTF-8. */
+export function fitsFrame(text: string): boolean {
+  return text.length * 3 <= pieceBytes;
 }
 
 /** A payload that comes in pieces. */

@@ -17,7 +17,7 @@ import { byteAt, jsonOf } from "./frame-reader.ts";
 import type { Frame } from "./frame-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { HeardNames } from "./names.ts";
-import { PartialPayload, tooLong, writePayload } from "./payload.ts";
+import { fitsFrame, PartialPayload, tooLong, writePayload } from "./payload.ts";
 import { FrameType, PayloadFlag } from "./protocol.ts";
 import { isLast, readRequest } from "./request-head.ts";
 import type { ReadRequest } from "./request-head.ts";
@@ -45,6 +45,9 @@ interface Beginning {
   readonly request: unknown;
   readonly init: CallInit;
 }
+
+/** Characters of an error's message where the error is too long. */
+const messageLengthMax = 10_000;
 
 /** All requests that come in pieces together, in messages of the longest kind. */
 const partialMessagesMax = 4;
@@ -246,8 +249,16 @@ export class ServedCalls {
 
   #refuse(number: number, error: unknown): void {
     if (this.#isClosed) return;
-    this.#ports.writer.json(FrameType.Failure, number, toBanyanError(error));
+    this.#ports.writer.json(FrameType.Failure, number, fitting(toBanyanError(error)));
   }
+}
+
+/** An error goes in one frame: its details stay behind where they are too long for that. */
+function fitting(error: BanyanError): object {
+  const said = error.toJSON();
+  if (fitsFrame(JSON.stringify(said))) return said;
+  const { details: _details, ...short } = said;
+  return { ...short, message: short.message.slice(0, messageLengthMax) };
 }
 
 /** @throws REQUEST_INVALID */
