@@ -235,7 +235,7 @@ test("a fleet without a secret is refused with how to make one", async () => {
   await assert.rejects(opening, { code: "MESH_OPTIONS_INVALID", message: /openssl rand -hex 32/ });
 });
 
-test("a call ends by its deadline and by its caller's end while a connection is opened", async () => {
+test("a call ends by its deadline and with its caller while a connection is opened", async () => {
   const registry = createRegistry();
   const silent = createServer(() => undefined); // takes connections, and says nothing
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));

@@ -18,7 +18,7 @@ export class SaidNames {
   #nextOperation = 0;
   #nextContext = 0;
 
-  /** Its number; `define` is called where it has to be said first. What it throws defines nothing. */
+  /** Its number; `define` is called where it has to be said first, and throws to say nothing. */
   operation(name: string, define: (number: number) => void): number {
     const known = this.#operations.get(name);
     if (known !== undefined) return known;
