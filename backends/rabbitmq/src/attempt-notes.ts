@@ -52,6 +52,8 @@ export class AttemptNotes {
   #received = 0;
   #isRead = false;
   #onReceived: (() => void) | undefined = undefined;
+  #unconfirmed = 0;
+  #onWritten: (() => void) | undefined = undefined;
 
   constructor({ channel, queue, outbound, acks }: AttemptNotesInit) {
     this.#channel = channel;
@@ -80,6 +82,7 @@ export class AttemptNotes {
     known.isOurs = true;
     known.note = note;
     known.underWay += 1;
+    this.#unconfirmed += 1;
     void this.load().then(() => {
       this.#outbound.send({
         exchange: "",
@@ -87,9 +90,17 @@ export class AttemptNotes {
         content: Buffer.from(JSON.stringify(note), "utf8"),
         properties: { messageId: id, deliveryMode: 2, contentType: "application/json" },
         deadlineMs: Infinity,
-        onEnd: () => undefined, // N2
+        onEnd: () => this.#ended(), // confirmed or not: N2
       });
     });
+  }
+
+  /** Resolves when the server has what was written, or will not have it: before the channel ends. */
+  async written(): Promise<void> {
+    if (this.#unconfirmed === 0) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#onWritten = () => resolve(undefined);
+    await promise;
   }
 
   /** Its message is through. */
@@ -105,6 +116,11 @@ export class AttemptNotes {
     for (const [id, known] of this.#notes) {
       if (!known.isOurs && !cameBack.has(id)) this.#clear(id, known);
     }
+  }
+
+  #ended(): void {
+    this.#unconfirmed -= 1;
+    if (this.#unconfirmed === 0) this.#onWritten?.();
   }
 
   async #open(): Promise<void> {

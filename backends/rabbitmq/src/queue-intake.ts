@@ -125,6 +125,7 @@ export class QueueIntake {
   }
 
   async #close(): Promise<void> {
+    await this.notes?.written();
     this.acks.flush();
     if (this.source.partition === undefined) await this.stop();
     else await this.#askQueue();
