@@ -11,6 +11,7 @@ import { openMysqlState } from "./mysql-engine.ts";
 export const mysqlState: StateEngineProvider = Object.freeze({
   name: "mysql",
   kinds: Object.freeze({ state: "durable" as const }),
+  isShared: true,
   capabilities: tableCapabilities,
   config: configSchema,
   openState: ({ clock, log, options = {} }) =>

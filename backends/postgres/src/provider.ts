@@ -11,6 +11,7 @@ import { openPostgresState } from "./postgres-engine.ts";
 export const postgresState: StateEngineProvider = Object.freeze({
   name: "postgres",
   kinds: Object.freeze({ state: "durable" as const }),
+  isShared: true,
   capabilities: tableCapabilities,
   config: configSchema,
   openState: ({ clock, log, options = {} }) =>

@@ -95,7 +95,7 @@ export class AttemptNotes {
     });
   }
 
-  /** Resolves when the server has what was written, or will not have it: before the channel ends. */
+  /** Resolves when the server has what was written, or will not have it. */
   async written(): Promise<void> {
     if (this.#unconfirmed === 0) return;
     const { promise, resolve } = Promise.withResolvers<undefined>();

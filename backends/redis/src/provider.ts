@@ -10,6 +10,7 @@ import { openRedis, redisCapabilities } from "./redis-engine.ts";
 export const redisState: StateEngineProvider = Object.freeze({
   name: "redis",
   kinds: Object.freeze({ state: "ephemeral" as const }),
+  isShared: true,
   capabilities: redisCapabilities,
   config: configSchema,
   openState: ({ clock, log, options = {} }) =>

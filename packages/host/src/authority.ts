@@ -88,10 +88,10 @@ export function createAdminAuthenticator(token: string | undefined): Authenticat
 }
 
 /** Operators may do everything; others what is open to everybody. */
-export function createLocalAuthorizer(options: { everybodyIsOperator: boolean }): Authorizer {
+export function createLocalAuthorizer(): Authorizer {
   return {
     decide({ principal, access }: AccessQuestion): AccessDecision {
-      if (access === "anonymous" || options.everybodyIsOperator) return { kind: "allowed" };
+      if (access === "anonymous") return { kind: "allowed" };
       if (principal.kind === "operator") return { kind: "allowed" };
       if (principal.kind === anonymous.kind) {
         return {

@@ -80,10 +80,11 @@ export function storeEngine(name: string, { provider, spec, inMemory }: EngineCh
 
 /** Looks for every engine that configuration names; a missing one is an offence. */
 export async function findEngines(
-  { engines }: Pick<NodeConfig, "engines">,
+  { engines, mesh }: Pick<NodeConfig, "engines" | "mesh">,
   options: ResolvedNodeOptions,
   offences: Offence[],
 ): Promise<Map<string, EngineModule>> {
+  const registry = mesh.registry;
   const named: [place: string, name: string, kind: "state" | "bus"][] = [
     ["engines.durable", engines.durable, "state"],
     ["engines.ephemeral", engines.ephemeral, "state"],
@@ -95,6 +96,7 @@ export async function findEngines(
       "state",
     ]),
   ];
+  if (registry !== undefined) named.push(["mesh.registry", registry, "state"]);
   const found = new Map<string, EngineModule>();
   for (const [place, name, kind] of named) {
     const { module, reason } = await findOne(name, { found, options });
@@ -110,7 +112,24 @@ export async function findEngines(
       });
     }
   }
+  const keeper = registry === undefined ? undefined : found.get(registry)?.state;
+  if (keeper !== undefined) offences.push(...registryOffences(keeper));
   return found;
+}
+
+/** The registry of a fleet is read by all of its nodes, and forgets those that are killed. */
+function registryOffences({ name, isShared, capabilities }: StateEngineProvider): Offence[] {
+  if (isShared === true && capabilities.has("expires")) return [];
+  return [
+    {
+      place: "mesh.registry",
+      message:
+        isShared === true
+          ? `The engine "${name}" cannot expire entries, so it would never forget a node.`
+          : `What the engine "${name}" keeps is this node's alone, so no other node would be found.`,
+      fix: "Name an engine that all nodes share: redis, postgres or mysql.",
+    },
+  ];
 }
 
 /**

@@ -25,6 +25,7 @@ import { inboxSpec } from "./inbox.ts";
 import { instrumentsOf } from "./instruments.ts";
 import { createOpeningLog } from "./opening-log.ts";
 import { createRelay, isOneMedium } from "./outbox.ts";
+import { registrySpec } from "./registry-spec.ts";
 import type { NodeSetup } from "./setup.ts";
 import type { FailurePlace, StateNews } from "./state-news.ts";
 
@@ -77,6 +78,8 @@ export interface NodeEngines {
   openLocks(contract: AnyContract, name: string, spec: LockSpec): Promise<Locks>;
   /** The node's inbox on this engine. */
   openInbox(engine: StateEngine): Promise<OpenedStore>;
+  /** The registry of the fleet, on the engine of this configured name. */
+  openRegistry(engine: string): Promise<OpenedStore>;
 }
 
 export interface OpenEnginesOptions {
@@ -161,6 +164,17 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
       const engine = await engineOf(lockEngineNameFor(config, contract, spec));
       return openLocksOn(engine, { service: contract.name, name, spec }, { ...means, log });
     },
+    ...ownStores(engineOf, means, stores),
+  };
+}
+
+/** Stores of the node itself that no contract declares. */
+function ownStores(
+  engineOf: (name: string) => Promise<StateEngine>,
+  means: StoreMeans,
+  stores: Map<string, OpenedStore>,
+): Pick<NodeEngines, "openInbox" | "openRegistry"> {
+  return {
     openInbox: onceEach(async (engine: StateEngine): Promise<OpenedStore> => {
       const spec = inboxSpec(engine.durability);
       const opened = await openOn({ service: "node", name: "inbox", spec, engine }, means);
@@ -168,6 +182,13 @@ export async function openEngines(options: OpenEnginesOptions): Promise<NodeEngi
       stores.set(stores.has("node.inbox") ? `node.inbox@${engine.name}` : "node.inbox", opened);
       return opened;
     }),
+    async openRegistry(name) {
+      const engine = await engineOf(name);
+      const spec = registrySpec(engine.durability);
+      const opened = await openOn({ service: "node", name: "mesh", spec, engine }, means);
+      stores.set("node.mesh", opened);
+      return opened;
+    },
   };
 }
 

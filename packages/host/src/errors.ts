@@ -18,6 +18,18 @@ export const hostErrors = defineErrors({
     kind: "unavailable",
     summary: "The node is starting and takes no calls yet. Try again in a moment.",
   },
+  NODE_UNKNOWN: {
+    kind: "not_found",
+    summary: "The fleet has no node of that id, or more than one; the message names what there is.",
+  },
+  NODE_ALONE: {
+    kind: "failed_precondition",
+    summary: "The node has no registry, so it is not one of a fleet.",
+  },
+  MAPPING_OUTDATED: {
+    kind: "aborted",
+    summary: "Services were placed anew meanwhile; an older mapping changes nothing.",
+  },
   NODE_STORE_UNKNOWN: {
     kind: "not_found",
     summary: "This node has no store of that name; the nearest one is named.",

@@ -7,8 +7,11 @@
 
 import { toBanyanError } from "@banyan/kernel/internal";
 import type { BanyanError, Clock, Health } from "@banyan/kernel";
+import type { Fleet } from "@banyan/mesh";
 import type { NodeEngines } from "./engines.ts";
+import type { NodeFleet } from "./node-mesh.ts";
 import type { ServiceInstance } from "./service-instance.ts";
+import { missingInFleet } from "./start-services.ts";
 import { within } from "./within.ts";
 
 export type NodePhase = "starting" | "ready" | "draining" | "stopped";
@@ -41,6 +44,7 @@ export interface Probed {
   readonly failure?: BanyanError | undefined;
   readonly instances: readonly ServiceInstance[];
   readonly engines: NodeEngines | undefined;
+  readonly joined?: NodeFleet | undefined;
   /** Engines whose server was not there, open by now or not. */
   readonly waitedFor?: Iterable<string>;
   readonly clock: Clock;
@@ -63,18 +67,30 @@ export async function probeReadiness(node: Probed): Promise<Readiness> {
   const relayed = [...(engines?.relays ?? [])].map(
     ([name, relay]) => [`outbox:${name}`, partOf(relay.health())] as const,
   );
+  const joined = node.joined === undefined ? [] : [fleetPart(node.joined.fleet, instances)];
   const waiting = [...(node.waitedFor ?? [])]
     .filter((name) => engines?.state.has(name) !== true)
     .map((name) => [`state:${name}`, { state: "unhealthy", reason: notThere }] as const);
-  const all = [...services, ...probed, ...relayed].map(([, health]) => health.state);
+  const all = [...services, ...probed, ...relayed, ...joined].map(([, health]) => health.state);
   const broken = phase !== "ready" || all.includes("unhealthy");
   return {
     status: broken ? "not ready" : all.includes("degraded") ? "degraded" : "ready",
     phase,
     ...(failure === undefined ? {} : { reason: failure.message }),
     services: Object.fromEntries(services),
-    engines: Object.fromEntries([...waiting, ...probed, ...relayed]),
+    engines: Object.fromEntries([...waiting, ...probed, ...relayed, ...joined]),
   };
+}
+
+/** A node that was drained by hand is not ready; one that misses others does what it can. */
+function fleetPart(fleet: Fleet, instances: readonly ServiceInstance[]): [string, PartHealth] {
+  if (fleet.isDraining) {
+    return ["mesh", { state: "unhealthy", reason: "it is drained and takes no calls" }];
+  }
+  const missing = new Set(missingInFleet(instances, fleet).map(({ contract }) => contract.name));
+  if (missing.size === 0) return ["mesh", { state: "running" }];
+  const reason = `no node runs ${[...missing].join(", ")}, which services here use`;
+  return ["mesh", { state: "degraded", reason }];
 }
 
 /** A running service's own word; otherwise where it is in its life. */

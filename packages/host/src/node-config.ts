@@ -8,6 +8,8 @@ import type { Static } from "@banyan/kernel";
 import type { ConfigSection } from "@banyan/kernel/internal";
 import { faultEventsSchema } from "./fault-config.ts";
 import type { FaultEventsConfig } from "./fault-config.ts";
+import { meshSchema } from "./mesh-config.ts";
+import type { MeshConfig } from "./mesh-config.ts";
 import { stateSchema } from "./state-config.ts";
 import type { StateConfig } from "./state-config.ts";
 import { telemetrySchema } from "./telemetry-config.ts";
@@ -238,6 +240,7 @@ export interface NodeConfig {
   readonly engines: Static<typeof enginesSchema>;
   readonly limits: Static<typeof limitsSchema>;
   readonly outbox: Static<typeof outboxSchema>;
+  readonly mesh: MeshConfig;
   readonly state: StateConfig;
   readonly faultEvents: FaultEventsConfig;
   readonly telemetry: TelemetryConfig;
@@ -257,6 +260,7 @@ export const nodeSections: readonly ConfigSection[] = [
   { path: ["engines"], envPrefix: "BANYAN_ENGINES", schema: enginesSchema },
   { path: ["limits"], envPrefix: "BANYAN_LIMITS", schema: limitsSchema },
   { path: ["outbox"], envPrefix: "BANYAN_OUTBOX", schema: outboxSchema },
+  { path: ["mesh"], envPrefix: "BANYAN_MESH", schema: meshSchema },
   { path: ["state"], envPrefix: "BANYAN_STATE", schema: stateSchema },
   { path: ["faultEvents"], envPrefix: "BANYAN_FAULT_EVENTS", schema: faultEventsSchema },
   { path: ["telemetry"], envPrefix: "BANYAN_TELEMETRY", schema: telemetrySchema },

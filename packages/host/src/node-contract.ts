@@ -9,6 +9,7 @@
 import { defineContract, t } from "@banyan/kernel";
 import { backupOperations } from "./node-service/backup-operations.ts";
 import { eventOperations } from "./node-service/event-operations.ts";
+import { meshOperations } from "./node-service/mesh-operations.ts";
 import { stateOperations } from "./node-service/state-operations.ts";
 import {
   logOperations,
@@ -227,6 +228,7 @@ export const nodeContract = defineContract("node", {
         ),
       }),
     },
+    mesh: meshOperations,
     state: stateOperations,
     events: eventOperations,
     backup: backupOperations,

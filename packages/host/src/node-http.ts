@@ -1,11 +1,12 @@
 /** The HTTP surface of a node: its door, its pages and its server, wired to the node. */
 
 import type { Clock, Log, Principal } from "@banyan/kernel";
-import { anonymous } from "@banyan/kernel/internal";
+import { anonymous, operator } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import { parseTraceparent } from "@banyan/telemetry";
 import type { Metrics } from "@banyan/telemetry";
 import { openApiDocument } from "./describe/openapi.ts";
+import { operationsElsewhere } from "./elsewhere.ts";
 import type { HttpDoor } from "./http/door.ts";
 import { createHttpServer } from "./http/server.ts";
 import { createHttpObserver } from "./http/http-metrics.ts";
@@ -13,6 +14,7 @@ import type { TlsFileNames, TlsFiles } from "./http/tls.ts";
 import type { Page, PageAnswer } from "./http/server.ts";
 import { probeReadiness } from "./health.ts";
 import type { Readiness } from "./health.ts";
+import type { NodeConfig } from "./node-config.ts";
 import type { NodeView } from "./node-view.ts";
 
 export interface OpenHttpOptions {
@@ -36,8 +38,9 @@ export async function openHttp(
     config: http,
     runners: node.instances.flatMap(({ runners }) => runners),
     pages: pagesOf(node),
-    door: createDoor({ runtime, log, assertOpen }),
+    door: createDoor({ runtime, log, assertOpen, stranger: strangerOf(http) }),
     tls,
+    elsewhere: node.joined && operationsElsewhere(node.joined.fleet),
     onResponse: metrics === undefined ? undefined : createHttpObserver(metrics),
   });
   disposables.defer(() => server.close());
@@ -50,7 +53,16 @@ async function openTls(files: TlsFileNames, ports: { clock: Clock; log: Log }): 
   return openTlsFiles(files, ports);
 }
 
-function createDoor({ runtime, log, assertOpen }: Omit<OpenHttpOptions, "disposables">): HttpDoor {
+/** Who shows no credential. This door alone makes an operator of them, not those behind it. */
+function strangerOf({ authentication }: NodeConfig["http"]): Principal {
+  return authentication === "off" ? operator : anonymous;
+}
+
+interface DoorOptions extends Omit<OpenHttpOptions, "disposables"> {
+  readonly stranger: Principal;
+}
+
+function createDoor({ runtime, log, assertOpen, stranger }: DoorOptions): HttpDoor {
   const { authenticator } = runtime;
   const clock: Clock = runtime.clock;
   return {
@@ -58,7 +70,7 @@ function createDoor({ runtime, log, assertOpen }: Omit<OpenHttpOptions, "disposa
     log,
     assertOpen,
     principalOf(authorization): Principal | Promise<Principal> {
-      if (authorization === undefined || authenticator === undefined) return anonymous;
+      if (authorization === undefined || authenticator === undefined) return stranger;
       return authenticator.authenticate({ authorization });
     },
     traceOf: ({ traceparent, tracestate }) =>

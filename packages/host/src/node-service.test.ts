@@ -31,7 +31,7 @@ describe("The node's own service", () => {
     assert.deepEqual(
       services.map(({ name, state, operations }) => [name, state, operations]),
       [
-        ["node", "running", 24],
+        ["node", "running", 28],
         ["sample", "running", 14],
         ["off", "disabled", 0],
       ],
@@ -43,7 +43,7 @@ describe("The node's own service", () => {
     await using node = await openNode({ services: [defineSample()], inMemory: true });
     const client = node.client(nodeContract);
     const { service, operations } = await client.describe({ service: "sample" });
-    assert.equal(service.layer, "L4 game-features");
+    assert.equal(service.layer, "L2 game-foundation");
     assert.deepEqual(
       service.errors.map(({ code }) => code),
       ["SAMPLE_SHY"],

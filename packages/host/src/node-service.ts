@@ -16,8 +16,10 @@ import { exampleOf } from "./describe/example.ts";
 import { closedSchema } from "./describe/request-schema.ts";
 import { probeService } from "./health.ts";
 import { nodeContract } from "./node-contract.ts";
+import { describeElsewhere } from "./elsewhere.ts";
 import { backupHandlers } from "./node-service/backup-handlers.ts";
 import { eventHandlers } from "./node-service/event-handlers.ts";
+import { meshHandlers } from "./node-service/mesh-handlers.ts";
 import { stateHandlers } from "./node-service/state-handlers.ts";
 import {
   logHandlers,
@@ -56,11 +58,20 @@ export function defineNodeService(node: NodeView): ServiceDefinition {
           ],
         };
       },
-      describe: ({ service, operation }) => describeService(node, service, operation),
+      async describe({ service, operation }, call) {
+        const isHere = node.instances.some(({ name }) => name === service);
+        // Asked once: what another node asks for is described here or nowhere.
+        if (!isHere && call.caller !== nodeContract.name && node.joined !== undefined) {
+          const found = await describeElsewhere(node.joined.fleet, { service, operation });
+          if (found !== undefined) return found;
+        }
+        return describeService(node, service, operation);
+      },
       config: () => ({
         files: node.setup.files.map(({ name }) => name),
         rows: configRows(node.setup).map(({ pointer: _pointer, ...row }) => row),
       }),
+      mesh: meshHandlers(node),
       state: stateHandlers(node),
       events: eventHandlers(node),
       backup: backupHandlers(node),

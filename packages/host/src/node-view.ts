@@ -3,6 +3,7 @@
 import type { BanyanError, Clock } from "@banyan/kernel";
 import type { NodeEngines } from "./engines.ts";
 import type { NodePhase } from "./health.ts";
+import type { NodeFleet } from "./node-mesh.ts";
 import type { NodeLog } from "./node-log.ts";
 import type { NodeTelemetry } from "./node-telemetry.ts";
 import type { ServiceInstance } from "./service-instance.ts";
@@ -21,6 +22,8 @@ export interface NodeView {
   readonly setup: NodeSetup;
   readonly instances: readonly ServiceInstance[];
   readonly engines: NodeEngines | undefined;
+  /** `undefined`: the node is alone, or not that far. */
+  readonly joined: NodeFleet | undefined;
   readonly directory: string | undefined;
   readonly telemetry: NodeTelemetry;
   readonly newsPost: NewsPost;

@@ -6,32 +6,33 @@
  *
  * Start: decide, load and plan (`setup.ts`, nothing opened) → open engines (while a server is not
  * there, `waiting-room.ts` answers for the node) → build every service in order → serve health →
- * start hooks → subscribe → relay → ready → background work.
- * Stop: background work and calls end → the bus hands out what it accepted → stop hooks in reverse
- * order → everything that was opened is closed, last first. All of it within `node.stopTimeoutMs`,
- * and a second more for each part that hangs.
+ * start hooks → subscribe → relay → ready → background work. In a fleet a service is open to other
+ * nodes when it has started, and the node is ready when they have had the time to read of it.
+ * Stop: other nodes are told → background work and calls end → the bus hands out what it accepted →
+ * stop hooks in reverse order → everything that was opened is closed, last first. All of it within
+ * `node.stopTimeoutMs`, and a second more for each part that hangs.
  *
  * What it owns: everything opened on the way, on one stack of disposables.
  * What may interrupt it: a failure anywhere in the start, or the program's signal; then `close` at
  * any moment.
  *
  * I1. A failed start leaves nothing open and nothing running.
- * I2. No call from outside reaches a handler before `ready`, and none begins after `draining`.
+ * I2. No call from outside reaches a handler before `ready` (from other nodes: before its service
+ *     has started), and none begins after `draining`, but what other nodes had sent by then.
  * I3. What is in flight when draining begins is finished, or told after the bound that it was not.
  * I4. `close` is idempotent and always ends.
  * I5. A part that finds that the node should end is told of once: on the log, by `failed`, and on
  *     the page of its readiness. The node then stops as by `close`.
  */
 
-import { createIdSource, isBanyanError, TaskGroup } from "@banyan/kernel";
+import { isBanyanError, TaskGroup } from "@banyan/kernel";
 import type { AnyContract, BanyanError, Client, Clock, Log, LogFields } from "@banyan/kernel";
-import type { ServiceDefinition, Store } from "@banyan/kernel";
-import { CallRuntime, kernelErrors, toBanyanError } from "@banyan/kernel/internal";
-import { createLocalMesh } from "@banyan/mesh";
+import type { ServiceDefinition } from "@banyan/kernel";
+import { kernelErrors, toBanyanError } from "@banyan/kernel/internal";
+import type { CallRuntime } from "@banyan/kernel/internal";
 import type { Mesh } from "@banyan/mesh";
 import { subscribeHandlers } from "@banyan/messaging";
 import type { DrainReport, EventHandlers } from "@banyan/messaging";
-import { createAdminAuthenticator, createLocalAuthorizer, openAdminToken } from "./authority.ts";
 import { drainBuses } from "./drain-buses.ts";
 import { openEngines } from "./engines.ts";
 import type { NodeEngines } from "./engines.ts";
@@ -39,11 +40,12 @@ import { hostErrors } from "./errors.ts";
 import { ExtensionRegistry } from "./extensions.ts";
 import { probeReadiness } from "./health.ts";
 import type { NodePhase } from "./health.ts";
-import { createIdempotencyLedger, idempotencyRecord } from "./idempotency.ts";
-import type { IdempotencyRecord } from "./idempotency.ts";
-import { canKeepInbox } from "./inbox.ts";
 import { instrumentsOf } from "./instruments.ts";
 import { openHttp } from "./node-http.ts";
+import { openNodeMesh } from "./node-mesh.ts";
+import type { NodeFleet, NodeMesh } from "./node-mesh.ts";
+import { openNodeRuntime } from "./node-runtime.ts";
+import { startServices } from "./start-services.ts";
 import { openNodeLog } from "./node-log.ts";
 import type { NodeLog } from "./node-log.ts";
 import { nodeIdOf, RunningTelemetry } from "./node-telemetry.ts";
@@ -130,13 +132,13 @@ class RunningNode implements Node, NodeView {
   readonly #disposables = new AsyncDisposableStack();
   readonly #log: Log;
   readonly #nodeLog: NodeLog;
-  readonly #mesh: Mesh;
   readonly #tasks: TaskGroup;
   /** Tells start hooks that nobody waits for them any more. */
   readonly #stopping = new AbortController();
   #directory: NodeDirectory | undefined;
   #runtime: CallRuntime | undefined;
   #engines: NodeEngines | undefined;
+  #mesh: NodeMesh | undefined;
   readonly #instances: ServiceInstance[] = [];
   #phase: NodePhase = "starting";
   #url: string | undefined;
@@ -165,7 +167,6 @@ class RunningNode implements Node, NodeView {
     const telling = { node: this.id, clock, random, post: this.newsPost };
     this.news = new StateNews({ config: setup.config.state, ...telling });
     this.#faultNews = new FaultNews({ config: setup.config.faultEvents, ...telling });
-    this.#mesh = createLocalMesh({ validation: setup.config.limits.localValidation });
     this.#tasks = new TaskGroup({
       onFailure: (error, service) => this.#log.error("background work failed", { service, error }),
     });
@@ -199,6 +200,10 @@ class RunningNode implements Node, NodeView {
     return this.#engines;
   }
 
+  get joined(): NodeFleet | undefined {
+    return this.#mesh?.joined;
+  }
+
   get ownLog(): NodeLog["own"] {
     return this.#nodeLog.own;
   }
@@ -216,7 +221,7 @@ class RunningNode implements Node, NodeView {
   }
 
   client<C extends AnyContract>(contract: C): Client<C> {
-    return this.#mesh.client(contract, { caller: "program" });
+    return this.#openMesh.client(contract, { caller: "program" });
   }
 
   async start(): Promise<void> {
@@ -255,8 +260,23 @@ class RunningNode implements Node, NodeView {
       if (this.ownLog !== undefined) registerLogMetrics(metrics, this.ownLog);
     }
     this.#assertWanted();
-    const runtime = await this.#openRuntime(engines);
+    const runtime = await openNodeRuntime(this, {
+      engines,
+      random,
+      log: this.#log,
+      disposables: this.#disposables,
+      onFault: (call, failure) => this.#faultNews.callFailed(call, failure),
+    });
     this.#runtime = runtime;
+    this.#mesh = await openNodeMesh({
+      node: this.id,
+      config: this.setup.config,
+      engines,
+      runtime,
+      log: this.#log,
+      random,
+      offers: (service) => this.#hasStarted(service),
+    });
     await this.#build(engines, runtime);
     this.#assertWanted();
     await waitingRoom.close();
@@ -264,6 +284,8 @@ class RunningNode implements Node, NodeView {
     await this.#startServices();
     await this.#subscribe(engines, runtime);
     this.#assertWanted();
+    // Ready is what other nodes can call: a rolling restart goes on to the next one then.
+    await this.joined?.fleet.settled();
     // Not before there is somebody to collect what other runs left behind.
     for (const relay of engines.relays.values()) relay.start();
     this.#phase = "ready";
@@ -294,37 +316,13 @@ class RunningNode implements Node, NodeView {
     if (this.#phase === "ready") void this.close();
   }
 
-  async #openRuntime(engines: NodeEngines): Promise<CallRuntime> {
-    const { clock, random } = this.#options;
-    const { http, limits } = this.setup.config;
-    const ids = createIdSource(clock, random);
-    const token = this.directory === undefined ? undefined : await openAdminToken(this.directory);
-    const runtime: CallRuntime = new CallRuntime({
-      clock,
-      random,
-      log: this.#log,
-      observer: this.telemetry.callObserver(() => runtime.inFlight),
-      onFault: (call, failure) => this.#faultNews.callFailed(call, failure),
-      authenticator: createAdminAuthenticator(token),
-      authorizer: createLocalAuthorizer({ everybodyIsOperator: http.authentication === "off" }),
-      idempotency: createIdempotencyLedger({
-        store: await this.#openLedgerStore(engines),
-        ids,
-        boot: ids.uuid(),
-      }),
-      defaultTimeoutMs: limits.callTimeoutMs,
-      inFlightMax: limits.inFlightMax,
-    });
-    this.#disposables.defer(() => runtime.close());
-    return runtime;
-  }
-
   async #build(engines: NodeEngines, runtime: CallRuntime): Promise<void> {
     const { clock, random } = this.#options;
     const { setup } = this;
     const extensions = new ExtensionRegistry(setup.order, this.#log);
     const { inboxRetentionMs } = setup.config.limits;
-    const shared = { runtime, mesh: this.#mesh, engines, clock, random, log: this.#log };
+    const mesh = this.#openMesh;
+    const shared = { runtime, mesh, engines, clock, random, log: this.#log };
     const instruments = instrumentsOf(this.telemetry);
     const { news } = this;
     const parts = { ...shared, extensions, inboxRetentionMs, instruments, news };
@@ -338,8 +336,19 @@ class RunningNode implements Node, NodeView {
         throw startFailure(`The service "${contract.name}" could not be built`, cause);
       });
       this.#instances.push(instance);
-      this.#mesh.provide({ contract, runners: instance.runners });
+      mesh.provide({ contract, runners: instance.runners });
     }
+  }
+
+  /** Open from the moment in which there is something to provide. */
+  get #openMesh(): Mesh {
+    if (this.#mesh !== undefined) return this.#mesh.mesh;
+    throw hostErrors.NODE_STARTING("The node is not that far.");
+  }
+
+  #hasStarted(service: string): boolean {
+    const instance = this.#instances.find(({ name }) => name === service);
+    return instance?.state === "running" || instance?.state === "stopping";
   }
 
   #openWaitingRoom(waitedFor: Iterable<string>): WaitingRoom {
@@ -380,20 +389,16 @@ class RunningNode implements Node, NodeView {
 
   async #startServices(): Promise<void> {
     const { clock, signal } = this.#options;
-    const { startTimeoutMs } = this.setup.config.node;
-    const deadlineMs = clock.monotonicMs() + startTimeoutMs;
-    for (const instance of this.#instances) {
-      const limitMs = Math.max(0, deadlineMs - clock.monotonicMs());
-      const patience = signal === undefined ? { clock, limitMs } : { clock, limitMs, signal };
-      const started = await within(patience, instance.start(this.#stopping.signal));
-      if (started.kind === "done") continue;
-      this.#assertWanted();
-      throw hostErrors.NODE_START_FAILED(
-        `The service "${instance.name}" had not started when the ${startTimeoutMs} ms for all ` +
-          "services were over; see what its start hook waits for, or raise node.startTimeoutMs.",
-        { details: { service: instance.name } },
-      );
-    }
+    await startServices({
+      instances: this.#instances,
+      fleet: this.joined?.fleet,
+      clock,
+      log: this.#log,
+      limitMs: this.setup.config.node.startTimeoutMs,
+      signal,
+      stopping: this.stopping,
+      assertWanted: () => this.#assertWanted(),
+    });
   }
 
   /** The program may lose interest at any moment of a start. @throws NODE_START_FAILED */
@@ -434,15 +439,14 @@ class RunningNode implements Node, NodeView {
     this.#phase = "draining";
     this.#stopping.abort(kernelErrors.NODE_DRAINING("The node is stopping."));
     for (const instance of this.#instances) instance.drain();
-    this.#runtime?.startDraining();
-    await Promise.all([this.#endTasks(leftMs()), this.#drainCalls(leftMs())]);
+    await Promise.all([this.#endTasks(leftMs()), this.#drainCalls(leftMs)]);
     await end("draining the buses", async () => {
       this.#drained = await drainBuses({ engines: this.#engines, clock, leftMs });
     });
     for (const instance of this.#instances.toReversed()) {
       await end("stop hook", () => instance.stop(), { service: instance.name });
     }
-    await this.#mesh.close();
+    await end("leaving the mesh", async () => this.#mesh?.mesh.close());
     await end("closing", () => this.#disposables.disposeAsync());
     this.#phase = "stopped";
   }
@@ -453,10 +457,14 @@ class RunningNode implements Node, NodeView {
   }
 
   /** I3. */
-  async #drainCalls(limitMs: number): Promise<void> {
+  async #drainCalls(leftMs: () => number): Promise<void> {
     const runtime = this.#runtime;
     if (runtime === undefined) return;
-    const drained = await within({ clock: this.clock, limitMs }, runtime.idle());
+    // What other nodes sent before they read that this one leaves still comes in, and is finished.
+    const leaving = this.joined?.fleet.drain();
+    if (leaving !== undefined) await within({ clock: this.clock, limitMs: leftMs() }, leaving);
+    runtime.startDraining();
+    const drained = await within({ clock: this.clock, limitMs: leftMs() }, runtime.idle());
     if (drained.kind === "done") return;
     const reason = kernelErrors.NODE_DRAINING(
       "The node stopped before the call was finished; whether it took effect is not known.",
@@ -464,26 +472,6 @@ class RunningNode implements Node, NodeView {
     );
     const count = runtime.abortAll(reason);
     this.#log.warn("calls were cut off by the stop", { count });
-  }
-
-  async #openLedgerStore(engines: NodeEngines): Promise<Store<IdempotencyRecord>> {
-    const { store } = await engines.openStore("node", "idempotency", {
-      summary: "Answers of calls that had an idempotency key.",
-      value: idempotencyRecord,
-      durability: this.#ledgerDurability(),
-      expires: true,
-    });
-    const engine = await engines.durableEngine();
-    // Opened at once where it can be, so that an operator finds it before it is used.
-    if (canKeepInbox(engine)) await engines.openInbox(engine);
-    // Opened with the very schema that the type is of.
-    return store as Store<IdempotencyRecord>;
-  }
-
-  /** Answers of calls are kept as safely as this node keeps anything. */
-  #ledgerDurability(): "durable" | "ephemeral" {
-    const { config, engines } = this.setup;
-    return engines.get(config.engines.durable)?.state?.kinds.state ?? "durable";
   }
 }
 

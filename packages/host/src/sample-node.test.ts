@@ -12,6 +12,7 @@ import type { NodeOptions, OpenNodeDirectory } from "./options.ts";
 export const sample = defineContract("sample", {
   summary: "One operation of every kind.",
   version: "1.2.3",
+  layer: "L2",
   config: t.Object({ greeting: t.String({ default: "Hello" }) }),
   stores: { visits: { durability: "durable", value: t.Object({ count: t.Integer() }) } },
   events: { greeted: t.Object({ name: t.String() }) },

@@ -42,6 +42,7 @@ import {
 import { hostErrors } from "./errors.ts";
 import { exposurePlaces, exposureProblems } from "./exposure.ts";
 import { fileProblems } from "./file-settings.ts";
+import { meshProblems } from "./mesh-config.ts";
 import type { NodeConfig } from "./node-config.ts";
 import { nodeSections } from "./node-config.ts";
 import { nodeContract } from "./node-contract.ts";
@@ -106,7 +107,10 @@ export async function setUpNode(options: ResolvedNodeOptions): Promise<NodeSetup
   const isSound = (...places: readonly string[]): boolean =>
     !resolution.problems.some(({ pointer }) => places.some((place) => pointer.startsWith(place)));
   if (isSound("/engines")) offences.push(...wrongPins(config, options, services));
-  const order = planOrder(services, enabled.services, { options, config, engines, offences });
+  // While what it says of the mesh cannot be read, it may be one of a fleet.
+  const hasFleet = !isSound("/mesh") || config.mesh.registry !== undefined;
+  const context = { options, config, engines, offences, hasFleet };
+  const order = planOrder(services, enabled.services, context);
   return {
     config,
     resolution,
@@ -121,6 +125,7 @@ export async function setUpNode(options: ResolvedNodeOptions): Promise<NodeSetup
       enabled.problems,
       resolution.problems,
       isSound(...exposurePlaces) ? exposureProblems(config.http) : [],
+      isSound("/mesh") ? meshProblems(config.mesh) : [],
       await fileProblems(sections, resolution),
     ),
     offences,
@@ -133,12 +138,11 @@ async function chosenEngines(
   sources: Omit<ResolveConfigInput, "sections">,
   offences: Offence[],
 ): Promise<ReadonlyMap<string, EngineModule>> {
-  const sections = nodeSections.filter(({ path }) => path[0] === "engines");
+  const sections = nodeSections.filter(({ path }) => path[0] === "engines" || path[0] === "mesh");
   const { values, problems } = resolveConfig({ sections, ...sources });
-  if (problems.some(({ pointer }) => pointer.startsWith("/engines"))) return new Map();
-  // The section has no problems, so it is what its schema says.
-  const { engines } = values as unknown as Pick<NodeConfig, "engines">;
-  return findEngines({ engines }, options, offences);
+  if (problems.some(({ pointer }) => /^\/(engines|mesh)/.test(pointer))) return new Map();
+  // The sections have no problems, so they are what their schemas say.
+  return findEngines(values as unknown as Pick<NodeConfig, "engines" | "mesh">, options, offences);
 }
 
 /** @throws NODE_START_REFUSED when the setup has anything wrong, listing all of it. */
@@ -258,6 +262,7 @@ function planOrder(
     return planNode({
       contracts: [nodeContract, ...services.map(({ definition }) => definition.contract)],
       disabled: new Map(off.map(({ name, because }) => [name, because])),
+      hasFleet: context.hasFleet,
       ...(engines.size === 0
         ? {}
         : {
@@ -313,4 +318,5 @@ interface PlanContext {
   readonly config: NodeConfig;
   readonly engines: ReadonlyMap<string, EngineModule>;
   readonly offences: Offence[];
+  readonly hasFleet: boolean;
 }

@@ -11,7 +11,7 @@ export { requestDigest } from "./request-digest.ts";
 export { checkContract, offencesError } from "./contract/check.ts";
 export type { Offence } from "./contract/check.ts";
 export { eventSpecOf } from "./contract/event-spec.ts";
-export { planNode } from "./contract/plan.ts";
+export { isCompatibleVersion, planNode } from "./contract/plan.ts";
 export type { NodePlan, PlanInput } from "./contract/plan.ts";
 export type { ChosenEngines, EventBus, StoreEngine } from "./contract/plan-engines.ts";
 export { isEdgeAllowed, isLayer, layers } from "./contract/layers.ts";

@@ -10,6 +10,7 @@
  */
 
 import type { AnyContract, Client } from "@banyan/kernel";
+import type { CallerIdentity } from "./call-init.ts";
 import type { WantedOperation } from "./client.ts";
 import { createClient } from "./client.ts";
 import type {
@@ -20,15 +21,19 @@ import type {
   ProvidedService,
   Withdraw,
 } from "./mesh.ts";
+import type { LocalMeshOptions } from "./options.ts";
 import { ProvidedServices } from "./provided-services.ts";
-import { RemoteEndpoint } from "./remote-endpoint.ts";
-import type { RemotePorts } from "./remote-endpoint.ts";
+import { RemoteEndpoint, remoteOperation } from "./remote-endpoint.ts";
+import type { RemoteOperation, RemotePorts } from "./remote-endpoint.ts";
+import type { InstanceRecord } from "./route-table.ts";
 
 export interface FleetMeshOptions extends RemotePorts {
   /** Tells the other nodes what runs here; resolves when those that are there know. */
   readonly announce: () => Promise<void>;
   /** False: calls go over the wire even to this node; tests see what crosses. Default true. */
   readonly inProcess?: boolean | undefined;
+  /** Of calls within this node, as in a local mesh. Default `full`. */
+  readonly validation?: LocalMeshOptions["validation"];
   readonly onClose: () => Promise<void>;
 }
 
@@ -61,18 +66,33 @@ export class FleetMesh implements Mesh {
 
   client<C extends AnyContract>(contract: C, { caller }: ClientOptions): Client<C> {
     return createClient(contract, {
-      caller: {
-        name: caller,
-        principal: Object.freeze({ kind: "service", id: caller }),
-        mode: "tolerant",
-      },
+      caller: this.#callerOf(caller),
       resolve: (wanted) => this.#resolve(wanted, caller),
+    });
+  }
+
+  /** A client of what one instance runs, whichever others there are. */
+  clientOf<C extends AnyContract>(
+    contract: C,
+    instance: string,
+    { caller }: ClientOptions,
+  ): Client<C> {
+    const candidates = (service: string): readonly InstanceRecord[] =>
+      this.#options.candidates(service).filter((each) => each.instance === instance);
+    return createClient(contract, {
+      caller: this.#callerOf(caller),
+      resolve: (wanted) =>
+        new RemoteEndpoint(remoteOperation(wanted), { ...this.#options, candidates }),
     });
   }
 
   optionalClient<C extends AnyContract>(contract: C, options: ClientOptions): OptionalClient<C> {
     const client = this.client(contract, options);
     return () => (this.isAvailable(contract.name) ? client : undefined);
+  }
+
+  endpoint(operation: RemoteOperation): Endpoint {
+    return new RemoteEndpoint(operation, this.#options);
   }
 
   /** Of this node: contracts do not travel. */
@@ -85,6 +105,15 @@ export class FleetMesh implements Mesh {
     const endpoint = this.#provided.endpoint({ name: operation, kind });
     if (endpoint === undefined) throw this.#provided.refusalOf(operation, kind);
     return endpoint;
+  }
+
+  #callerOf(caller: string): CallerIdentity {
+    const { validation = "full" } = this.#options;
+    return {
+      name: caller,
+      principal: Object.freeze({ kind: "service", id: caller }),
+      mode: validation === "full" ? "tolerant" : "trusted",
+    };
   }
 
   async close(): Promise<void> {
@@ -107,7 +136,7 @@ export class FleetMesh implements Mesh {
     const key = `${wanted.kind} ${wanted.name}`;
     const known = this.#remote.get(key);
     if (known !== undefined) return known;
-    const endpoint = new RemoteEndpoint(wanted, this.#options);
+    const endpoint = new RemoteEndpoint(remoteOperation(wanted), this.#options);
     this.#remote.set(key, endpoint);
     return endpoint;
   }

@@ -14,6 +14,7 @@ export type { Registry } from "./membership.ts";
 export { openFleet } from "./open-fleet.ts";
 export type { Fleet, FleetOptions } from "./open-fleet.ts";
 export type { LocalMeshOptions } from "./options.ts";
+export type { RemoteOperation } from "./remote-endpoint.ts";
 export type { InstanceRecord, Mapping } from "./route-table.ts";
 export { placeServices, registryOn } from "./store-registry.ts";
 export type { RegistryEntry } from "./store-registry.ts";

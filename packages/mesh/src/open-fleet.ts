@@ -9,7 +9,7 @@
  * F2. An instance that cannot be reached is not called until the registry says something new of it.
  */
 
-import type { Log, Random, Waiting } from "@banyan/kernel";
+import type { AnyContract, Client, Log, Random, Waiting } from "@banyan/kernel";
 import { createIdSource, silentLog, systemRandom } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
@@ -18,9 +18,12 @@ import { meshErrors } from "./errors.ts";
 import { FleetMesh } from "./fleet-mesh.ts";
 import { Membership } from "./membership.ts";
 import type { Registry } from "./membership.ts";
-import type { Endpoint, Mesh } from "./mesh.ts";
+import type { ClientOptions, Endpoint, Mesh } from "./mesh.ts";
+import type { LocalMeshOptions } from "./options.ts";
+import { unavailableError } from "./provided-services.ts";
+import type { RemoteOperation } from "./remote-endpoint.ts";
 import { defaultApp, RouteTable } from "./route-table.ts";
-import type { InstanceRecord } from "./route-table.ts";
+import type { InstanceRecord, Mapping } from "./route-table.ts";
 import { Peers } from "./wire/peers.ts";
 import type { PeerTls } from "./wire/peers.ts";
 
@@ -53,6 +56,13 @@ export interface FleetOptions {
   readonly streamAhead?: number | undefined;
   /** False: calls go over the wire even to this node. Default true. */
   readonly inProcess?: boolean | undefined;
+  /** How calls within this node are validated, as in a local mesh. Default `full`. */
+  readonly validation?: LocalMeshOptions["validation"];
+  /**
+   * Whether other nodes may call a service that is provided here; asked when it is provided, and
+   * again by `announce`. Default: yes.
+   */
+  readonly offers?: ((service: string) => boolean) | undefined;
 }
 
 export interface Fleet extends AsyncDisposable {
@@ -63,6 +73,16 @@ export interface Fleet extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number };
   /** Who is known, this node included. */
   instances(): readonly InstanceRecord[];
+  /** Services by app, as they are placed now. */
+  mapping(): Mapping;
+  /** Who runs a service and takes calls, this node left out. */
+  providersOf(service: string): readonly InstanceRecord[];
+  /** Tells the others what is offered here now; resolves when they can read it. */
+  announce(): Promise<void>;
+  /** A typed client of what one other instance runs. */
+  clientOf<C extends AnyContract>(contract: C, instance: string, options: ClientOptions): Client<C>;
+  /** An operation of other nodes whose contract is not at hand, such as one behind a door. */
+  endpoint(operation: RemoteOperation): Endpoint;
   /** Resolves when every node that reads the registry has had the time to read of this one. */
   settled(): Promise<void>;
   /**
@@ -70,6 +90,12 @@ export interface Fleet extends AsyncDisposable {
    * most as long as `signal` lets it. Answers how many calls still run.
    */
   drain(options?: Waiting): Promise<number>;
+  /** It takes no more calls of other nodes. */
+  readonly isDraining: boolean;
+  /** Calls that run here, made or served. */
+  readonly running: number;
+  /** Takes this instance out of the registry; connections stay. Safe twice. */
+  leave(): Promise<void>;
   /** Leaves the registry and ends all connections. */
   close(): Promise<void>;
 }
@@ -105,6 +131,9 @@ class OpenFleet implements Fleet {
   readonly #membership: Membership;
   #address = { host: "", port: 0 };
   #status: InstanceRecord["status"] = "up";
+  #isKnown = false;
+  #hasLeft = false;
+  #draining: Promise<void> | undefined = undefined;
   #isDrained = false;
   #isClosed = false;
 
@@ -138,6 +167,7 @@ class OpenFleet implements Fleet {
       unreachable: ({ instance }) => this.#table.exclude(instance),
       streamAhead: options.streamAhead ?? 0,
       inProcess: options.inProcess,
+      validation: options.validation,
       announce: () => this.#announce(),
       onClose: () => this.close(),
     });
@@ -149,6 +179,30 @@ class OpenFleet implements Fleet {
 
   instances(): readonly InstanceRecord[] {
     return [...this.#table.instances];
+  }
+
+  mapping(): Mapping {
+    return this.#table.mapping;
+  }
+
+  providersOf(service: string): readonly InstanceRecord[] {
+    return this.#table.candidates(service).filter(({ instance }) => instance !== this.instance);
+  }
+
+  announce(): Promise<void> {
+    return this.#announce();
+  }
+
+  clientOf<C extends AnyContract>(
+    contract: C,
+    instance: string,
+    options: ClientOptions,
+  ): Client<C> {
+    return this.mesh.clientOf(contract, instance, options);
+  }
+
+  endpoint(operation: RemoteOperation): Endpoint {
+    return this.mesh.endpoint(operation);
   }
 
   async start(): Promise<void> {
@@ -177,10 +231,24 @@ class OpenFleet implements Fleet {
       await read;
       await runtime.idle();
     };
-    await Promise.race([drained(), ended.promise]);
+    this.#draining ??= drained();
+    await Promise.race([this.#draining, ended.promise]);
     signal?.removeEventListener("abort", stop);
     this.#isDrained = true;
     return runtime.inFlight;
+  }
+
+  get running(): number {
+    return this.#options.runtime.inFlight;
+  }
+
+  get isDraining(): boolean {
+    return this.#status === "draining";
+  }
+
+  leave(): Promise<void> {
+    this.#hasLeft = true;
+    return this.#membership.leave();
   }
 
   async close(): Promise<void> {
@@ -202,15 +270,18 @@ class OpenFleet implements Fleet {
     if (this.#isDrained) {
       throw kernelErrors.NODE_DRAINING(`The node stops and does not take ${operation} any more.`);
     }
+    const [service = ""] = operation.split(".", 1);
+    if (this.#options.offers?.(service) === false) throw unavailableError(service, "another node");
     return this.mesh.serve(operation, kind);
   }
 
   async #announce(): Promise<void> {
-    if (this.#isClosed) return;
-    const { node, app = defaultApp } = this.#options;
-    const services = Object.fromEntries(
-      this.mesh.services().map(({ name, spec }) => [name, spec.version]),
-    );
+    if (this.#isClosed || this.#hasLeft) return;
+    const { node, app = defaultApp, offers = () => true } = this.#options;
+    const offered = this.mesh.services().filter(({ name }) => offers(name));
+    if (offered.length === 0 && !this.#isKnown) return; // F1
+    this.#isKnown = true;
+    const services = Object.fromEntries(offered.map(({ name, spec }) => [name, spec.version]));
     await this.#membership.announce({
       instance: this.instance,
       node,

@@ -6,7 +6,7 @@
  *     idempotent. All tries are within the call's one deadline.
  */
 
-import type { BanyanError, OperationSpec } from "@banyan/kernel";
+import type { BanyanError } from "@banyan/kernel";
 import { isBanyanError } from "@banyan/kernel";
 import { CallContext, listOperations, toBanyanError } from "@banyan/kernel/internal";
 import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal";
@@ -34,6 +34,18 @@ export interface RemotePorts {
   readonly streamAhead: number;
 }
 
+/** What is called, as far as it must be known on this side. */
+export interface RemoteOperation {
+  readonly service: string;
+  /** Full name: `greeter.greet`. */
+  readonly name: string;
+  readonly kind: "unary" | "stream";
+  /** Its own deadline, in milliseconds. Left out: the runtime's default; a stream has none. */
+  readonly deadlineMs?: number | undefined;
+  /** It may be tried again where nobody knows whether it was done. Default false. */
+  readonly idempotent?: boolean | undefined;
+}
+
 export class RemoteEndpoint implements Endpoint {
   readonly name: string;
   readonly kind: "unary" | "stream";
@@ -41,19 +53,14 @@ export class RemoteEndpoint implements Endpoint {
   readonly #target: CallTarget;
   readonly #isIdempotent: boolean;
 
-  constructor(wanted: WantedOperation, ports: RemotePorts) {
-    this.name = wanted.name;
-    this.kind = wanted.kind;
+  constructor(operation: RemoteOperation, ports: RemotePorts) {
+    const { service, name, kind, deadlineMs, idempotent = false } = operation;
+    this.name = name;
+    this.kind = kind;
     this.#ports = ports;
-    const spec = specOf(wanted);
-    this.#isIdempotent = spec.idempotent === true;
-    this.#target = {
-      service: wanted.contract.name,
-      name: wanted.name,
-      kind: wanted.kind,
-      timeoutMs:
-        spec.deadlineMs ?? (wanted.kind === "stream" ? Infinity : ports.runtime.defaultTimeoutMs),
-    };
+    this.#isIdempotent = idempotent;
+    const timeoutMs = kind === "stream" ? Infinity : ports.runtime.defaultTimeoutMs;
+    this.#target = { service, name, kind, timeoutMs: deadlineMs ?? timeoutMs };
   }
 
   invoke(request: unknown, init: CallInit): Promise<unknown> {
@@ -189,11 +196,9 @@ function full({ node }: InstanceRecord): BanyanError {
 }
 
 /** What the caller's contract says of the operation. */
-function specOf({
-  contract,
-  name,
-}: WantedOperation): Pick<OperationSpec, "idempotent" | "deadlineMs"> {
+export function remoteOperation({ contract, name, kind }: WantedOperation): RemoteOperation {
   const all = listOperations(contract.spec.operations ?? {});
   const own = all.find((operation) => `${contract.name}.${operation.name}` === name);
-  return own?.spec ?? {};
+  const { idempotent, deadlineMs } = own?.spec ?? {};
+  return { service: contract.name, name, kind, idempotent, deadlineMs };
 }

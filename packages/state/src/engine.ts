@@ -330,6 +330,8 @@ export interface StateEngineProvider {
   /** As written in `engines: { durable: sqlite }`. */
   readonly name: string;
   readonly kinds: { readonly state: Durability };
+  /** Many nodes open the same state, so that one finds what another wrote. Default false. */
+  readonly isShared?: boolean;
   /** What its engines declare, so that a store can be refused before anything is opened. */
   readonly capabilities: ReadonlySet<StateCapability>;
   /**

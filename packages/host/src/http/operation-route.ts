@@ -3,6 +3,7 @@
 import { kernelErrors } from "@banyan/kernel/internal";
 import type { CallContext, CallInit, OperationRunner, SpanShape } from "@banyan/kernel/internal";
 import type { Principal } from "@banyan/kernel";
+import type { Endpoint } from "@banyan/mesh";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { hostErrors } from "../errors.ts";
 import type { HttpDoor } from "./door.ts";
@@ -10,7 +11,7 @@ import { sendAnswer, sendError } from "./reply.ts";
 import { sendStream } from "./stream.ts";
 
 /** Answers later, by `reply`: a returned promise or reply would cost Fastify a watch on its end. */
-type RouteHandler = (request: FastifyRequest, reply: FastifyReply) => void;
+export type RouteHandler = (request: FastifyRequest, reply: FastifyReply) => void;
 
 /** The path of a JSON operation: `/greeter/admin/reset`. */
 export function pathOf(runner: Pick<OperationRunner, "service" | "operation">): string {
@@ -19,16 +20,22 @@ export function pathOf(runner: Pick<OperationRunner, "service" | "operation">): 
 
 /** Serves a unary or stream operation. */
 export function operationRoute(runner: OperationRunner, door: HttpDoor): RouteHandler {
-  const serve = runner.kind === "stream" ? serveStream : serveUnary;
-  const shape = httpShape(runner, "POST", pathOf(runner));
+  const { response, stream } = runner.operation.spec;
+  const status = response === undefined && stream === undefined ? 204 : 200;
+  return endpointRoute(runner, door, httpShape({ method: "POST", route: pathOf(runner), status }));
+}
+
+/** Serves whatever runs an operation. */
+export function endpointRoute(endpoint: Endpoint, door: HttpDoor, shape: SpanShape): RouteHandler {
+  const serve = endpoint.kind === "stream" ? serveStream : serveUnary;
   return (request, reply) => {
     const principal = door.principalOf(request.headers.authorization);
     if (principal instanceof Promise) {
       principal.then(
-        (known) => serve(runner, { request, reply, door, principal: known, shape }),
+        (known) => serve(endpoint, { request, reply, door, principal: known, shape }),
         (error: unknown) => sendError(reply, error, { log: door.log }),
       );
-    } else serve(runner, { request, reply, door, principal, shape });
+    } else serve(endpoint, { request, reply, door, principal, shape });
   };
 }
 
@@ -40,10 +47,15 @@ interface Exchange {
   readonly shape: SpanShape;
 }
 
+interface RouteShape {
+  readonly method: string;
+  readonly route: string;
+  /** Of an answer that is no error. */
+  readonly status: number;
+}
+
 /** How spans of calls that came in by a route are described. */
-function httpShape(runner: OperationRunner, method: string, route: string): SpanShape {
-  const { response, stream } = runner.operation.spec;
-  const status = response === undefined && stream === undefined ? 204 : 200;
+export function httpShape({ method, route, status }: RouteShape): SpanShape {
   return {
     kind: "server",
     attributes: (error) => ({
@@ -54,7 +66,7 @@ function httpShape(runner: OperationRunner, method: string, route: string): Span
   };
 }
 
-function serveUnary(runner: OperationRunner, exchange: Exchange): void {
+function serveUnary(endpoint: Endpoint, exchange: Exchange): void {
   const { request, reply, door } = exchange;
   let opened: CallContext | undefined;
   let init: CallInit;
@@ -67,7 +79,7 @@ function serveUnary(runner: OperationRunner, exchange: Exchange): void {
     sendError(reply, error, { log: door.log });
     return;
   }
-  runner.invoke(bodyOf(request), init).then(
+  endpoint.invoke(bodyOf(request), init).then(
     (answer) => {
       try {
         sendAnswer(reply, answer, tracedCall(init, opened));
@@ -80,7 +92,7 @@ function serveUnary(runner: OperationRunner, exchange: Exchange): void {
   );
 }
 
-function serveStream(runner: OperationRunner, exchange: Exchange): void {
+function serveStream(endpoint: Endpoint, exchange: Exchange): void {
   const { request, reply, door } = exchange;
   let opened: CallContext | undefined;
   try {
@@ -88,7 +100,7 @@ function serveStream(runner: OperationRunner, exchange: Exchange): void {
       opened = call;
       abortOnClose(call, reply);
     });
-    const frames = runner.invokeStream(bodyOf(request), init);
+    const frames = endpoint.invokeStream(bodyOf(request), init);
     sendStream(reply, frames, { clock: door.clock, traced: () => opened }).catch((error: unknown) =>
       sendError(reply, error, { log: door.log, call: opened }),
     );

@@ -22,6 +22,8 @@ import { within } from "../within.ts";
 import { parseJsonBody } from "./body.ts";
 import { answerBrokenRequest } from "./broken-request.ts";
 import type { HttpDoor } from "./door.ts";
+import { addForwarding } from "./forward-route.ts";
+import type { Elsewhere } from "./forward-route.ts";
 import { createGuard } from "./guard.ts";
 import type { HttpObserver } from "./http-metrics.ts";
 import type { Guard } from "./guard.ts";
@@ -52,6 +54,8 @@ export interface HttpServerOptions {
   readonly pages: readonly Page[];
   readonly door: HttpDoor;
   readonly tls: TlsFiles | undefined;
+  /** What other nodes run; left out: this node is alone. */
+  readonly elsewhere?: Elsewhere | undefined;
   /** Told of every answer that was sent whole. */
   readonly onResponse?: HttpObserver | undefined;
 }
@@ -67,7 +71,7 @@ export interface HttpServer {
 const lingerMs = 1000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { config, tls, door } = options;
+  const { config, tls, door, elsewhere } = options;
   const app = createApp(options);
   addGuard(app, createGuard(config), door);
   const { onResponse } = options;
@@ -78,7 +82,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       done();
     });
   }
-  app.addHook("onRequest", refuseUnserved(options));
+  const refuse = refusalOf(options);
+  app.addHook("onRequest", (request, reply, done) => {
+    if (request.is404) refuse(request, reply);
+    else done();
+  });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     "application/json",
@@ -96,6 +104,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     answerRefusal(error, { request, reply }, options);
   });
   addRoutes(app, options);
+  if (elsewhere !== undefined) addForwarding(app, { elsewhere, door, refuse });
   return {
     async listen() {
       await app.listen({ host: config.host, port: config.port }).catch((cause: unknown) => {
@@ -252,14 +261,10 @@ function addRawRoute(
   });
 }
 
-/** A hook, so that it answers before the body is read. */
-function refuseUnserved({ runners, pages, door }: HttpServerOptions) {
+/** Answers what nobody serves, before its body is read. */
+function refusalOf({ runners, pages, door }: HttpServerOptions) {
   const table = routeTable(runners, pages);
-  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    if (!request.is404) {
-      done();
-      return;
-    }
+  return (request: FastifyRequest, reply: FastifyReply): void => {
     const { error, allow } = notFoundError(request.method, request.raw.url ?? "/", table);
     if (allow !== undefined) reply.header("allow", allow);
     sendError(reply, error, door);

@@ -32,7 +32,7 @@ export interface StreamMeans {
 /** Sends frames until they end or the client goes away. Rejects when it fails before the head. */
 export async function sendStream(
   reply: FastifyReply,
-  frames: AsyncGenerator<unknown, void, undefined>,
+  frames: AsyncIterable<unknown>,
   { clock, traced }: StreamMeans,
 ): Promise<void> {
   const events = new EventWriter(reply, clock);

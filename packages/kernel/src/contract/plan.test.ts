@@ -120,14 +120,35 @@ test("every kind of offence is found, all in one report, each with its place and
   assert.equal(report, readFileSync(goldenUrl, "utf8").trimEnd());
 });
 
-test("a provider on another node is a provider, and a minor version makes no difference", () => {
+test("a provider of another major version is another contract, a minor makes no difference", () => {
   const built = make("account", { layer: "L1", version: "1.4.0" });
   const desk = make("desk", { uses: { account: built } });
   const running = make("account", { layer: "L1", version: "1.2.0" });
-  assert.deepEqual(planNode({ contracts: [desk], remote: [running] }).order, [desk]);
+  assert.deepEqual(planNode({ contracts: [desk, running] }).order, [running, desk]);
+  const other = make("account", { layer: "L1", version: "2.0.0" });
   assert.match(
-    reportOf({ contracts: [desk], remote: [make("account", { layer: "L1", version: "2.0.0" })] }),
+    reportOf({ contracts: [desk, other] }),
     /built against account 1\.4\.0, but 2\.0\.0 runs here/,
+  );
+});
+
+test("what a node of a fleet does not run, another may; an extension runs beside its owner", () => {
+  const account = make("account", {
+    layer: "L1",
+    extensionPoints: {
+      names: { kind: "provider", summary: "Names.", request: t.Object({}), response: t.Object({}) },
+    },
+  });
+  const desk = make("desk", { uses: { account } });
+  assert.deepEqual(planNode({ contracts: [desk], hasFleet: true }).order, [desk]);
+  const diary = make("diary", {
+    layer: "L1",
+    extensions: { names: { contract: account, point: "names" } },
+  });
+  assert.deepEqual(planNode({ contracts: [diary] }).order, [diary]);
+  assert.match(
+    reportOf({ contracts: [diary], hasFleet: true }),
+    /diary\.extensions\.names: diary extends "account", which this node does not run/,
   );
 });
 

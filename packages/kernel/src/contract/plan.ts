@@ -19,8 +19,8 @@ export interface PlanInput {
   readonly contracts: readonly AnyContract[];
   /** Known services that are switched off here, with the reason: for the fix. */
   readonly disabled?: ReadonlyMap<string, string>;
-  /** Contracts that other nodes provide. */
-  readonly remote?: readonly AnyContract[];
+  /** The node is one of a fleet: what it does not run itself, another node may. */
+  readonly hasFleet?: boolean;
   /** Left out: stores and events are not judged. */
   readonly engines?: ChosenEngines;
 }
@@ -109,9 +109,9 @@ function forbiddenEdge(edge: Edge): Offence[] {
 
 function missingProvider(edge: Edge, input: PlanInput): Offence[] {
   const { to, strength, place, from } = edge;
+  if (input.contracts.some(({ name }) => name === to.name)) return [];
+  if (input.hasFleet === true) return extendsElsewhere(edge);
   if (strength === "soft") return [];
-  const here = input.contracts.some(({ name }) => name === to.name);
-  if (here || input.remote?.some(({ name }) => name === to.name) === true) return [];
   const reason = input.disabled?.get(to.name);
   return [
     {
@@ -128,15 +128,25 @@ function missingProvider(edge: Edge, input: PlanInput): Offence[] {
   ];
 }
 
+/** Extension points are asked within a node: an extension of what runs elsewhere is never asked. */
+function extendsElsewhere({ from, to, place, verb }: Edge): Offence[] {
+  if (verb !== "extends") return [];
+  return [
+    {
+      place,
+      message: `${from.name} extends "${to.name}", which this node does not run: it would never be asked.`,
+      fix: `Run ${to.name} and ${from.name} in the same node.`,
+    },
+  ];
+}
+
 /** A consumer is built against one version; a provider of another major is another contract. */
 function incompatibleVersion(edge: Edge, input: PlanInput): Offence[] {
-  const provider = [...input.contracts, ...(input.remote ?? [])].find(
-    ({ name }) => name === edge.to.name,
-  );
+  const provider = input.contracts.find(({ name }) => name === edge.to.name);
   if (provider === undefined) return [];
   const built = edge.to.spec.version;
   const running = provider.spec.version;
-  if (majorOf(built) === majorOf(running)) return [];
+  if (isCompatibleVersion(built, running)) return [];
   return [
     {
       place: edge.place,
@@ -144,6 +154,11 @@ function incompatibleVersion(edge: Edge, input: PlanInput): Offence[] {
       fix: `Update ${edge.from.name} to the contract of ${edge.to.name} ${running}, or run ${edge.to.name} ${majorOf(built)}.x.`,
     },
   ];
+}
+
+/** Whether a consumer that was built against one version can call what runs. */
+export function isCompatibleVersion(built: string, running: string): boolean {
+  return majorOf(built) === majorOf(running);
 }
 
 /** SemVer: below 1.0.0 every minor may break. */

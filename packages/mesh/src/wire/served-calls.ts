@@ -179,7 +179,8 @@ export class ServedCalls {
     if (this.#running.size >= callsMax) throw tooMany(callsMax);
     const endpoint = resolve(operation, head.credit === undefined ? "unary" : "stream");
     const init: CallInit = {
-      mode: "tolerant",
+      // A door of another node passes on what comes from outside: it is held to the contract here.
+      mode: context.caller === undefined ? "strict" : "tolerant",
       principal: context.principal,
       caller: context.caller,
       timeoutMs: head.timeoutMs,

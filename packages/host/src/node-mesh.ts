@@ -1,0 +1,111 @@
+/**
+ * The mesh of a node: that of one process, or, where configuration names a registry, its place in a
+ * fleet.
+ *
+ * N1. Other nodes may call a service when it has started, and until the node has drained.
+ * N2. A node that cannot reach its registry goes on with those that it knows.
+ */
+
+import { readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import type { Log, Random, Store } from "@banyan/kernel";
+import type { CallRuntime } from "@banyan/kernel/internal";
+import { createLocalMesh, openFleet, placeServices, registryOn } from "@banyan/mesh";
+import type { Fleet, Mesh, PeerTls, RegistryEntry } from "@banyan/mesh";
+import type { NodeEngines } from "./engines.ts";
+import type { MeshConfig } from "./mesh-config.ts";
+import type { NodeConfig } from "./node-config.ts";
+
+/** A node among others. */
+export interface NodeFleet {
+  readonly fleet: Fleet;
+  /** What it and the others write. */
+  readonly registry: Store<RegistryEntry>;
+}
+
+export interface NodeMesh {
+  readonly mesh: Mesh;
+  /** `undefined`: the node is alone. */
+  readonly joined: NodeFleet | undefined;
+}
+
+export interface OpenMeshOptions {
+  /** The node's id. */
+  readonly node: string;
+  readonly config: NodeConfig;
+  readonly engines: NodeEngines;
+  readonly runtime: CallRuntime;
+  readonly log: Log;
+  readonly random: Random;
+  /** Whether a service has started. */
+  readonly offers: (service: string) => boolean;
+}
+
+/** @throws MESH_LISTEN_FAILED, and what the registry's engine throws */
+export async function openNodeMesh(options: OpenMeshOptions): Promise<NodeMesh> {
+  const { config, engines, runtime, log } = options;
+  const { mesh: own, limits } = config;
+  const validation = limits.localValidation;
+  if (own.registry === undefined) {
+    return { mesh: createLocalMesh({ validation }), joined: undefined };
+  }
+  const { store } = await engines.openRegistry(own.registry);
+  // Opened with the very schema that the type is of.
+  const registry = store as Store<RegistryEntry>;
+  await placeFirst(registry, own.mappings);
+  const advertised = { host: own.advertiseHost ?? addressOf(own.host), port: own.advertisePort };
+  const fleet = await openFleet({
+    node: options.node,
+    app: own.app,
+    cluster: own.cluster,
+    registry: registryOn(registry),
+    runtime,
+    log: log.child({ part: "mesh" }),
+    random: options.random,
+    listen: { host: own.host, port: own.port },
+    advertise: withoutUndefined(advertised),
+    secret: own.secret,
+    tls: own.tls === undefined ? undefined : await readTls(own.tls),
+    heartbeatMs: own.heartbeatMs,
+    callsMax: own.callsMax,
+    messageBytesMax: own.messageBytesMax,
+    streamAhead: own.streamAhead,
+    inProcess: own.inProcess,
+    validation,
+    offers: options.offers,
+  });
+  return { mesh: fleet.mesh, joined: { fleet, registry } };
+}
+
+/** What configuration places, where nobody has placed anything yet. */
+async function placeFirst(
+  registry: Store<RegistryEntry>,
+  apps: MeshConfig["mappings"],
+): Promise<void> {
+  if (Object.keys(apps).length === 0) return;
+  if ((await registryOn(registry).mapping()) !== undefined) return;
+  // Of the lowest epoch: whoever places services later is newer.
+  await placeServices(registry, { epoch: "", version: 1, apps });
+}
+
+/** A host under which other machines find this one. */
+function addressOf(host: string): string {
+  if (host !== "0.0.0.0" && host !== "::") return host;
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const found = all.find(({ internal, family }) => !internal && family === "IPv4");
+  return found?.address ?? "127.0.0.1";
+}
+
+async function readTls(files: NonNullable<MeshConfig["tls"]>): Promise<PeerTls> {
+  const read = (file: string): Promise<string> => readFile(file, "utf8");
+  const [cert, key, ca] = await Promise.all([
+    read(files.certFile),
+    read(files.keyFile),
+    read(files.caFile),
+  ]);
+  return { cert, key, ca, serverName: files.serverName };
+}
+
+function withoutUndefined({ host, port }: { host: string; port: number | undefined }) {
+  return port === undefined ? { host } : { host, port };
+}

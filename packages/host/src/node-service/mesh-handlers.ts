@@ -1,0 +1,118 @@
+/** The operator's look at the fleet, and what they may do to it. */
+
+import type { Call, Client, ServiceParts } from "@banyan/kernel";
+import { nearest } from "@banyan/kernel/internal";
+import { placeServices } from "@banyan/mesh";
+import type { InstanceRecord, Mapping } from "@banyan/mesh";
+import { hostErrors } from "../errors.ts";
+import { nodeContract } from "../node-contract.ts";
+import type { NodeFleet } from "../node-mesh.ts";
+import type { NodeView } from "../node-view.ts";
+import { audit } from "./state-handlers.ts";
+
+type Handlers = ServiceParts<typeof nodeContract>["operations"]["mesh"];
+type Endpoints = Awaited<ReturnType<Client<typeof nodeContract>["mesh"]["endpoints"]>>;
+type Drained = Awaited<ReturnType<Client<typeof nodeContract>["mesh"]["drain"]>>;
+
+export function meshHandlers(node: NodeView): Handlers {
+  return {
+    endpoints({ service, app }) {
+      const { cluster } = node.setup.config.mesh;
+      const { joined } = node;
+      if (joined === undefined) return { fleet: false, cluster, endpoints: [] };
+      const all = joined.fleet
+        .instances()
+        .filter((each) => service === undefined || Object.hasOwn(each.services, service))
+        .filter((each) => app === undefined || each.app === app)
+        .map((each) => endpointRow(each, joined));
+      all.sort((a, b) => (rankOf(a) < rankOf(b) ? -1 : 1));
+      return { fleet: true, cluster, endpoints: all };
+    },
+    mappings: () => placed(fleetOf(node).fleet.mapping()),
+    async place({ apps, epoch, version }, call) {
+      const { fleet, registry } = fleetOf(node);
+      const present = fleet.mapping();
+      const wanted: Mapping = {
+        epoch: epoch ?? present.epoch,
+        version: version ?? (epoch === undefined ? present.version + 1 : 1),
+        apps,
+      };
+      const inForce = await placeServices(registry, wanted);
+      const isOurs = inForce.epoch === wanted.epoch && inForce.version === wanted.version;
+      if (!isOurs) throw olderMapping(wanted, inForce);
+      audit(call, "services placed by an operator", { epoch: wanted.epoch, apps });
+      return placed(inForce);
+    },
+    drain: ({ node: wanted }, call) => drain(node, wanted, call),
+  };
+}
+
+function endpointRow(
+  { instance, node, app, host, port, status, services }: InstanceRecord,
+  { fleet }: NodeFleet,
+): Endpoints["endpoints"][number] {
+  const isSelf = instance === fleet.instance;
+  const rows = Object.entries(services).map(([name, version]) => ({ name, version }));
+  rows.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { instance, node, app, host, port, status, isSelf, services: rows };
+}
+
+function rankOf({ app, node, instance }: Endpoints["endpoints"][number]): string {
+  return `${app} ${node} ${instance}`;
+}
+
+function placed({ epoch, version, apps }: Mapping): Mapping {
+  return { epoch, version, apps: { ...apps } };
+}
+
+async function drain(node: NodeView, wanted: string | undefined, call: Call): Promise<Drained> {
+  const { fleet } = fleetOf(node);
+  const isSelf = wanted === undefined || wanted === node.id || wanted === fleet.instance;
+  if (!isSelf) {
+    const { instance } = findInstance(fleet.instances(), wanted);
+    audit(call, "a node is drained by an operator", { node: wanted });
+    return fleet.clientOf(nodeContract, instance, { caller: "node" }).mesh.drain({});
+  }
+  audit(call, "this node is drained by an operator", {});
+  // Not waited for: this call itself is one of those that end first.
+  const leaving = fleet.drain({ signal: node.stopping }).then(() => fleet.leave());
+  leaving.catch((error: unknown) => call.log.warn("the drained node is still listed", { error }));
+  // Without this one.
+  const running = Math.max(0, fleet.running - 1);
+  return { node: node.id, instance: fleet.instance, running };
+}
+
+function findInstance(all: readonly InstanceRecord[], wanted: string): InstanceRecord {
+  const found = all.filter(({ node, instance }) => node === wanted || instance === wanted);
+  const [only, another] = found;
+  if (only !== undefined && another === undefined) return only;
+  if (only !== undefined) {
+    const runs = found.map(({ instance }) => instance).join(", ");
+    throw hostErrors.NODE_UNKNOWN(
+      `${found.length} nodes have the id "${wanted}"; name the run of one of them: ${runs}.`,
+    );
+  }
+  const meant = nearest(
+    wanted,
+    all.map(({ node }) => node),
+  );
+  throw hostErrors.NODE_UNKNOWN(
+    `The fleet has no node "${wanted}".${meant === undefined ? "" : ` Did you mean "${meant}"?`}`,
+  );
+}
+
+/** @throws NODE_ALONE */
+function fleetOf({ joined }: NodeView): NodeFleet {
+  if (joined !== undefined) return joined;
+  throw hostErrors.NODE_ALONE(
+    "This node is alone: it has no registry. Start it with banyan up --join redis, or set mesh.registry.",
+  );
+}
+
+function olderMapping(wanted: Mapping, inForce: Mapping): Error {
+  return hostErrors.MAPPING_OUTDATED(
+    `Version ${wanted.version} of "${wanted.epoch}" is not newer than what is in force, version ` +
+      `${inForce.version} of "${inForce.epoch}"; look at it again, then place the services anew.`,
+    { details: { epoch: inForce.epoch, version: inForce.version } },
+  );
+}
