@@ -11,6 +11,10 @@ export const cliErrors = defineErrors({
     kind: "unavailable",
     summary: "No node answers where the command looked for one. Start one with `banyan up`.",
   },
+  CLI_WAIT_OVER: {
+    kind: "deadline_exceeded",
+    summary: "What the command waits for was not so in time; it may still become so.",
+  },
   CLI_ANSWER_UNREADABLE: {
     kind: "internal",
     summary: "Something answered that is no Banyan node, or a node of another generation.",

@@ -11,6 +11,7 @@ import type { Command } from "./command.ts";
 import { openConfigFile } from "./config-file.ts";
 import type { FoundConfigFile } from "./config-file.ts";
 import { cliErrors } from "./errors.ts";
+import { joinFlags } from "./join-flag.ts";
 
 /** Defaults of keys that the node declares; a test holds them equal. */
 export const settingDefaults = Object.freeze({
@@ -79,7 +80,7 @@ export function readSetting(
   return text ?? getAtPointer(configFile?.file.tree, pointer);
 }
 
-/** `--port`, `--host`, `--data-dir` and `--set`, as the resolution wants them. */
+/** `--port`, `--host`, `--data-dir`, `--join` and `--set`, as the resolution wants them. */
 function configFlags({ flags }: Lookup): ConfigFlag[] {
   const named = [
     { flag: "--port", pointer: "/http/port", value: flags.text("port") },
@@ -90,7 +91,8 @@ function configFlags({ flags }: Lookup): ConfigFlag[] {
     const { key, value } = splitAssignment(text);
     return { flag: `--set ${key}`, pointer: `/${key.replaceAll(".", "/")}`, value };
   });
-  return [...set, ...named.filter(({ value }) => value !== undefined)];
+  const joined = joinFlags(flags.text("join"));
+  return [...set, ...joined, ...named.filter(({ value }) => value !== undefined)];
 }
 
 function splitAssignment(text: string): { key: string; value: string } {

@@ -4,6 +4,7 @@
  */
 
 import { dataVerbs } from "./data-verbs.ts";
+import { meshVerbs } from "./mesh-verbs.ts";
 import { telemetryVerbs } from "./telemetry-verbs.ts";
 import type { ArgumentSpec, FlagSpec, VerbSpec } from "./verb-spec.ts";
 
@@ -56,6 +57,11 @@ export const verbs: readonly VerbSpec[] = [
       servicesFlag,
       { name: "port", value: "port", summary: "HTTP port; 0 takes a free one." },
       { name: "host", value: "address", summary: "Address to listen on; default 127.0.0.1." },
+      {
+        name: "join",
+        value: "registry",
+        summary: "Be one of a fleet: where its nodes find each other, redis or redis://host:6379.",
+      },
       { name: "watch", summary: "Start again whenever a service or the configuration changes." },
       setFlag,
     ],
@@ -63,6 +69,10 @@ export const verbs: readonly VerbSpec[] = [
       { line: "banyan up", says: "everything the configuration finds, on embedded engines" },
       { line: "banyan up --services greeter --port 0", says: "one service on a free port" },
       { line: "banyan up --watch", says: "start again after every edit" },
+      {
+        line: "banyan up --join redis://localhost:6379 --services orders --port 0",
+        says: "one of several nodes; all have the same BANYAN_MESH_SECRET",
+      },
       {
         line: "banyan up --set services.greeter.salutation=Ahoy",
         says: "one setting for this run",
@@ -130,6 +140,7 @@ export const verbs: readonly VerbSpec[] = [
       },
     ],
   },
+  ...meshVerbs,
   ...dataVerbs,
   ...telemetryVerbs,
   {

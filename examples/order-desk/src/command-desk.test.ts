@@ -19,9 +19,13 @@ export type CommandDesk = Required<Desk> & {
   kill(): Promise<void>;
 };
 
-/** Starts it in a folder of its own; what is configured is added to the least there must be. */
+/**
+ * Starts it in a folder of its own; what is configured is added to the least there must be.
+ * @param services exactly these run; none named: all of the desk
+ */
 export async function openCommand(
   configuration: Readonly<Record<string, unknown>> = {},
+  services: readonly string[] = [],
 ): Promise<CommandDesk> {
   const project = await temporaryDirectory("order-desk");
   const url = `http://localhost:${await freePort()}`;
@@ -35,7 +39,8 @@ export async function openCommand(
   writeFileSync(project.join("banyan.yaml"), JSON.stringify(complete));
   const command = (...words: string[]): Child => spawnNode(bin, words, { cwd: project.path, env });
   const start = async (): Promise<Child> => {
-    const child = command("up");
+    const only = services.length === 0 ? [] : ["--services", services.join(",")];
+    const child = command("up", ...only);
     await child.waitForLine(/Ctrl-C stops it|"event":"ready"/, { timeoutMs: readyTimeoutMs });
     return child;
   };

@@ -69,25 +69,25 @@ function shareEngine(engine: StateEngine): NodeOptions["findEngine"] {
   return (name) => Promise.resolve(name === "shared" ? { state } : undefined);
 }
 
+interface Bedding extends Pick<NodeOptions, "directory"> {
+  /** By pointer. */
+  readonly [pointer: `/${string}`]: unknown;
+}
+
 interface FleetBed extends AsyncDisposable {
-  open(
-    id: string,
-    services: readonly ServiceDefinition[],
-    settings?: Readonly<Record<string, unknown>>,
-    options?: Partial<NodeOptions>,
-  ): Promise<Node>;
+  open(id: string, services: readonly ServiceDefinition[], bedding?: Bedding): Promise<Node>;
 }
 
 function openBed(): FleetBed {
   const findEngine = shareEngine(openMemoryEngine({ clock: systemClock }));
   const nodes: Node[] = [];
   return {
-    async open(id, services, settings = {}, options = {}) {
+    async open(id, services, { directory, ...settings } = {}) {
       const node = await openNode({
         services,
         inMemory: true,
         ...(findEngine === undefined ? {} : { findEngine }),
-        ...options,
+        directory,
         config: {
           flags: flagsOf({
             "/node/id": id,
@@ -118,7 +118,7 @@ describe("Nodes of a fleet", () => {
     const client = node.client(till);
     assert.deepEqual(await client.greet({ name: "Ada" }), { text: "Hello, Ada!", count: 1 });
     assert.deepEqual(await client.count({ to: 4 }), { seen: [1, 2, 3, 4] });
-    const [ready] = await Promise.all([request(urlOf(node), "/readyz")]);
+    const ready = await request(urlOf(node), "/readyz");
     assert.deepEqual(Reflect.get(Object(ready.body["engines"]), "mesh"), { state: "running" });
   });
 
@@ -141,14 +141,15 @@ describe("Nodes of a fleet", () => {
     );
   });
 
-  test("a start that waits in vain says for what, and an unfit version which one runs", async () => {
+  test("a start that waits in vain says for what, or which version runs", async () => {
     await using bed = openBed();
     const settings = { "/node/startTimeoutMs": 300 };
     await assert.rejects(
       bed.open("a", [tillService], settings),
       /"sample", which till uses, is run by no node\. Start a node of the same fleet/,
     );
-    const other = defineContract("sample", { summary: "Another.", version: "2.0.0", layer: "L2" });
+    const spec = { summary: "Another.", version: "2.0.0", layer: "L2" } as const;
+    const other = defineContract("sample", spec);
     await bed.open("b", [defineService(other, () => ({}))]);
     await assert.rejects(
       bed.open("a", [tillService], settings),
@@ -255,7 +256,7 @@ describe("Strangers, over HTTP at a node that does not run the service", () => {
     await using bed = openBed();
     await bed.open("b", [defineSample()], { "/http/authentication": "off" });
     const own = { directory: borrowed(directory.path) };
-    const url = urlOf(await bed.open("a", [], {}, own));
+    const url = urlOf(await bed.open("a", [], own));
     const refused = await post([url, "/sample/secret"], "{}");
     assert.deepEqual([refused.status, refused.body["code"]], [401, "CALL_UNAUTHENTICATED"]);
     const token = (await readFile(directory.join(adminTokenFile), "utf8")).trim();
@@ -359,7 +360,7 @@ describe("The operator of a fleet", () => {
   });
 });
 
-test("a registry that no other node reads, or nothing to prove oneself by, is refused", async () => {
+test("a registry of its own, or nothing to prove oneself by, is refused", async () => {
   const start = (settings: Record<string, unknown>) =>
     openNode({ services: [], inMemory: true, config: { flags: flagsOf(settings) } });
   await assert.rejects(
@@ -372,7 +373,9 @@ test("a registry that no other node reads, or nothing to prove oneself by, is re
   );
 });
 
-function contractOf(name: string, uses: Record<string, ReturnType<typeof defineContract>>) {
+type Uses = Record<string, ReturnType<typeof defineContract>>;
+
+function contractOf(name: string, uses: Uses) {
   return defineContract(name, { summary: "One.", version: "1.0.0", layer: "L1", uses });
 }
 
