@@ -27,6 +27,7 @@ export async function readyReport(
   const places = [
     ["HTTP", node.url ?? "off"],
     ...(node.url === undefined ? [] : [["docs", `${node.url}/docs`]]),
+    ...meshPlace(node),
     ["data", settings.dataDirectory],
     ["config", settings.configFile?.path ?? "none; every setting is at its default"],
   ];
@@ -50,6 +51,14 @@ export async function readyReport(
   }
   parts.push("", style("faint", "Ctrl-C stops it."), "");
   return parts.join("\n");
+}
+
+function meshPlace({ fleet }: Node): string[][] {
+  if (fleet === undefined) return [];
+  const { host, port } = fleet.address;
+  const others = fleet.instances().filter(({ instance }) => instance !== fleet.instance).length;
+  const count = others === 1 ? "1 other node" : `${others} other nodes`;
+  return [["mesh", `${host.includes(":") ? `[${host}]` : host}:${port}, with ${count}`]];
 }
 
 /**

@@ -11,6 +11,7 @@ export const rabbitmqBus: BusProvider = Object.freeze({
   name: "rabbitmq",
   durability: "durable",
   capabilities: rabbitmqCapabilities,
+  isShared: true,
   config: configSchema,
   openBus: ({ clock, random, log, metrics, onDeadLetter, onFatal, options = {} }) =>
     Promise.try(() => {

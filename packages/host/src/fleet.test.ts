@@ -5,7 +5,7 @@ import { defineContract, defineService, isBanyanError, systemClock, t } from "@b
 import type { Call, ServiceDefinition } from "@banyan/kernel";
 import { memoryState, openMemoryEngine } from "@banyan/state";
 import type { StateEngine } from "@banyan/state";
-import { temporaryDirectory } from "@banyan/testbed";
+import { createRecordingLog, temporaryDirectory } from "@banyan/testbed";
 import { adminTokenFile } from "./authority.ts";
 import { openNode } from "./node.ts";
 import type { Node } from "./node.ts";
@@ -69,7 +69,7 @@ function shareEngine(engine: StateEngine): NodeOptions["findEngine"] {
   return (name) => Promise.resolve(name === "shared" ? { state } : undefined);
 }
 
-interface Bedding extends Pick<NodeOptions, "directory"> {
+interface Bedding extends Pick<NodeOptions, "directory" | "log"> {
   /** By pointer. */
   readonly [pointer: `/${string}`]: unknown;
 }
@@ -82,12 +82,13 @@ function openBed(): FleetBed {
   const findEngine = shareEngine(openMemoryEngine({ clock: systemClock }));
   const nodes: Node[] = [];
   return {
-    async open(id, services, { directory, ...settings } = {}) {
+    async open(id, services, { directory, log, ...settings } = {}) {
       const node = await openNode({
         services,
         inMemory: true,
         ...(findEngine === undefined ? {} : { findEngine }),
         directory,
+        ...(log === undefined ? {} : { log }),
         config: {
           flags: flagsOf({
             "/node/id": id,
@@ -215,6 +216,17 @@ describe("Nodes of a fleet", () => {
     assert.deepEqual(served.principal, { kind: "anonymous" });
     assert.equal(served.caller, "till");
   });
+});
+
+test("what a node of a fleet keeps or tells alone is said at its start", async () => {
+  await using bed = openBed();
+  const log = createRecordingLog();
+  await bed.open("b", [defineSample()], { log });
+  const warned = log.lines.filter(({ message }) => message.includes("keeps or tells alone"));
+  assert.deepEqual(
+    warned.map(({ fields }) => [fields["stores"], fields["events"]]),
+    [[["sample.visits on memory"], ["sample.greeted on memory"]]],
+  );
 });
 
 describe("Strangers, over HTTP at a node that does not run the service", () => {

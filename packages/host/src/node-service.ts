@@ -223,8 +223,10 @@ function unknownService(node: NodeView, service: string): Error {
     );
   }
   const meant = nearest(service, known);
+  const who =
+    node.joined === undefined ? "This node runs no" : "No node that this one can call runs a";
   return kernelErrors.SERVICE_UNKNOWN(
-    `This node runs no service "${service}".${meant === undefined ? "" : ` Did you mean "${meant}"?`}`,
+    `${who} service "${service}".${meant === undefined ? "" : ` Did you mean "${meant}"?`}`,
   );
 }
 

@@ -30,7 +30,7 @@ import type { AnyContract, BanyanError, Client, Clock, Log, LogFields } from "@b
 import type { ServiceDefinition } from "@banyan/kernel";
 import { kernelErrors, toBanyanError } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
-import type { Mesh } from "@banyan/mesh";
+import type { Fleet, Mesh } from "@banyan/mesh";
 import { subscribeHandlers } from "@banyan/messaging";
 import type { DrainReport, EventHandlers } from "@banyan/messaging";
 import { drainBuses } from "./drain-buses.ts";
@@ -46,6 +46,7 @@ import { openNodeMesh } from "./node-mesh.ts";
 import type { NodeFleet, NodeMesh } from "./node-mesh.ts";
 import { openNodeRuntime } from "./node-runtime.ts";
 import { startServices } from "./start-services.ts";
+import { tellKeptAlone } from "./fleet-advice.ts";
 import { openNodeLog } from "./node-log.ts";
 import type { NodeLog } from "./node-log.ts";
 import { nodeIdOf, RunningTelemetry } from "./node-telemetry.ts";
@@ -79,6 +80,8 @@ export interface Node extends AsyncDisposable {
   readonly phase: NodePhase;
   readonly setup: NodeSetup;
   readonly startedAtMs: number;
+  /** Its place among others; `undefined`: it is alone. */
+  readonly fleet: Pick<Fleet, "instance" | "address" | "instances"> | undefined;
   /**
    * A typed client of a service of this node, as the program itself: whoever holds the node may do
    * everything, so these calls are not authorized, and a draining node still takes them.
@@ -200,6 +203,10 @@ class RunningNode implements Node, NodeView {
     return this.#engines;
   }
 
+  get fleet(): Fleet | undefined {
+    return this.joined?.fleet;
+  }
+
   get joined(): NodeFleet | undefined {
     return this.#mesh?.joined;
   }
@@ -277,6 +284,7 @@ class RunningNode implements Node, NodeView {
       random,
       offers: (service) => this.#hasStarted(service),
     });
+    if (this.fleet !== undefined) tellKeptAlone(this.setup, this.#log);
     await this.#build(engines, runtime);
     this.#assertWanted();
     await waitingRoom.close();
@@ -285,7 +293,7 @@ class RunningNode implements Node, NodeView {
     await this.#subscribe(engines, runtime);
     this.#assertWanted();
     // Ready is what other nodes can call: a rolling restart goes on to the next one then.
-    await this.joined?.fleet.settled();
+    await this.fleet?.settled();
     // Not before there is somebody to collect what other runs left behind.
     for (const relay of engines.relays.values()) relay.start();
     this.#phase = "ready";
@@ -391,7 +399,7 @@ class RunningNode implements Node, NodeView {
     const { clock, signal } = this.#options;
     await startServices({
       instances: this.#instances,
-      fleet: this.joined?.fleet,
+      fleet: this.fleet,
       clock,
       log: this.#log,
       limitMs: this.setup.config.node.startTimeoutMs,
@@ -461,7 +469,7 @@ class RunningNode implements Node, NodeView {
     const runtime = this.#runtime;
     if (runtime === undefined) return;
     // What other nodes sent before they read that this one leaves still comes in, and is finished.
-    const leaving = this.joined?.fleet.drain();
+    const leaving = this.fleet?.drain();
     if (leaving !== undefined) await within({ clock: this.clock, limitMs: leftMs() }, leaving);
     runtime.startDraining();
     const drained = await within({ clock: this.clock, limitMs: leftMs() }, runtime.idle());

@@ -30,6 +30,8 @@ export interface BusProvider {
   readonly durability: BusDurability;
   /** What its buses declare, so that a node can refuse what they lack before it opens one. */
   readonly capabilities?: ReadonlySet<BusCapability> | undefined;
+  /** What one node publishes reaches subscriptions of all that use it. Default false. */
+  readonly isShared?: boolean | undefined;
   /** As `StateEngineProvider.config`. One engine that is both has one section for both. */
   readonly config?: object | undefined;
   openBus(options: BusOpenOptions): Promise<Bus>;

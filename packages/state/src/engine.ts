@@ -331,7 +331,7 @@ export interface StateEngineProvider {
   readonly name: string;
   readonly kinds: { readonly state: Durability };
   /** Many nodes open the same state, so that one finds what another wrote. Default false. */
-  readonly isShared?: boolean;
+  readonly isShared?: boolean | undefined;
   /** What its engines declare, so that a store can be refused before anything is opened. */
   readonly capabilities: ReadonlySet<StateCapability>;
   /**

@@ -13,6 +13,8 @@ export interface RouteTable {
   readonly methods: ReadonlyMap<string, readonly string[]>;
   /** Raw routes, whose path may have parameters. */
   readonly raw: readonly RawPath[];
+  /** Other nodes were asked too. */
+  readonly isFleet: boolean;
 }
 
 export interface RawPath {
@@ -42,7 +44,7 @@ export function notFoundError(
     return { error: unknownOperation(service, { path, rest, operations }) };
   }
   if (rest.length > 0 && /^[A-Za-z][A-Za-z0-9-]*$/.test(service)) {
-    return { error: unknownService(service, [...table.operations.keys()]) };
+    return { error: unknownService(service, table) };
   }
   return {
     error: hostErrors.HTTP_ROUTE_UNKNOWN(
@@ -74,8 +76,9 @@ function unknownOperation(
   );
 }
 
-function unknownService(service: string, services: readonly string[]): BanyanError {
-  const meant = nearest(service.toLowerCase(), services);
+function unknownService(service: string, { operations, isFleet }: RouteTable): BanyanError {
+  const meant = nearest(service.toLowerCase(), [...operations.keys()]);
   const hint = meant === undefined ? "" : ` The nearest one is "${meant}".`;
-  return kernelErrors.SERVICE_UNKNOWN(`This node runs no service ${shown(service)}.${hint}`);
+  const who = isFleet ? "No node that this one can call runs a" : "This node runs no";
+  return kernelErrors.SERVICE_UNKNOWN(`${who} service ${shown(service)}.${hint}`);
 }

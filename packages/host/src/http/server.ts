@@ -28,7 +28,7 @@ import { createGuard } from "./guard.ts";
 import type { HttpObserver } from "./http-metrics.ts";
 import type { Guard } from "./guard.ts";
 import { notFoundError } from "./not-found.ts";
-import type { RawPath, RouteTable } from "./not-found.ts";
+import type { RawPath } from "./not-found.ts";
 import { operationRoute, pathOf } from "./operation-route.ts";
 import { methodsOf, rawRoute } from "./raw-route.ts";
 import { sendError } from "./reply.ts";
@@ -262,8 +262,8 @@ function addRawRoute(
 }
 
 /** Answers what nobody serves, before its body is read. */
-function refusalOf({ runners, pages, door }: HttpServerOptions) {
-  const table = routeTable(runners, pages);
+function refusalOf({ runners, pages, door, elsewhere }: HttpServerOptions) {
+  const table = { ...routeTable(runners, pages), isFleet: elsewhere !== undefined };
   return (request: FastifyRequest, reply: FastifyReply): void => {
     const { error, allow } = notFoundError(request.method, request.raw.url ?? "/", table);
     if (allow !== undefined) reply.header("allow", allow);
@@ -271,7 +271,7 @@ function refusalOf({ runners, pages, door }: HttpServerOptions) {
   };
 }
 
-function routeTable(runners: readonly OperationRunner[], pages: readonly Page[]): RouteTable {
+function routeTable(runners: readonly OperationRunner[], pages: readonly Page[]) {
   const operations = new Map<string, string[]>();
   const methods = new Map<string, readonly string[]>(
     pages.map(({ path }) => [path, ["GET", "HEAD"]]),
