@@ -79,6 +79,8 @@ export interface Fleet extends AsyncDisposable {
   providersOf(service: string): readonly InstanceRecord[];
   /** Tells the others what is offered here now; resolves when they can read it. */
   announce(): Promise<void>;
+  /** Reads the registry now, not at the next look. @throws what the registry throws */
+  refresh(): Promise<void>;
   /** A typed client of what one other instance runs. */
   clientOf<C extends AnyContract>(contract: C, instance: string, options: ClientOptions): Client<C>;
   /** An operation of other nodes whose contract is not at hand, such as one behind a door. */
@@ -191,6 +193,10 @@ class OpenFleet implements Fleet {
 
   announce(): Promise<void> {
     return this.#announce();
+  }
+
+  refresh(): Promise<void> {
+    return this.#membership.refresh();
   }
 
   clientOf<C extends AnyContract>(

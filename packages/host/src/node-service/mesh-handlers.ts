@@ -38,6 +38,7 @@ export function meshHandlers(node: NodeView): Handlers {
         apps,
       };
       const inForce = await placeServices(registry, wanted);
+      await fleet.refresh();
       const isOurs = inForce.epoch === wanted.epoch && inForce.version === wanted.version;
       if (!isOurs) throw olderMapping(wanted, inForce);
       audit(call, "services placed by an operator", { epoch: wanted.epoch, apps });
