@@ -372,6 +372,22 @@ describe("The operator of a fleet", () => {
   });
 });
 
+test("another secret is told at the start, and another cluster sees nobody", async () => {
+  await using bed = openBed();
+  await bed.open("b", [defineSample()]);
+  const other = { "/mesh/secret": secret.toUpperCase() };
+  await assert.rejects(bed.open("a", [], other), (error) => {
+    assert(isBanyanError(error, "MESH_PEER_REFUSED"));
+    return /most likely their secrets differ \(mesh\.secret\)/.test(error.message);
+  });
+  const apart = await bed.open("c", [], { "/mesh/cluster": "other" });
+  const { endpoints } = await apart.client(nodeContract).mesh.endpoints({});
+  assert.deepEqual(
+    endpoints.map(({ node }) => node),
+    ["c"],
+  );
+});
+
 test("a registry of its own, or nothing to prove oneself by, is refused", async () => {
   const start = (settings: Record<string, unknown>) =>
     openNode({ services: [], inMemory: true, config: { flags: flagsOf(settings) } });

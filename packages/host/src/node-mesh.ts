@@ -52,13 +52,13 @@ export async function openNodeMesh(options: OpenMeshOptions): Promise<NodeMesh> 
   const { store } = await engines.openRegistry(own.registry);
   // Opened with the very schema that the type is of.
   const registry = store as Store<RegistryEntry>;
-  await placeFirst(registry, own.mappings);
+  await placeFirst(registry, own);
   const advertised = { host: own.advertiseHost ?? addressOf(own.host), port: own.advertisePort };
   const fleet = await openFleet({
     node: options.node,
     app: own.app,
     cluster: own.cluster,
-    registry: registryOn(registry),
+    registry: registryOn(registry, own.cluster),
     runtime,
     log: log.child({ part: "mesh" }),
     random: options.random,
@@ -80,12 +80,12 @@ export async function openNodeMesh(options: OpenMeshOptions): Promise<NodeMesh> 
 /** What configuration places, where nobody has placed anything yet. */
 async function placeFirst(
   registry: Store<RegistryEntry>,
-  apps: MeshConfig["mappings"],
+  { mappings: apps, cluster }: MeshConfig,
 ): Promise<void> {
   if (Object.keys(apps).length === 0) return;
-  if ((await registryOn(registry).mapping()) !== undefined) return;
+  if ((await registryOn(registry, cluster).mapping()) !== undefined) return;
   // Of the lowest epoch: whoever places services later is newer.
-  await placeServices(registry, { epoch: "", version: 1, apps });
+  await placeServices(registry, { epoch: "", version: 1, apps }, cluster);
 }
 
 /** A host under which other machines find this one. */

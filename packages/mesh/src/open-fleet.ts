@@ -10,8 +10,8 @@
  */
 
 import type { AnyContract, Client, Log, Random, Waiting } from "@banyan/kernel";
-import { createIdSource, silentLog, systemRandom } from "@banyan/kernel";
-import { kernelErrors } from "@banyan/kernel/internal";
+import { createIdSource, isBanyanError, silentLog, systemRandom } from "@banyan/kernel";
+import { kernelErrors, toBanyanError } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import { Balancer } from "./balancer.ts";
 import { meshErrors } from "./errors.ts";
@@ -103,6 +103,8 @@ export interface Fleet extends AsyncDisposable {
 }
 
 const secretLengthMin = 32;
+/** Others that a node that comes introduces itself to. */
+const introductionsMax = 3;
 /** Messages that may wait to be written to one peer. */
 const outgoingBytesMax = 64 * 1024 * 1024;
 
@@ -217,6 +219,26 @@ class OpenFleet implements Fleet {
     const own = await this.#peers.listen(host, port);
     this.#address = { host: advertise.host ?? host, port: advertise.port ?? own };
     await this.#membership.start();
+    await this.#proveOneself();
+  }
+
+  /**
+   * Whoever has the wrong secret is told at its start, not by its first call. A few others are
+   * enough, and who does not answer proves nothing. @throws MESH_PEER_REFUSED
+   */
+  async #proveOneself(): Promise<void> {
+    const others = this.instances().filter(({ status }) => status !== "draining");
+    if (others.length === 0) return;
+    const dials = others
+      .slice(0, introductionsMax)
+      .map(({ instance, host, port }) => this.#peers.dial({ node: instance, host, port }));
+    try {
+      await Promise.any(dials);
+    } catch (error) {
+      const failures: unknown[] = error instanceof AggregateError ? error.errors : [error];
+      const refusals = failures.filter((each) => isBanyanError(each, "MESH_PEER_REFUSED"));
+      if (refusals.length === failures.length) throw toBanyanError(failures[0]);
+    }
   }
 
   settled(): Promise<void> {

@@ -1,11 +1,11 @@
 /**
  * The registry in a store of the platform: on memory for one process, on Redis, PostgreSQL or
- * MariaDB for a fleet. The store must expire entries.
+ * MariaDB for a fleet. The store must expire entries; several clusters may share it.
  */
 
 import type { Store } from "@banyan/kernel";
 import type { Registry } from "./membership.ts";
-import { isNewer } from "./route-table.ts";
+import { defaultApp, isNewer } from "./route-table.ts";
 import type { InstanceRecord, Mapping } from "./route-table.ts";
 
 /** What the store holds: records, the counter of changes, the mapping. */
@@ -14,13 +14,20 @@ export type RegistryEntry =
   | { readonly kind: "changes"; readonly count: number }
   | { readonly kind: "mapping"; readonly mapping: Mapping };
 
-const instances = "instance/";
-const changesKey = "changes";
-const mappingKey = "mapping";
 const pageSize = 1000;
 
-/** The registry on a store. */
-export function registryOn(store: Store<RegistryEntry>): Registry {
+/** Names of clusters hold no slash, so none begins another. */
+function keysOf(cluster: string) {
+  return {
+    instances: `${cluster}/instance/`,
+    changes: `${cluster}/changes`,
+    mapping: `${cluster}/mapping`,
+  };
+}
+
+/** The registry of a cluster on a store. */
+export function registryOn(store: Store<RegistryEntry>, cluster: string = defaultApp): Registry {
+  const { instances, changes: changesKey, mapping: mappingKey } = keysOf(cluster);
   return {
     async write(record, leaseMs) {
       await store.set(
@@ -66,11 +73,12 @@ export function registryOn(store: Store<RegistryEntry>): Registry {
 export async function placeServices(
   store: Store<RegistryEntry>,
   mapping: Mapping,
+  cluster: string = defaultApp,
 ): Promise<Mapping> {
-  const entry = await store.update(mappingKey, (current) => {
+  const entry = await store.update(keysOf(cluster).mapping, (current) => {
     if (current?.kind === "mapping" && !isNewer(mapping, current.mapping)) return current;
     return { kind: "mapping", mapping };
   });
-  await registryOn(store).changed();
+  await registryOn(store, cluster).changed();
   return entry.kind === "mapping" ? entry.mapping : mapping;
 }

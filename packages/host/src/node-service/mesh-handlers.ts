@@ -37,7 +37,7 @@ export function meshHandlers(node: NodeView): Handlers {
         version: version ?? (epoch === undefined ? present.version + 1 : 1),
         apps,
       };
-      const inForce = await placeServices(registry, wanted);
+      const inForce = await placeServices(registry, wanted, node.setup.config.mesh.cluster);
       await fleet.refresh();
       const isOurs = inForce.epoch === wanted.epoch && inForce.version === wanted.version;
       if (!isOurs) throw olderMapping(wanted, inForce);

@@ -172,14 +172,23 @@ class OpeningLink {
     this.#isOver = true;
     this.#cancelTimer?.();
     this.#socket.destroy();
-    if (this.#link === undefined) this.#opening.reject(failureOf(reason));
-    else this.#link.close(reason ?? new Error("it hung up"));
+    // Who is refused is not told why, so as to learn nothing: it can only be guessed.
+    const hasProved = this.#role === "caller" && this.#peer !== undefined;
+    if (this.#link === undefined) {
+      this.#opening.reject(reason === undefined && hasProved ? hungUpOn() : failureOf(reason));
+    } else this.#link.close(reason ?? new Error("it hung up"));
   }
 }
 
 function failureOf(reason: Error | undefined): BanyanError {
-  if (reason === undefined) return unreachable("it hung up, which is how a wrong secret looks too");
+  if (reason === undefined) return unreachable("it hung up");
   return isBanyanError(reason) ? reason : unreachable(reason.message, reason);
+}
+
+function hungUpOn(): BanyanError {
+  return meshErrors.MESH_PEER_REFUSED(
+    "The other node hung up on the proof of this one; most likely their secrets differ (mesh.secret).",
+  );
 }
 
 function brokenBy(error: unknown): Error {
