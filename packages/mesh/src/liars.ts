@@ -200,6 +200,19 @@ const callLiars: readonly MeshLiar[] = [
       ),
   },
   {
+    lie: "loses correlation ids",
+    caughtBy: "a call belongs to what the calling operation belongs to: its correlation id crosses",
+    create: () =>
+      meshThat(
+        withInit(({ parent }) => ({
+          parent: undefined,
+          trace: parent?.trace,
+          signal: parent?.signal,
+          timeoutMs: parent?.remainingMs(),
+        })),
+      ),
+  },
+  {
     lie: "keeps the context of a connection instead of each call's",
     caughtBy: "concurrent calls do not mix their contexts",
     create: () => {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Call } from "@banyan/kernel";
 import { currentCall, defineContract, t } from "@banyan/kernel";
+import { currentCallContext } from "@banyan/kernel/internal";
 import type { Echo, MeshCheck } from "./law-run.ts";
 import { gate, lawPrincipal } from "./law-run.ts";
 
@@ -159,6 +160,31 @@ const contexts: readonly MeshCheck[] = [
       await law.client.echo({ text: "a" }, options);
       await law.stand(() => law.client.echo({ text: "b" }), options);
       assert.deepEqual(keys, ["order-7", undefined]);
+    },
+  },
+  {
+    name: "a call belongs to what the calling operation belongs to: its correlation id crosses",
+    async run(law) {
+      const seen: (string | undefined)[] = [];
+      const note = (): void => void seen.push(currentCallContext()?.correlationId);
+      law.provide({
+        echo: (request) => {
+          note();
+          return request;
+        },
+        async *count() {
+          note();
+          yield { n: 1 };
+        },
+      });
+      const call = async (): Promise<void> => {
+        await law.client.echo({ text: "a" });
+        for await (const { n } of law.client.count({ to: 1 })) assert.equal(n, 1);
+      };
+      await law.stand(call, { correlationId: "order-7, Grüße" });
+      await law.stand(call);
+      const expected = "order-7, Grüße";
+      assert.deepEqual(seen, [expected, expected, undefined, undefined]);
     },
   },
   {

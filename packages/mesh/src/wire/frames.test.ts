@@ -6,7 +6,7 @@ import { seedOf } from "@banyan/testbed";
 import { FrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { writePayload } from "./payload.ts";
-import { FrameType, frameBytesMax, PayloadFlag } from "./protocol.ts";
+import { FrameType, frameBytesMax, PayloadFlag, pieceBytes } from "./protocol.ts";
 import { beginRequest, readRequest } from "./request-head.ts";
 import type { RequestHead } from "./request-head.ts";
 
@@ -30,6 +30,7 @@ const head: RequestHead = {
   timeoutMs: 1500,
   trace: undefined,
   idempotencyKey: undefined,
+  correlationId: undefined,
   credit: undefined,
 };
 
@@ -58,7 +59,7 @@ const vectors: readonly (readonly [what: string, bytes: () => Promise<Buffer>, h
     "0e000000" + "10" + "07000000" + "0300" + "0500" + "03" + "ffffffff",
   ],
   [
-    "a traced request of a stream with a key",
+    "a traced request of a stream with a key and a correlation id",
     () =>
       request(
         {
@@ -70,22 +71,24 @@ const vectors: readonly (readonly [what: string, bytes: () => Promise<Buffer>, h
             state: "v=1",
           },
           idempotencyKey: "k1",
+          correlationId: "ö7",
           credit: 1,
         },
         "1",
       ),
-    "31000000" +
+    "36000000" +
       "10" +
       "07000000" +
       "0300" +
       "0500" +
-      "1d" +
+      "3d" +
       "dc050000" +
       "0af7651916cd43dd8448eb211c80319c" +
       "b7ad6b7169203331" +
       "03" +
       "03763d31" +
       "026b31" +
+      "0300c3b637" +
       "0100" +
       "31",
   ],
@@ -186,4 +189,31 @@ test("whatever a request says, it is read or refused, and nothing else", () => {
     }
   });
   fc.assert(property, { seed: seedOf(), numRuns: 2000 });
+});
+
+test("a correlation id of 255 characters crosses whole, in a frame of due length", async () => {
+  const trace = { traceId: "0a".repeat(16), spanId: "0b".repeat(8), sampled: true, random: true };
+  const longest = {
+    trace: { ...trace, state: "s".repeat(255) },
+    idempotencyKey: "k".repeat(255),
+    correlationId: "\uffee".repeat(255),
+    credit: 1,
+  };
+  const heads: RequestHead[] = [];
+  const payload = "x".repeat(pieceBytes * 2);
+  new FrameReader(({ type, bytes, start, end }) => {
+    if (type === FrameType.Request) heads.push(readRequest(bytes, start, end));
+  }).push(await request(longest, payload));
+  assert.equal(heads.length, 1);
+  assert.equal(heads[0]?.correlationId, longest.correlationId);
+  assert.equal(heads[0]?.idempotencyKey, longest.idempotencyKey);
+  assert.equal(heads[0]?.credit, 1);
+});
+
+test("a correlation id that is too long is not sent, and refused where it comes", async () => {
+  const bytes = await request({ correlationId: "x".repeat(256) }, "1");
+  assert.equal(bytes.toString("hex"), (await request({}, "1")).toString("hex"));
+  const said = Buffer.from("0300" + "0500" + "21" + "dc050000" + "fe02", "hex");
+  const hostile = Buffer.concat([said, Buffer.alloc(766, 120)]);
+  assert.throws(() => readRequest(hostile, 0, hostile.length), RangeError);
 });

@@ -82,6 +82,7 @@ export class MadeCalls {
       timeoutMs: call.deadlineMs === Infinity ? Infinity : call.remainingMs(),
       trace: call.traceBelow,
       idempotencyKey: call.idempotencyKey,
+      correlationId: call.correlationId,
       credit,
     };
     this.#awaiting.set(number, awaiting);

@@ -29,7 +29,7 @@ export const headBytes = 9;
 export const pieceBytes = 65_536;
 
 /** What may follow the length of a frame. */
-export const frameBytesMax = pieceBytes + 512;
+export const frameBytesMax = pieceBytes + 1536;
 
 /** Flags of a payload. */
 export const PayloadFlag = Object.freeze({
@@ -40,7 +40,10 @@ export const PayloadFlag = Object.freeze({
 });
 
 /** Flags of a request, beside those of its payload. */
-export const RequestFlag = Object.freeze({ Trace: 4, Key: 8, Stream: 16 });
+export const RequestFlag = Object.freeze({ Trace: 4, Key: 8, Stream: 16, Correlation: 32 });
+
+/** Characters of a correlation id, as in an event's headers. */
+export const correlationLengthMax = 255;
 
 /** Milliseconds left of a call that nothing ends. */
 export const endless = 0xffff_ffff;

@@ -2,7 +2,8 @@
 
 import type { TraceContext } from "@banyan/kernel";
 import type { FrameWriter } from "./frame-writer.ts";
-import { FrameType, PayloadFlag, RequestFlag, endless } from "./protocol.ts";
+import { correlationLengthMax, FrameType, PayloadFlag } from "./protocol.ts";
+import { RequestFlag, endless } from "./protocol.ts";
 
 /** A request without its payload. */
 export interface RequestHead {
@@ -13,12 +14,16 @@ export interface RequestHead {
   readonly timeoutMs: number;
   readonly trace: TraceContext | undefined;
   readonly idempotencyKey: string | undefined;
+  /** What the events belong to that are published below the call. */
+  readonly correlationId: string | undefined;
   /** Of a stream: so many frames may come unasked. */
   readonly credit: number | undefined;
 }
 
-/** Bytes of the longest head: both texts are at most 255 bytes. */
-const requestHeadMax = 9 + 26 + 255 + 1 + 255 + 2;
+/** A UTF-16 unit is at most three bytes of UTF-8. */
+const correlationBytesMax = correlationLengthMax * 3;
+/** Bytes of the longest head: state and key are at most 255 bytes. */
+const requestHeadMax = 9 + 26 + 255 + 1 + 255 + 2 + correlationBytesMax + 2;
 
 const traceBit = { sampled: 1, random: 2 } as const;
 
@@ -29,6 +34,7 @@ export function beginRequest(
   payload: { readonly call: number; readonly flags: number; readonly bytes: number },
 ): void {
   const { operation, context, timeoutMs, trace, idempotencyKey, credit } = head;
+  const correlationId = sendable(head.correlationId);
   writer.begin(FrameType.Request, payload.call, requestHeadMax + payload.bytes);
   writer.u16(operation);
   writer.u16(context);
@@ -36,6 +42,7 @@ export function beginRequest(
     payload.flags |
       (trace === undefined ? 0 : RequestFlag.Trace) |
       (idempotencyKey === undefined ? 0 : RequestFlag.Key) |
+      (correlationId === undefined ? 0 : RequestFlag.Correlation) |
       (credit === undefined ? 0 : RequestFlag.Stream),
   );
   writer.u32(timeoutMs === Infinity ? endless : Math.min(Math.ceil(timeoutMs), endless - 1));
@@ -48,6 +55,10 @@ export function beginRequest(
     writer.short(trace.state ?? "");
   }
   if (idempotencyKey !== undefined) writer.short(idempotencyKey);
+  if (correlationId !== undefined) {
+    writer.u16(Buffer.byteLength(correlationId));
+    writer.text(correlationId);
+  }
   if (credit !== undefined) writer.u16(credit);
 }
 
@@ -85,6 +96,13 @@ export function readRequest(bytes: Buffer, start: number, end: number): ReadRequ
     idempotencyKey = textAt(frame, at + 1, length);
     at += 1 + length;
   }
+  let correlationId: string | undefined;
+  if ((flags & RequestFlag.Correlation) !== 0) {
+    const length = frame.readUInt16LE(at);
+    if (length > correlationBytesMax) throw new RangeError("a correlation id that is too long");
+    correlationId = textAt(frame, at + 2, length);
+    at += 2 + length;
+  }
   let credit: number | undefined;
   if ((flags & RequestFlag.Stream) !== 0) {
     credit = frame.readUInt16LE(at);
@@ -92,7 +110,14 @@ export function readRequest(bytes: Buffer, start: number, end: number): ReadRequ
   }
   const timeoutMs = leftMs === endless ? Infinity : leftMs;
   const payloadAt = start + at;
-  return { operation, context, timeoutMs, trace, idempotencyKey, credit, flags, payloadAt };
+  const said = { operation, context, timeoutMs, trace, idempotencyKey, correlationId, credit };
+  return { ...said, flags, payloadAt };
+}
+
+/** One that is too long stays behind, as it does where an event comes in. */
+function sendable(correlationId: string | undefined): string | undefined {
+  if (correlationId === undefined || correlationId.length > correlationLengthMax) return undefined;
+  return correlationId;
 }
 
 function textAt(frame: Buffer, at: number, length: number): string {

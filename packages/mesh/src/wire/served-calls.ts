@@ -186,6 +186,7 @@ export class ServedCalls {
       timeoutMs: head.timeoutMs,
       trace: head.trace,
       idempotencyKey: head.idempotencyKey,
+      correlationId: head.correlationId,
       shape: serverShape,
       onOpen,
     };
