@@ -61,7 +61,7 @@ export class FrameSource {
     throw error;
   };
 
-  /** Not `Promise.try`, whose promise waits two turns more for the handler's: that is every frame. */
+  /** Not `Promise.try`: its promise comes two turns after the handler's, at every frame. */
   #ask(iterator: AsyncIterator<unknown>): Promise<IteratorResult<unknown>> {
     try {
       return Promise.resolve(this.#run(() => iterator.next()));

@@ -12,8 +12,11 @@ import type { Writable } from "node:stream";
 import { headBytes } from "./protocol.ts";
 
 const batchBytes = 65_536;
-/** So much is not held back until the turn ends. */
-const flushBytes = 16_384;
+/**
+ * So much is not held back until the turn ends: some 25 small calls. Half of it costs more writes
+ * than it gains, and without it 64 callers and their provider take turns in standing still.
+ */
+const flushBytes = 4096;
 /** Batches that are kept for later. */
 const sparesMax = 2;
 
