@@ -131,7 +131,8 @@ test("a quick run of mesh does too, where there is a NATS", natsTest, async () =
   assert.deepEqual(await promisedBy("mesh"), [
     ...calls,
     "10 000 calls at once: answered",
-    "stream of 120 B frames, 64 ahead",
+    "stream of 120 B frames, 0 ahead",
+    "stream of 120 B frames, 256 ahead",
   ]);
 });
 
