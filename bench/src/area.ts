@@ -1,6 +1,6 @@
 /** An area of the bench: what `npm run bench -- <area>` runs. */
 
-import type { BenchCase, Guarantee } from "./result.ts";
+import type { BenchCase, CallGuarantee, Guarantee } from "./result.ts";
 
 export interface BenchRun {
   /** A smoke run: few and short rounds, figures that prove nothing. */
@@ -24,6 +24,7 @@ export interface Area {
   readonly groups: readonly CaseGroup[];
   /** What the contestants promise, where they do not promise the same. */
   readonly guarantees?: readonly Guarantee[];
+  readonly callGuarantees?: readonly CallGuarantee[];
 }
 
 /** Runs the groups that were asked for, one after the other. */

@@ -8,5 +8,6 @@ export const areas: Readonly<Record<string, () => Promise<Area>>> = {
   telemetry: async () => (await import("./telemetry/telemetry.ts")).telemetry,
   sql: async () => (await import("./state/sql-state.ts")).sqlState,
   messaging: async () => (await import("./messaging/messaging.ts")).messaging,
+  mesh: async () => (await import("./mesh/mesh.ts")).mesh,
   state: async () => (await import("./state/state.ts")).state,
 };

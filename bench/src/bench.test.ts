@@ -5,6 +5,8 @@ import { test } from "node:test";
 import {
   findReasonToSkip,
   findRedisProgram,
+  natsPrograms,
+  opensslPrograms,
   postgresPrograms,
   rabbitmqPrograms,
   redisPrograms,
@@ -21,6 +23,9 @@ const serversTest = {
 };
 const brokersTest = {
   skip: (await findReasonToSkip(rabbitmqPrograms)) || (await findReasonToSkip(redisPrograms)),
+};
+const natsTest = {
+  skip: (await findReasonToSkip(natsPrograms)) || (await findReasonToSkip(opensslPrograms)),
 };
 const flags = { execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"] };
 
@@ -118,10 +123,23 @@ test("a quick run of messaging does too, where there are servers", brokersTest, 
   assert.deepEqual(await promisedBy("messaging"), wanted);
 });
 
+test("a quick run of mesh does too, where there is a NATS", natsTest, async () => {
+  const calls = ["120 B", "1 KB", "10 KB"].flatMap((size) => {
+    const names = ["64 in flight", "one at a time, p50"].map((how) => `call, ${size}, ${how}`);
+    return names.flatMap((name) => [name, `${name}, beside the fastest peer`]);
+  });
+  assert.deepEqual(await promisedBy("mesh"), [
+    ...calls,
+    "10 000 calls at once: answered",
+    "stream of 120 B frames, 0 ahead",
+    "stream of 120 B frames, 256 ahead",
+  ]);
+});
+
 test("an unknown area is refused with the known ones", async () => {
   await using run = spawnNode(main, ["trunks"], flags);
   assert.equal((await run.exited).code, 2);
-  assert.match(run.stderr, /areas: trunk, embedded, telemetry, sql, messaging, state/);
+  assert.match(run.stderr, /areas: trunk, embedded, telemetry, sql, messaging, mesh, state/);
 });
 
 test("a subject that cannot answer is named, and so is one that is gone", async () => {

@@ -72,6 +72,7 @@ async function measure(area: Area, bench: BenchRun): Promise<BenchResult> {
     date: new Date().toISOString(),
     cases,
     ...(area.guarantees === undefined ? {} : { guarantees: area.guarantees }),
+    ...(area.callGuarantees === undefined ? {} : { callGuarantees: area.callGuarantees }),
   });
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { formatFigure } from "./figure.ts";
-import type { BenchCase, BenchResult, Guarantee } from "./result.ts";
+import type { BenchCase, BenchResult, CallGuarantee, Guarantee } from "./result.ts";
 
 /** The section of one area, without its markers. */
 function renderSection(result: BenchResult): string {
@@ -18,6 +18,7 @@ function renderSection(result: BenchResult): string {
     "|---|---|--:|--:|--:|---|--:|---|---|",
     ...cases.map((each) => `| ${cellsOf(each).map(escapeCell).join(" | ")} |`),
     ...guaranteeLines(result),
+    ...callGuaranteeLines(result),
   ].join("\n");
 }
 
@@ -54,7 +55,6 @@ function cellsOf(each: BenchCase): string[] {
 /** What stands behind the figures of each. */
 function guaranteeLines({ guarantees }: BenchResult): string[] {
   if (guarantees === undefined) return [];
-  const row = (cells: readonly string[]): string => `| ${cells.map(escapeCell).join(" | ")} |`;
   return [
     "",
     "| who | a publish is confirmed | survives the broker | a crash of the consumer redelivers | retries | dead letters | beside ours |",
@@ -66,25 +66,49 @@ function guaranteeLines({ guarantees }: BenchResult): string[] {
   ];
 }
 
+/** What is told of a call, in its order. */
+const ofCall = [
+  ["checked", "what is checked"],
+  ["deadline", "a deadline"],
+  ["cancel", "a caller that gives up"],
+  ["lost", "a connection that ends"],
+  ["peer", "who may call"],
+] as const satisfies readonly (readonly [keyof CallGuarantee, string])[];
+
+function callGuaranteeLines({ callGuarantees }: BenchResult): string[] {
+  if (callGuarantees === undefined) return [];
+  return [
+    "",
+    row(["who", ...ofCall.map(([, title]) => title)]),
+    `|${"---|".repeat(ofCall.length + 1)}`,
+    ...callGuarantees.map((each) => row([each.name, ...ofCall.map(([key]) => each[key])])),
+  ];
+}
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.map(escapeCell).join(" | ")} |`;
+}
+
 function besideOurs({ publishing, handling }: Guarantee): string {
   if (publishing === "less") return "promises less";
   return handling === "less" ? "publishing the same, handling less" : "the same";
 }
 
 /** For the terminal, below the table: who promises what. Empty where all promise the same. */
-export function renderGuarantees({ guarantees }: BenchResult): string {
-  if (guarantees === undefined) return "";
-  return guarantees
-    .map((each) => {
-      const { name, confirmed, durable, redelivered, retries, deadLetters } = each;
-      return `\n\n${name}: ${besideOurs(each)}
+export function renderGuarantees({ guarantees = [], callGuarantees = [] }: BenchResult): string {
+  const calls = callGuarantees.map((each) => {
+    return `\n\n${each.name}${ofCall.map(([key, title]) => `\n  ${title}: ${each[key]}`).join("")}`;
+  });
+  const events = guarantees.map((each) => {
+    const { name, confirmed, durable, redelivered, retries, deadLetters } = each;
+    return `\n\n${name}: ${besideOurs(each)}
   confirmed: ${confirmed}
   durable: ${durable}
   redelivered: ${redelivered}
   retries: ${retries}
   dead letters: ${deadLetters}`;
-    })
-    .join("");
+  });
+  return [...events, ...calls].join("");
 }
 
 function escapeCell(text: string): string {

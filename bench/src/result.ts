@@ -42,6 +42,15 @@ const guaranteeSchema = t.Object({
   handling: degree,
 });
 
+const callGuaranteeSchema = t.Object({
+  name,
+  checked: words,
+  deadline: words,
+  cancel: words,
+  lost: words,
+  peer: words,
+});
+
 const resultSchema = t.Object({
   area: t.String({ pattern: "^[a-z][a-z-]*$" }),
   commit: t.String({ minLength: 1, description: "With -dirty when the tree had changes." }),
@@ -55,12 +64,17 @@ const resultSchema = t.Object({
   guarantees: t.Optional(
     t.Array(guaranteeSchema, { description: "Where contestants do not promise the same." }),
   ),
+  callGuarantees: t.Optional(
+    t.Array(callGuaranteeSchema, { description: "The same of calls between nodes." }),
+  ),
 });
 
 export type BenchResult = Static<typeof resultSchema>;
 export type BenchCase = Static<typeof caseSchema>;
 /** What a contestant promises, in words; `same` and `less` are said beside ours. */
 export type Guarantee = Static<typeof guaranteeSchema>;
+/** What a contestant promises of a call to another process, in words. */
+export type CallGuarantee = Static<typeof callGuaranteeSchema>;
 
 const compiled = compileSchema(resultSchema);
 

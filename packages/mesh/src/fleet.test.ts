@@ -32,6 +32,11 @@ const shop = defineContract("shop", {
     look: { summary: "Look.", idempotent: true, response: t.Object({ by: t.String() }) },
   },
 });
+const counter = defineContract("counter", {
+  summary: "Counts.",
+  version: "1.0.0",
+  operations: { count: { summary: "Count.", stream: t.Object({ n: t.Integer() }) } },
+});
 const secret = "known to all nodes of these tests";
 
 /** In memory, shared by the nodes of a test. */
@@ -305,4 +310,40 @@ test("who is too long to be said refuses its own calls, and no other", async () 
     await assert.rejects(client.sell({ n }, { call }), { code: "MESH_MESSAGE_TOO_LONG" });
   }
   assert.deepEqual(await client.look({}), { by: "back" });
+});
+
+test("frames come ahead as far as they may, no further, each once and in order", async () => {
+  const registry = createRegistry();
+  const back = await join(registry, "back");
+  let made = 0;
+  const count = async function* (): AsyncGenerator<{ n: number }> {
+    for (made = 0; made < 1000;) {
+      made += 1;
+      yield { n: made };
+    }
+  };
+  const runners = listOperations(counter.spec.operations).map(
+    (operation) =>
+      new OperationRunner(counter, operation, { handler: count, runtime: back.runtime }),
+  );
+  back.fleet.mesh.provide({ contract: counter, runners });
+  await back.fleet.settled();
+  for (const streamAhead of [1, 2, 3, 64, 256]) {
+    const front = await join(registry, "front", { streamAhead });
+    const known = (): boolean => front.fleet.mesh.isAvailable("counter");
+    await until(known, { what: "the counter is known" });
+    const frames = front.fleet.mesh.client(counter, { caller: "test" }).count({});
+    let taken = 0;
+    let most = 0;
+    for await (const { n } of frames) {
+      taken += 1;
+      assert.equal(n, taken);
+      most = Math.max(most, made - taken);
+      // One that is held is taken, and the next one is made for its place.
+      assert(made <= taken + streamAhead, `${made} were made, ${taken} taken`);
+      if (taken === 1) await until(() => made >= streamAhead, { what: "frames come ahead" });
+    }
+    assert.equal(taken, 1000);
+    assert(most > 0 || streamAhead === 1, "none came ahead");
+  }
 });

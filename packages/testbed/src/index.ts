@@ -58,5 +58,6 @@ export type {
 } from "./rabbitmq-server.ts";
 export type { RabbitmqConnection, RabbitmqExchange, RabbitmqQueue } from "./rabbitmq-answer.ts";
 export { rabbitmqPrograms } from "./rabbitmq-home.ts";
+export { natsPrograms, NatsServer, openNats } from "./nats-server.ts";
 export { openTcpProxy, TcpProxy } from "./tcp-proxy.ts";
 export type { TcpProxyOptions, TcpTarget } from "./tcp-proxy.ts";

@@ -46,18 +46,28 @@ export class FrameSource {
   next(): Promise<IteratorResult<unknown>> {
     const iterator = this.#iterator;
     if (iterator === undefined) return Promise.resolve({ done: true, value: undefined });
-    const step = Promise.try(() => this.#run(() => iterator.next())).then(
-      (result) => {
-        if (result.done === true) this.#done = true;
-        return result;
-      },
-      (error: unknown) => {
-        this.#done = true;
-        throw error;
-      },
-    );
+    const step = this.#ask(iterator).then(this.#came, this.#failed);
     this.#step = step;
     return step;
+  }
+
+  readonly #came = (result: IteratorResult<unknown>): IteratorResult<unknown> => {
+    if (result.done === true) this.#done = true;
+    return result;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#done = true;
+    throw error;
+  };
+
+  /** Not `Promise.try`: its promise comes two turns after the handler's, at every frame. */
+  #ask(iterator: AsyncIterator<unknown>): Promise<IteratorResult<unknown>> {
+    try {
+      return Promise.resolve(this.#run(() => iterator.next()));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** A step of the handler: within its call, and with nothing else of whoever takes the frames. */

@@ -217,3 +217,74 @@ test("a correlation id that is too long is not sent, and refused where it comes"
   const hostile = Buffer.concat([said, Buffer.alloc(766, 120)]);
   assert.throws(() => readRequest(hostile, 0, hostile.length), RangeError);
 });
+
+test("what is much goes out before the turn ends, little of it when it ends", async () => {
+  let chunks = 0;
+  const socket = new Writable({
+    write(_chunk, _encoding, done) {
+      chunks += 1;
+      done();
+    },
+  });
+  const writer = new FrameWriter(socket);
+  const say = (bytes: number): void => {
+    writer.begin(FrameType.Item, 1, bytes);
+    writer.bytes(Buffer.alloc(bytes));
+    writer.finish();
+  };
+  say(100);
+  say(100);
+  assert.equal(chunks, 0);
+  await new Promise(setImmediate);
+  assert.equal(chunks, 1);
+  for (let frames = 0; frames < 30; frames += 1) say(1000);
+  assert(chunks > 1, "nothing went out while the turn went on");
+  await new Promise(setImmediate);
+  assert.equal(writer.queuedBytes, 0);
+});
+
+test("bytes are what they were until the socket lets go of them", async () => {
+  const sizes = fc.array(fc.nat(20_000), { minLength: 1, maxLength: 40 });
+  const turns = fc.array(fc.record({ sizes, takes: fc.nat(8) }), { maxLength: 8 });
+  const property = fc.asyncProperty(turns, async (all) => {
+    const held: { chunk: Buffer; copy: Buffer; done: () => void }[] = [];
+    const socket = new Writable({
+      highWaterMark: 1,
+      write(chunk: Buffer, _encoding, done) {
+        held.push({ chunk, copy: Buffer.from(chunk), done });
+      },
+    });
+    const writer = new FrameWriter(socket);
+    const sent: Buffer[] = [];
+    const came: Buffer[] = [];
+    const take = (): boolean => {
+      const next = held.shift();
+      if (next === undefined) return false;
+      assert(next.chunk.equals(next.copy), "it was written over");
+      came.push(next.copy);
+      next.done();
+      return true;
+    };
+    for (const turn of all) {
+      for (const size of turn.sizes) {
+        const bytes = Buffer.alloc(size, sent.length + 1);
+        writer.begin(FrameType.Item, 1, size);
+        writer.bytes(bytes);
+        writer.finish();
+        sent.push(bytes);
+      }
+      await new Promise(setImmediate);
+      for (let taken = 0; taken < turn.takes && take(); taken += 1) await Promise.resolve();
+    }
+    do await new Promise(setImmediate);
+    while (take());
+    const payloads: Buffer[] = [];
+    new FrameReader(({ bytes, start, end }) => {
+      payloads.push(Buffer.from(bytes.subarray(start, end)));
+    }).push(Buffer.concat(came));
+    assert(Buffer.concat(payloads).equals(Buffer.concat(sent)));
+    assert.equal(payloads.length, sent.length);
+    assert.equal(writer.queuedBytes, 0);
+  });
+  await fc.assert(property, { seed: seedOf(), numRuns: 60 });
+});

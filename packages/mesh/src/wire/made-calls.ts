@@ -105,13 +105,17 @@ export class MadeCalls {
     writer.finish();
   }
 
-  /** So many more frames of a stream may come. */
+  /**
+   * So many more frames of a stream may come. Where it is several, it is said at once: after the
+   * frames that are here were taken, the other side would have stood still meanwhile.
+   */
   credit(number: number, frames: number): void {
     if (this.#isClosed) return;
     const { writer } = this.#ports;
     writer.begin(FrameType.Credit, number, 4);
     writer.u32(frames);
     writer.finish();
+    if (frames > 1) writer.flush();
   }
 
   answer(frame: Frame): void {

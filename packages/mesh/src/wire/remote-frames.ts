@@ -83,11 +83,11 @@ export class RemoteFrames implements Awaiting {
     this.#isDone = true;
   }
 
-  /** Gives credit: for each frame when it is asked for, or for half of the window at once. */
+  /** Gives credit: for each frame when it is asked for, or for a quarter of the window at once. */
   #ask(): void {
     if (this.#isDone) return;
     this.#taken += 1;
-    const due = this.#ahead === 0 ? this.#taken > 0 : this.#taken * 2 > this.#ahead;
+    const due = this.#ahead === 0 ? this.#taken > 0 : this.#taken * 4 >= this.#ahead;
     if (!due) return;
     this.#link.credit(this.#number, this.#taken);
     this.#taken = 0;
