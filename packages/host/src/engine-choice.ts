@@ -108,7 +108,10 @@ export async function findEngines(
           reason === undefined
             ? `There is no ${kind} engine "${name}".`
             : `The ${kind} engine "${name}" could not be loaded: ${reason}`,
-        fix: "Use memory or sqlite, or install a package that offers one and name its module.",
+        fix:
+          place === "mesh.registry"
+            ? "Use redis, postgres or mysql, or install a package that offers one and name its module."
+            : "Use memory or sqlite, or install a package that offers one and name its module.",
       });
     }
   }
