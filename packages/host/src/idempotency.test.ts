@@ -25,7 +25,11 @@ async function openWorld() {
   });
   const ledgerOf = (boot: string): IdempotencyLedger =>
     createIdempotencyLedger({ store, ids, boot });
-  return { clock, ledgerOf, [Symbol.asyncDispose]: () => engine.close() };
+  const sharedOf = (boot: string): IdempotencyLedger =>
+    createIdempotencyLedger({ store, ids, boot, lease: { clock, leaseMs: 9000 } });
+  const ledgerWith = (own: FakeClock, boot: string): IdempotencyLedger =>
+    createIdempotencyLedger({ store, ids, boot, lease: { clock: own, leaseMs: 9000 } });
+  return { clock, ledgerOf, sharedOf, ledgerWith, [Symbol.asyncDispose]: () => engine.close() };
 }
 
 function no(): void {
@@ -45,6 +49,35 @@ describe("The ledger", () => {
     assert.deepEqual(await ledger.begin(claim), { kind: "in-progress" });
     await ledger.complete(claim, token, { text: "done" });
     assert.deepEqual(await ledger.begin(claim), { kind: "done", response: { text: "done" } });
+  });
+
+  test("that nodes share holds a claim of another node while its handler runs", async () => {
+    await using world = await openWorld();
+    const [one, two] = [world.sharedOf("one"), world.sharedOf("two")];
+    const token = tokenOf(await one.begin(claim));
+    for (let passed = 0; passed < 60; passed += 1) {
+      await world.clock.advance(1000);
+      assert.deepEqual(await two.begin(claim), { kind: "in-progress" }, `after ${passed} s`);
+    }
+    await one.complete(claim, token, 1);
+    await world.clock.advance(60_000);
+    assert.deepEqual(await two.begin(claim), { kind: "done", response: 1 });
+  });
+
+  test("that nodes share frees the claim of a node that died when its lease is over", async () => {
+    await using world = await openWorld();
+    const dead = await openWorld();
+    const two = world.sharedOf("two");
+    // Made by a node whose clock stands: it renews nothing any more.
+    const one = world.ledgerWith(dead.clock, "one");
+    tokenOf(await one.begin(claim));
+    await world.clock.advance(8000);
+    assert.deepEqual(await two.begin(claim), { kind: "in-progress" });
+    await world.clock.advance(1001);
+    const token = tokenOf(await two.begin(claim));
+    await two.complete(claim, token, 2);
+    assert.deepEqual(await one.begin(claim), { kind: "done", response: 2 });
+    await dead[Symbol.asyncDispose]();
   });
 
   test("knows an answer of nothing from no answer", async () => {

@@ -6,15 +6,16 @@
  *     `ifMatch`.
  * I2. An answer is recorded before its caller hears it; a recorded answer is never run again.
  * I3. A claim without an answer holds as long as its handler runs, however long that is, and as
- *     long as the node does where the answer could not be recorded. One made
- *     by an earlier run of this node (`boot`) is void: the handler that held it is gone. Whether it
- *     took effect is not known, so a handler that needs more than at-least-once makes its own write
- *     conditional.
+ *     long as the node does where the answer could not be recorded. Where the store is this node's
+ *     alone, one made by an earlier run (`boot`) is void: the handler that held it is gone. Where
+ *     nodes share it, a claim is under a lease that its node renews, so that of a node that died is
+ *     void when the lease is over. Whether it took effect is not known, so a handler that needs
+ *     more than at-least-once makes its own write conditional.
  * I4. The first answer that was recorded stays.
  */
 
 import { t } from "@banyan/kernel";
-import type { IdSource, Static, Store } from "@banyan/kernel";
+import type { Clock, IdSource, Static, Store } from "@banyan/kernel";
 import { isBanyanError } from "@banyan/kernel";
 import type {
   IdempotencyClaim,
@@ -44,12 +45,14 @@ export interface LedgerOptions {
   readonly ids: IdSource;
   /** A fresh id for every start of the node. */
   readonly boot: string;
+  /** Other nodes have the same store: for how long a claim holds unless it is renewed. */
+  readonly lease?: { readonly clock: Clock; readonly leaseMs: number } | undefined;
 }
 
 export function createIdempotencyLedger(options: LedgerOptions): IdempotencyLedger {
-  const { store, ids, boot } = options;
-  /** Tokens of the claims whose handlers run in this very process. */
-  const running = new Set<string>();
+  const { store, ids, boot, lease } = options;
+  const running = new RunningClaims(store, lease);
+  const claimMs = lease?.leaseMs ?? retentionMs;
 
   const claimed = (claim: IdempotencyClaim): IdempotencyRecord => ({
     state: "claimed",
@@ -59,7 +62,7 @@ export function createIdempotencyLedger(options: LedgerOptions): IdempotencyLedg
   });
 
   const isHeld = (record: IdempotencyRecord): boolean =>
-    record.boot === boot && running.has(record.token);
+    record.boot === boot ? running.has(record.token) : lease !== undefined;
 
   return {
     async begin(claim): Promise<IdempotencyOutcome> {
@@ -73,10 +76,10 @@ export function createIdempotencyLedger(options: LedgerOptions): IdempotencyLedg
         if (verdict === "other-request" || verdict === "in-progress") return { kind: verdict };
         const record = claimed(claim);
         // Before the write: nobody must see the claim and think it void.
-        running.add(record.token);
+        running.add(key, record);
         const condition = entry === undefined ? { ifAbsent: true } : { ifMatch: entry.etag };
         try {
-          await store.set(key, record, { ...condition, ttlMs: retentionMs });
+          await store.set(key, record, { ...condition, ttlMs: claimMs });
           return { kind: "new", token: record.token };
         } catch (error) {
           running.delete(record.token);
@@ -113,6 +116,59 @@ export function createIdempotencyLedger(options: LedgerOptions): IdempotencyLedg
       }
     },
   };
+}
+
+/** How often a lease is renewed before it is over. */
+const renewals = 3;
+
+/** The claims whose handlers run in this very process; where others see them, they are renewed. */
+class RunningClaims {
+  readonly #store: LedgerOptions["store"];
+  readonly #lease: LedgerOptions["lease"];
+  readonly #claims = new Map<
+    string,
+    { readonly key: string; readonly record: IdempotencyRecord }
+  >();
+  #isWaiting = false;
+
+  constructor(store: LedgerOptions["store"], lease: LedgerOptions["lease"]) {
+    this.#store = store;
+    this.#lease = lease;
+  }
+
+  has(token: string): boolean {
+    return this.#claims.has(token);
+  }
+
+  add(key: string, record: IdempotencyRecord): void {
+    this.#claims.set(record.token, { key, record });
+    this.#renewLater();
+  }
+
+  delete(token: string): void {
+    this.#claims.delete(token);
+  }
+
+  #renewLater(): void {
+    const lease = this.#lease;
+    if (lease === undefined || this.#isWaiting || this.#claims.size === 0) return;
+    this.#isWaiting = true;
+    lease.clock.setTimer(lease.leaseMs / renewals, () => {
+      this.#isWaiting = false;
+      for (const { key, record } of this.#claims.values()) {
+        // One that fails is tried again with the next.
+        this.#renew(key, record, lease.leaseMs).catch(() => undefined);
+      }
+      this.#renewLater();
+    });
+  }
+
+  async #renew(key: string, record: IdempotencyRecord, ttlMs: number): Promise<void> {
+    const entry = await this.#store.getEntry(key);
+    if (entry?.value.token !== record.token || entry.value.state !== "claimed") return;
+    if (!this.has(record.token)) return;
+    await this.#store.set(key, record, { ifMatch: entry.etag, ttlMs });
+  }
 }
 
 /** What a record says to who asks. */

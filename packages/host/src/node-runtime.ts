@@ -12,6 +12,12 @@ import { canKeepInbox } from "./inbox.ts";
 import type { NodeView } from "./node-view.ts";
 import type { NodeSetup } from "./setup.ts";
 
+/**
+ * How long a claim of an idempotency key outlives the node that made it, in milliseconds: as long
+ * as a repeat of what it ran is put off, and longer than a node stands still.
+ */
+const claimLeaseMs = 10_000;
+
 export interface OpenRuntimeOptions extends Required<Pick<CallRuntimeOptions, "onFault">> {
   readonly engines: NodeEngines;
   readonly random: Random;
@@ -39,6 +45,7 @@ export async function openNodeRuntime(
       store: await openLedgerStore(engines, setup),
       ids,
       boot: ids.uuid(),
+      lease: isShared(setup) ? { clock, leaseMs: claimLeaseMs } : undefined,
     }),
     defaultTimeoutMs: limits.callTimeoutMs,
     inFlightMax: limits.inFlightMax,
@@ -62,6 +69,12 @@ async function openLedgerStore(
   if (canKeepInbox(engine)) await engines.openInbox(engine);
   // Opened with the very schema that the type is of.
   return store as Store<IdempotencyRecord>;
+}
+
+/** Its ledger is seen by the other nodes that have the same servers. */
+function isShared({ config, engines }: NodeSetup): boolean {
+  const pinned = config.engines.pins["node.idempotency"];
+  return engines.get(pinned ?? config.engines.durable)?.state?.isShared === true;
 }
 
 /** Answers of calls are kept as safely as this node keeps anything. */
