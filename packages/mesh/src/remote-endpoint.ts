@@ -13,10 +13,12 @@ import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal"
 import type { Balancer } from "./balancer.ts";
 import type { WantedOperation } from "./client.ts";
 import { meshErrors } from "./errors.ts";
+import { LazyStream } from "./lazy-stream.ts";
 import type { Endpoint } from "./mesh.ts";
 import { unavailableError } from "./provided-services.ts";
 import type { InstanceRecord } from "./route-table.ts";
-import { invokeOver, jsonOf, streamOver } from "./wire/remote-call.ts";
+import { invokeOver, jsonOf } from "./wire/remote-call.ts";
+import { RemoteStream } from "./wire/remote-stream.ts";
 import type { WireLink } from "./wire/wire-link.ts";
 
 export interface RemotePorts {
@@ -80,13 +82,16 @@ export class RemoteEndpoint implements Endpoint {
     }
   }
 
-  async *invokeStream(request: unknown, init: CallInit): AsyncGenerator<unknown, void, undefined> {
+  invokeStream(request: unknown, init: CallInit): AsyncIterable<unknown> {
     const { runtime, streamAhead: ahead } = this.#ports;
-    const text = jsonOf(request, this.name);
-    const endsMs = this.#deadlineMs(init);
-    const { link } = await this.#within(init, () => this.#connected(init, new Set()));
-    const timeoutMs = Math.max(0, endsMs - runtime.clock.monotonicMs());
-    yield* streamOver(link, this.#target, { text, init: { ...init, timeoutMs }, runtime, ahead });
+    return new LazyStream(async () => {
+      const text = jsonOf(request, this.name);
+      const endsMs = this.#deadlineMs(init);
+      const { link } = await this.#within(init, () => this.#connected(init, new Set()));
+      const timeoutMs = Math.max(0, endsMs - runtime.clock.monotonicMs());
+      const left = { ...init, timeoutMs };
+      return new RemoteStream(link, this.#target, { text, init: left, runtime, ahead });
+    });
   }
 
   /** With a connection that has to be opened, or after a try elsewhere. */
