@@ -49,7 +49,7 @@ function recordOf(known: string): InstanceRecord {
   const [host = "", port = ""] = address.split(":");
   const services = { [ledger.name]: ledger.spec.version };
   const about = { node: "server", app: "banyan", services, status: "up" } as const;
-  return { ...about, instance, host, port: Number(port) };
+  return { ...about, issues: [], instance, host, port: Number(port) };
 }
 
 /** A list that never changes. */
