@@ -8,7 +8,7 @@
 
 import type { BanyanError } from "@banyan/kernel";
 import { isBanyanError } from "@banyan/kernel";
-import { CallContext, listOperations, toBanyanError } from "@banyan/kernel/internal";
+import { CallContext, kernelErrors, listOperations, toBanyanError } from "@banyan/kernel/internal";
 import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal";
 import type { Balancer } from "./balancer.ts";
 import type { WantedOperation } from "./client.ts";
@@ -26,7 +26,7 @@ export interface RemotePorts {
   readonly runtime: CallRuntime;
   readonly balancer: Balancer;
   /** Instances that run a service and take calls. */
-  readonly candidates: (service: string) => Candidates;
+  readonly candidates: (service: string, built: string | undefined) => Candidates;
   /** The link to one, where it is open. */
   readonly linkTo: (instance: InstanceRecord) => WireLink | undefined;
   /** Opens it. @throws MESH_PEER_UNREACHABLE, MESH_PEER_REFUSED */
@@ -43,6 +43,8 @@ export interface RemoteOperation {
   /** Full name: `greeter.greet`. */
   readonly name: string;
   readonly kind: "unary" | "stream";
+  /** Version of the contract that the caller was built against. Left out: any will do. */
+  readonly built?: string | undefined;
   /** Its own deadline, in milliseconds. Left out: the runtime's default; a stream has none. */
   readonly deadlineMs?: number | undefined;
   /** It may be tried again where nobody knows whether it was done. Default false. */
@@ -55,6 +57,7 @@ export class RemoteEndpoint implements Endpoint {
   readonly #ports: RemotePorts;
   readonly #target: CallTarget;
   readonly #isIdempotent: boolean;
+  readonly #built: string | undefined;
 
   constructor(operation: RemoteOperation, ports: RemotePorts) {
     const { service, name, kind, deadlineMs, idempotent = false } = operation;
@@ -62,6 +65,7 @@ export class RemoteEndpoint implements Endpoint {
     this.kind = kind;
     this.#ports = ports;
     this.#isIdempotent = idempotent;
+    this.#built = operation.built;
     const timeoutMs = kind === "stream" ? Infinity : ports.runtime.defaultTimeoutMs;
     this.#target = { service, name, kind, timeoutMs: deadlineMs ?? timeoutMs };
   }
@@ -174,7 +178,7 @@ export class RemoteEndpoint implements Endpoint {
 
   #choose(tried: ReadonlySet<string> | undefined): InstanceRecord | undefined {
     const { candidates, balancer } = this.#ports;
-    const { up, degraded } = candidates(this.#target.service);
+    const { up, degraded } = candidates(this.#target.service, this.#built);
     if (tried === undefined) return balancer.choose(up) ?? balancer.choose(degraded);
     const isLeft = ({ instance }: InstanceRecord): boolean => !tried.has(instance);
     return balancer.choose(up.filter(isLeft)) ?? balancer.choose(degraded.filter(isLeft));
@@ -192,7 +196,16 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   #unavailable({ caller = "a client" }: CallInit): BanyanError {
-    return unavailableError(this.#target.service, caller);
+    const { service } = this.#target;
+    const { up, degraded } = this.#ports.candidates(service, undefined);
+    const versions = new Set([...up, ...degraded].map(({ services }) => services[service]));
+    const built = this.#built;
+    if (built === undefined || versions.size === 0) return unavailableError(service, caller);
+    return kernelErrors.SERVICE_UNAVAILABLE(
+      `"${service}" runs as ${[...versions].join(" and ")}, which ${caller}, built against ${built}, ` +
+        `cannot call; run one of its own version too, or build ${caller} anew.`,
+      { details: { service, caller, built } },
+    );
   }
 }
 
@@ -207,5 +220,6 @@ export function remoteOperation({ contract, name, kind }: WantedOperation): Remo
   const all = listOperations(contract.spec.operations ?? {});
   const own = all.find((operation) => `${contract.name}.${operation.name}` === name);
   const { idempotent, deadlineMs } = own?.spec ?? {};
-  return { service: contract.name, name, kind, idempotent, deadlineMs };
+  const built = contract.spec.version;
+  return { service: contract.name, name, kind, built, idempotent, deadlineMs };
 }
