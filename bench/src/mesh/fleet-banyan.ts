@@ -48,8 +48,8 @@ function recordOf(known: string): InstanceRecord {
   const [instance = "", address = ""] = known.split("@");
   const [host = "", port = ""] = address.split(":");
   const services = { [ledger.name]: ledger.spec.version };
-  const about = { node: "server", app: "banyan", services, status: "up" } as const;
-  return { ...about, instance, host, port: Number(port) };
+  const who = { node: "server", app: "banyan", services };
+  return { ...who, instance, host, port: Number(port), status: "up", issues: [] };
 }
 
 /** A list that never changes. */

@@ -25,7 +25,8 @@ import type { LocalMeshOptions } from "./options.ts";
 import { ProvidedServices } from "./provided-services.ts";
 import { RemoteEndpoint, remoteOperation } from "./remote-endpoint.ts";
 import type { RemoteOperation, RemotePorts } from "./remote-endpoint.ts";
-import type { InstanceRecord } from "./route-table.ts";
+import type { InstanceRecord } from "./instance-record.ts";
+import type { Candidates } from "./route-table.ts";
 
 export interface FleetMeshOptions extends RemotePorts {
   /** Tells the other nodes what runs here; resolves when those that are there know. */
@@ -61,7 +62,9 @@ export class FleetMesh implements Mesh {
 
   isAvailable(service: string): boolean {
     if (this.#provided.isClosed) return false;
-    return this.#provided.has(service) || this.#options.candidates(service).length > 0;
+    if (this.#provided.has(service)) return true;
+    const { up, degraded } = this.#options.candidates(service);
+    return up.length + degraded.length > 0;
   }
 
   client<C extends AnyContract>(contract: C, { caller }: ClientOptions): Client<C> {
@@ -77,8 +80,11 @@ export class FleetMesh implements Mesh {
     instance: string,
     { caller }: ClientOptions,
   ): Client<C> {
-    const candidates = (service: string): readonly InstanceRecord[] =>
-      this.#options.candidates(service).filter((each) => each.instance === instance);
+    const isIt = (each: InstanceRecord): boolean => each.instance === instance;
+    const candidates = (service: string): Candidates => {
+      const { up, degraded } = this.#options.candidates(service);
+      return { up: up.filter(isIt), degraded: degraded.filter(isIt) };
+    };
     return createClient(contract, {
       caller: this.#callerOf(caller),
       resolve: (wanted) =>

@@ -10,12 +10,14 @@ export type {
   ProvidedService,
   Withdraw,
 } from "./mesh.ts";
+export type { LoadFigures } from "./load-meter.ts";
 export type { Registry } from "./membership.ts";
 export { openFleet } from "./open-fleet.ts";
 export type { Fleet, FleetOptions } from "./open-fleet.ts";
 export type { LocalMeshOptions } from "./options.ts";
 export type { RemoteOperation } from "./remote-endpoint.ts";
-export type { InstanceRecord, Mapping } from "./route-table.ts";
+export type { InstanceRecord, Mapping } from "./instance-record.ts";
 export { placeServices, registryOn } from "./store-registry.ts";
 export type { RegistryEntry } from "./store-registry.ts";
+export type { HealthReport } from "./status-watch.ts";
 export type { PeerTls } from "./wire/peers.ts";

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { systemRandom } from "@banyan/kernel";
 import { createRecordingLog, FakeClock } from "@banyan/testbed";
 import { Membership } from "./membership.ts";
-import type { Registry } from "./membership.ts";
-import type { InstanceRecord, Mapping } from "./route-table.ts";
+import type { MembershipPorts, Registry } from "./membership.ts";
+import type { InstanceRecord, Mapping } from "./instance-record.ts";
 
 /** A registry in memory that counts what it is asked. */
 class CountingRegistry implements Registry {
@@ -12,6 +12,10 @@ class CountingRegistry implements Registry {
   readonly #records = new Map<string, { record: InstanceRecord; untilMs: number }>();
   #changes = 0;
   isAway = false;
+  /** Its counter alone does not answer. */
+  isCounterAway = false;
+  /** What somebody else has put there. */
+  strange: unknown[] = [];
   writes = 0;
   reads = 0;
   lists = 0;
@@ -32,13 +36,12 @@ class CountingRegistry implements Registry {
     this.#records.delete(instance);
   }
 
-  async list(): Promise<readonly InstanceRecord[]> {
+  async list(): Promise<readonly unknown[]> {
     this.#ask();
     this.lists += 1;
     const now = this.#clock.monotonicMs();
-    return [...this.#records.values()]
-      .filter(({ untilMs }) => untilMs > now)
-      .map(({ record }) => record);
+    const live = [...this.#records.values()].filter(({ untilMs }) => untilMs > now);
+    return [...live.map(({ record }) => record), ...this.strange];
   }
 
   async changes(): Promise<number> {
@@ -49,6 +52,7 @@ class CountingRegistry implements Registry {
 
   async changed(): Promise<void> {
     this.#ask();
+    if (this.isCounterAway) throw new Error("the counter is away");
     this.#changes += 1;
   }
 
@@ -64,23 +68,27 @@ class CountingRegistry implements Registry {
 
 function recordOf(instance: string): InstanceRecord {
   const services = { shop: "1.0.0" };
-  return { instance, node: instance, app: "banyan", host: "h", port: 1, services, status: "up" };
+  const what = { instance, node: instance, app: "banyan", host: "h", port: 1, services } as const;
+  return { ...what, status: "up", issues: [] };
 }
 
-function openMember(registry: Registry, clock: FakeClock) {
+function openMember(registry: Registry, clock: FakeClock, renew?: MembershipPorts["renew"]) {
   let known: readonly InstanceRecord[] = [];
+  const log = createRecordingLog();
   const member = new Membership({
     registry,
     clock,
     random: systemRandom,
-    log: createRecordingLog(),
+    log,
     heartbeatMs: 5000,
     lookMs: 1000,
+    renew,
     read: (records) => {
       known = records;
     },
   });
-  return { member, names: () => known.map(({ instance }) => instance).toSorted() };
+  const names = (): string[] => known.map(({ instance }) => instance).toSorted();
+  return { member, log, names, records: () => known };
 }
 
 test("who comes and who leaves is known to the others within a look", async () => {
@@ -152,4 +160,82 @@ test("a thousand nodes cost the registry a write each in a heartbeat, and no lis
   assert(perNode("reads") <= 14, `${perNode("reads")} reads of the counter`);
   assert(perNode("lists") <= 1, `${perNode("lists")} lists`);
   for (const { member } of members) member.close();
+});
+
+test("a new status is known to the others within a look, a new load moves no counter", async () => {
+  const clock = new FakeClock();
+  const registry = new CountingRegistry(clock);
+  let own: Pick<InstanceRecord, "status" | "load"> = { status: "up" };
+  const one = openMember(registry, clock, (record) => ({ ...record, ...own }));
+  const two = openMember(registry, clock);
+  await one.member.start();
+  await two.member.start();
+  await one.member.announce(recordOf("one"));
+  await clock.advance(1100);
+  const before = await registry.changes();
+  own = { status: "up", load: { load: 0.5, eventLoop: 0.5, cpu: 0, memory: 0, calls: 0 } };
+  await clock.advance(20_000); // heartbeats, and the list of each lease
+  assert.equal(await registry.changes(), before);
+  assert.equal(two.records()[0]?.load?.load, 0.5);
+  own = { ...own, status: "degraded" };
+  await clock.advance(5000); // the heartbeat
+  await clock.advance(1100); // the look
+  assert.equal(await registry.changes(), before + 1);
+  assert.equal(two.records()[0]?.status, "degraded");
+});
+
+for (const what of ["isAway", "isCounterAway"] as const) {
+  test(`what was not told while it ${what} is told when it is back`, async () => {
+    const clock = new FakeClock();
+    const registry = new CountingRegistry(clock);
+    const [one, two] = [openMember(registry, clock), openMember(registry, clock)];
+    await one.member.start();
+    await two.member.start();
+    await one.member.announce(recordOf("one"));
+    registry[what] = true;
+    await assert.rejects(one.member.announce({ ...recordOf("one"), status: "draining" }));
+    registry[what] = false;
+    const before = await registry.changes();
+    await clock.advance(5000);
+    await clock.advance(1100);
+    assert.equal(await registry.changes(), before + 1);
+    assert.equal(two.records()[0]?.status, "draining");
+  });
+}
+
+test("an owner says when it renewed its record, and who reads leaves that as it is", async () => {
+  const clock = new FakeClock();
+  const registry = new CountingRegistry(clock);
+  const [one, two] = [openMember(registry, clock), openMember(registry, clock)];
+  await one.member.start();
+  await two.member.start();
+  await one.member.announce(recordOf("one"));
+  await clock.advance(1100);
+  assert.equal(two.records()[0]?.renewedAtMs, clock.nowMs() - 1100);
+  await clock.advance(20_000);
+  one.member.close(); // killed: it renews nothing any more
+  await two.member.refresh();
+  const first = two.records()[0]?.renewedAtMs ?? 0;
+  assert(first > clock.nowMs() - 20_000, "its owner renews it");
+  const { writes } = registry;
+  await clock.advance(10_000);
+  await two.member.refresh();
+  assert.equal(two.records()[0]?.renewedAtMs, first);
+  assert.equal(registry.writes, writes, "only its owner writes a record");
+});
+
+test("what nobody can read is skipped, with one warning", async () => {
+  const clock = new FakeClock();
+  const registry = new CountingRegistry(clock);
+  registry.strange = [null, 7, { instance: "x" }, { ...recordOf("y"), services: "many" }];
+  const one = openMember(registry, clock);
+  await one.member.start();
+  await one.member.announce(recordOf("one"));
+  await clock.advance(40_000);
+  assert.deepEqual(one.names(), ["one"]);
+  const warned = one.log.lines.filter(({ level }) => level === "warn");
+  assert.deepEqual(
+    warned.map(({ message, fields }) => [/nobody can read/.test(message), fields["count"]]),
+    [[true, 4]],
+  );
 });

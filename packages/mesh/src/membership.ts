@@ -8,25 +8,27 @@
  * M2. Who comes, leaves or changes says so by a counter; only when that has moved is the list read
  *     again, and once in a lease, for those that were killed. So a node costs the registry one
  *     write and a few small reads in a heartbeat, however many nodes there are.
+ *     What was not told, since the registry was away, is told with the next heartbeat.
  * M3. While the registry is away nobody is forgotten: connections tell who is gone.
  */
 
 import type { CancelTimer, Clock, Log, Random } from "@banyan/kernel";
-import type { InstanceRecord, Mapping } from "./route-table.ts";
+import { parseInstanceRecord, parseMapping } from "./instance-record.ts";
+import type { InstanceRecord, Mapping } from "./instance-record.ts";
 
 /** Where records lie; a state store of the platform fits behind it. */
 export interface Registry {
   /** Writes this instance's record, which is gone after `leaseMs` unless it is written again. */
   write(record: InstanceRecord, leaseMs: number): Promise<void>;
   remove(instance: string): Promise<void>;
-  /** All records there are. */
-  list(): Promise<readonly InstanceRecord[]>;
+  /** All records there are, as they were written: what is no record is skipped by who reads. */
+  list(): Promise<readonly unknown[]>;
   /** A number that differs whenever somebody came, left or changed. */
   changes(): Promise<number>;
   /** Somebody came, left or changed. */
   changed(): Promise<void>;
   /** Services by app, where somebody has placed them. */
-  mapping(): Promise<Mapping | undefined>;
+  mapping(): Promise<unknown>;
 }
 
 export interface MembershipPorts {
@@ -38,6 +40,8 @@ export interface MembershipPorts {
   readonly heartbeatMs: number;
   /** How often the counter is looked at. */
   readonly lookMs: number;
+  /** What this instance is at a heartbeat. A new status is told to the others. */
+  readonly renew?: ((record: InstanceRecord) => InstanceRecord) | undefined;
   /** What was read. */
   readonly read: (records: readonly InstanceRecord[], mapping: Mapping | undefined) => void;
 }
@@ -52,6 +56,9 @@ export class Membership {
   #cancelBeat: CancelTimer | undefined = undefined;
   #cancelLook: CancelTimer | undefined = undefined;
   #isAway = false;
+  /** Something was written that the counter does not tell of yet. */
+  #isUntold = false;
+  #hasSkipped = false;
   #isClosed = false;
   /** Writes go one after the other, so that the last word is the last. */
   #writing: Promise<void> = Promise.resolve();
@@ -78,8 +85,9 @@ export class Membership {
   /** Says what this instance is now; resolves when the others can read it. */
   async announce(record: InstanceRecord): Promise<void> {
     this.#record = record;
+    this.#isUntold = true;
     await this.#write();
-    await this.#ports.registry.changed();
+    await this.#tell();
   }
 
   /** Reads again at once: somebody said something, or could not be reached. */
@@ -104,11 +112,32 @@ export class Membership {
     this.#cancelLook?.();
   }
 
+  async #tell(): Promise<void> {
+    this.#isUntold = false;
+    try {
+      await this.#ports.registry.changed();
+    } catch (error) {
+      this.#isUntold = true;
+      throw error;
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { renew } = this.#ports;
+    const before = this.#record;
+    if (before === undefined) return;
+    this.#record = renew?.(before) ?? before;
+    if (this.#record.status !== before.status) this.#isUntold = true;
+    await this.#write();
+    if (this.#isUntold) await this.#tell();
+  }
+
   #write(): Promise<void> {
-    const { registry } = this.#ports;
+    const { registry, clock } = this.#ports;
     const write = async (): Promise<void> => {
       const record = this.#record;
-      if (record !== undefined) await registry.write(record, this.leaseMs);
+      if (record === undefined) return;
+      await registry.write({ ...record, renewedAtMs: clock.nowMs() }, this.leaseMs);
     };
     this.#writing = this.#writing.then(write, write);
     return this.#writing;
@@ -120,7 +149,7 @@ export class Membership {
     // Not all at once after a restart of the registry.
     const pauseMs = heartbeatMs * (0.8 + random.next() * 0.2);
     this.#cancelBeat = clock.setTimer(pauseMs, () => {
-      this.#write().then(
+      this.#beat().then(
         () => this.#back(),
         (error: unknown) => this.#away(error),
       );
@@ -156,7 +185,21 @@ export class Membership {
     this.#seen = await registry.changes();
     const [records, mapping] = await Promise.all([registry.list(), registry.mapping()]);
     this.#listedAtMs = clock.monotonicMs();
-    if (!this.#isClosed) read(records, mapping);
+    if (this.#isClosed) return;
+    const placed = mapping === undefined ? undefined : parseMapping(mapping);
+    const known = records.map(parseInstanceRecord).filter((record) => record !== undefined);
+    this.#skipped(records.length - known.length + (mapping !== placed && !placed ? 1 : 0));
+    read(known, placed);
+  }
+
+  /** Said once, and once more when it was mended in between. */
+  #skipped(count: number): void {
+    if (count > 0 && !this.#hasSkipped) {
+      this.#ports.log.warn("the registry of the mesh holds what nobody can read; it is skipped", {
+        count,
+      });
+    }
+    this.#hasSkipped = count > 0;
   }
 
   #away(error: unknown): void {

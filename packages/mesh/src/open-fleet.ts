@@ -16,6 +16,7 @@ import type { CallRuntime } from "@banyan/kernel/internal";
 import { Balancer } from "./balancer.ts";
 import { meshErrors } from "./errors.ts";
 import { FleetMesh } from "./fleet-mesh.ts";
+import { LoadMeter, processReader } from "./load-meter.ts";
 import { Membership } from "./membership.ts";
 import type { Registry } from "./membership.ts";
 import type { ClientOptions, Endpoint, Mesh } from "./mesh.ts";
@@ -23,7 +24,9 @@ import type { LocalMeshOptions } from "./options.ts";
 import { unavailableError } from "./provided-services.ts";
 import type { RemoteOperation } from "./remote-endpoint.ts";
 import { defaultApp, RouteTable } from "./route-table.ts";
-import type { InstanceRecord, Mapping } from "./route-table.ts";
+import type { InstanceRecord, Mapping } from "./instance-record.ts";
+import { StatusWatch } from "./status-watch.ts";
+import type { HealthReport } from "./status-watch.ts";
 import { Peers } from "./wire/peers.ts";
 import type { PeerTls } from "./wire/peers.ts";
 
@@ -50,6 +53,10 @@ export interface FleetOptions {
   readonly heartbeatMs?: number | undefined;
   /** Calls that run here for one peer at once. Default 10 000. */
   readonly callsMax?: number | undefined;
+  /** From this load on it is degraded, and called where no other is left; 0 to 1. Default 0.8. */
+  readonly loadMax?: number | undefined;
+  /** How the host's parts are; asked at each heartbeat. Default: well. */
+  readonly health?: (() => HealthReport) | undefined;
   /** Bytes of a request or an answer. Default 16 Mi. */
   readonly messageBytesMax?: number | undefined;
   /** Frames of a stream that may come before they are asked for. Default 0. */
@@ -75,7 +82,7 @@ export interface Fleet extends AsyncDisposable {
   instances(): readonly InstanceRecord[];
   /** Services by app, as they are placed now. */
   mapping(): Mapping;
-  /** Who runs a service and takes calls, this node left out. */
+  /** Who runs a service and takes calls, those that are up first, this node left out. */
   providersOf(service: string): readonly InstanceRecord[];
   /** Tells the others what is offered here now; resolves when they can read it. */
   announce(): Promise<void>;
@@ -116,6 +123,12 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
         "them know, or certificates (tls); for one: openssl rand -hex 32.",
     );
   }
+  const { loadMax = 0.8 } = options;
+  if (!(loadMax > 0 && loadMax <= 1)) {
+    throw meshErrors.MESH_OPTIONS_INVALID(
+      `The mesh's loadMax is ${loadMax}; say a share above 0 and at most 1, such as 0.8.`,
+    );
+  }
   const fleet = new OpenFleet(options);
   try {
     await fleet.start();
@@ -133,8 +146,11 @@ class OpenFleet implements Fleet {
   readonly #peers: Peers;
   readonly #table: RouteTable;
   readonly #membership: Membership;
+  readonly #meter: LoadMeter;
+  readonly #watch: StatusWatch;
+  readonly #startedAtMs: number;
   #address = { host: "", port: 0 };
-  #status: InstanceRecord["status"] = "up";
+  #own: Pick<InstanceRecord, "status" | "issues" | "load"> = { status: "up", issues: [] };
   #isKnown = false;
   #hasLeft = false;
   #draining: Promise<void> | undefined = undefined;
@@ -145,6 +161,9 @@ class OpenFleet implements Fleet {
     const { runtime, node, log = silentLog, random = systemRandom } = options;
     const { heartbeatMs = 1500, registry } = options;
     this.#options = options;
+    this.#meter = new LoadMeter(processReader(runtime));
+    this.#watch = new StatusWatch(options.loadMax ?? 0.8, options.health);
+    this.#startedAtMs = runtime.clock.nowMs();
     this.instance =
       `${node}.${createIdSource(runtime.clock, random).uuid().replaceAll("-", "")}`.slice(-64);
     this.#table = new RouteTable(options.inProcess === false ? undefined : this.instance);
@@ -157,6 +176,7 @@ class OpenFleet implements Fleet {
       log,
       heartbeatMs,
       lookMs: Math.min(heartbeatMs, 1000),
+      renew: (record) => this.#renewed(record),
       read: (records, mapping) => {
         for (const { instance } of this.#table.replaceInstances(records)) balancer.forget(instance);
         if (mapping !== undefined) this.#table.replaceMapping(mapping);
@@ -190,7 +210,8 @@ class OpenFleet implements Fleet {
   }
 
   providersOf(service: string): readonly InstanceRecord[] {
-    return this.#table.candidates(service).filter(({ instance }) => instance !== this.instance);
+    const { up, degraded } = this.#table.candidates(service);
+    return [...up, ...degraded].filter(({ instance }) => instance !== this.instance);
   }
 
   announce(): Promise<void> {
@@ -247,7 +268,7 @@ class OpenFleet implements Fleet {
 
   async drain({ signal }: Waiting = {}): Promise<number> {
     const { runtime } = this.#options;
-    this.#status = "draining";
+    this.#own = { ...this.#own, status: "draining" };
     const ended = Promise.withResolvers<void>();
     const stop = (): void => ended.resolve();
     signal?.addEventListener("abort", stop, { once: true });
@@ -271,7 +292,7 @@ class OpenFleet implements Fleet {
   }
 
   get isDraining(): boolean {
-    return this.#status === "draining";
+    return this.#own.status === "draining";
   }
 
   leave(): Promise<void> {
@@ -316,8 +337,17 @@ class OpenFleet implements Fleet {
       app,
       ...this.#address,
       services,
-      status: this.#status,
+      ...this.#own,
+      startedAtMs: this.#startedAtMs,
     });
+  }
+
+  /** What is told with a heartbeat. */
+  #renewed(record: InstanceRecord): InstanceRecord {
+    const load = this.#meter.sample();
+    const { status, issues } = this.#watch.look(load);
+    this.#own = { status: this.isDraining ? "draining" : status, issues, load };
+    return { ...record, ...this.#own };
   }
 
   #openPeers(log: Log): Peers {

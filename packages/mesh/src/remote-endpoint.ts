@@ -15,7 +15,8 @@ import type { WantedOperation } from "./client.ts";
 import { meshErrors } from "./errors.ts";
 import type { Endpoint } from "./mesh.ts";
 import { unavailableError } from "./provided-services.ts";
-import type { InstanceRecord } from "./route-table.ts";
+import type { InstanceRecord } from "./instance-record.ts";
+import type { Candidates } from "./route-table.ts";
 import { invokeOver, jsonOf, streamOver } from "./wire/remote-call.ts";
 import type { WireLink } from "./wire/wire-link.ts";
 
@@ -23,7 +24,7 @@ export interface RemotePorts {
   readonly runtime: CallRuntime;
   readonly balancer: Balancer;
   /** Instances that run a service and take calls. */
-  readonly candidates: (service: string) => readonly InstanceRecord[];
+  readonly candidates: (service: string) => Candidates;
   /** The link to one, where it is open. */
   readonly linkTo: (instance: InstanceRecord) => WireLink | undefined;
   /** Opens it. @throws MESH_PEER_UNREACHABLE, MESH_PEER_REFUSED */
@@ -168,9 +169,10 @@ export class RemoteEndpoint implements Endpoint {
 
   #choose(tried: ReadonlySet<string> | undefined): InstanceRecord | undefined {
     const { candidates, balancer } = this.#ports;
-    const all = candidates(this.#target.service);
-    const left = tried === undefined ? all : all.filter(({ instance }) => !tried.has(instance));
-    return balancer.choose(left);
+    const { up, degraded } = candidates(this.#target.service);
+    if (tried === undefined) return balancer.choose(up) ?? balancer.choose(degraded);
+    const isLeft = ({ instance }: InstanceRecord): boolean => !tried.has(instance);
+    return balancer.choose(up.filter(isLeft)) ?? balancer.choose(degraded.filter(isLeft));
   }
 
   #mayTryAgain(error: unknown): boolean {

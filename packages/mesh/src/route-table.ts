@@ -7,30 +7,10 @@
  * T1. A mapping is replaced as a whole, by one of a later epoch, or of the same epoch and a higher
  *     version; anything else is dropped.
  * T2. A service that no mapping names belongs to the default app.
+ * T3. Better a degraded instance than none: it is called where none that is up is left.
  */
 
-/** What a node says of itself; nobody else writes it. */
-export interface InstanceRecord {
-  /** Of this run of the node: it is never used again. */
-  readonly instance: string;
-  /** The node's id, which it may keep over its runs. */
-  readonly node: string;
-  readonly app: string;
-  readonly host: string;
-  readonly port: number;
-  /** Services that run there, each with the version of its contract. */
-  readonly services: Readonly<Record<string, string>>;
-  /** `draining`: it takes no new calls. */
-  readonly status: "up" | "draining";
-}
-
-/** Services by the app that runs them, pushed by whoever places them. */
-export interface Mapping {
-  /** Of whoever counts the versions; a new one, a text that is greater, begins a new count. */
-  readonly epoch: string;
-  readonly version: number;
-  readonly apps: Readonly<Record<string, string>>;
-}
+import type { InstanceRecord, Mapping } from "./instance-record.ts";
 
 export const defaultApp = "banyan";
 
@@ -41,6 +21,13 @@ export function isNewer(one: Mapping, other: Mapping): boolean {
   return one.epoch > other.epoch || (one.epoch === other.epoch && one.version > other.version);
 }
 
+/** Who may be called. */
+export interface Candidates {
+  readonly up: readonly InstanceRecord[];
+  /** Called where no other is left (T3). */
+  readonly degraded: readonly InstanceRecord[];
+}
+
 export class RouteTable {
   readonly #except: string | undefined;
   #mapping = noMapping;
@@ -48,7 +35,7 @@ export class RouteTable {
   /** They have left, and may still be listed. */
   readonly #left = new Set<string>();
   /** Service → who runs it, of its app, and takes calls. Made when it is asked for. */
-  readonly #byService = new Map<string, readonly InstanceRecord[]>();
+  readonly #byService = new Map<string, Candidates>();
 
   /** @param except an instance that is no candidate: this one, where it calls itself in process */
   constructor(except?: string) {
@@ -98,17 +85,18 @@ export class RouteTable {
   }
 
   /** Instances that run the service and take calls. */
-  candidates(service: string): readonly InstanceRecord[] {
+  candidates(service: string): Candidates {
     const known = this.#byService.get(service);
     if (known !== undefined) return known;
     const app = this.appOf(service);
-    const found = [...this.#instances.values()].filter(
-      ({ instance, app: own, status, services }) =>
-        own === app &&
-        status === "up" &&
-        instance !== this.#except &&
-        Object.hasOwn(services, service),
+    const all = [...this.#instances.values()].filter(
+      ({ instance, app: own, services }) =>
+        own === app && instance !== this.#except && Object.hasOwn(services, service),
     );
+    const found = {
+      up: all.filter(({ status }) => status === "up"),
+      degraded: all.filter(({ status }) => status === "degraded"),
+    };
     this.#byService.set(service, found);
     return found;
   }

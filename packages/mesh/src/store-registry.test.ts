@@ -4,7 +4,7 @@ import { t } from "@banyan/kernel";
 import type { Store } from "@banyan/kernel";
 import { openMemoryEngine, openStore } from "@banyan/state";
 import { FakeClock } from "@banyan/testbed";
-import type { InstanceRecord } from "./route-table.ts";
+import type { InstanceRecord } from "./instance-record.ts";
 import { placeServices, registryOn } from "./store-registry.ts";
 import type { RegistryEntry } from "./store-registry.ts";
 
@@ -19,7 +19,8 @@ async function openRegistryStore(clock: FakeClock): Promise<Store<RegistryEntry>
 
 function recordOf(instance: string): InstanceRecord {
   const services = { shop: "1.0.0" };
-  return { instance, node: instance, app: "banyan", host: "h", port: 1, services, status: "up" };
+  const what = { instance, node: instance, app: "banyan", host: "h", port: 1, services } as const;
+  return { ...what, status: "up", issues: [] };
 }
 
 test("a record is there until its lease is over, and the list has all of them", async () => {

@@ -5,8 +5,9 @@
 
 import type { Store } from "@banyan/kernel";
 import type { Registry } from "./membership.ts";
+import { parseMapping } from "./instance-record.ts";
 import { defaultApp, isNewer } from "./route-table.ts";
-import type { InstanceRecord, Mapping } from "./route-table.ts";
+import type { InstanceRecord, Mapping } from "./instance-record.ts";
 
 /** What the store holds: records, the counter of changes, the mapping. */
 export type RegistryEntry =
@@ -40,7 +41,7 @@ export function registryOn(store: Store<RegistryEntry>, cluster: string = defaul
       await store.delete(instances + instance);
     },
     async list() {
-      const records: InstanceRecord[] = [];
+      const records: unknown[] = [];
       let after: string | undefined;
       do {
         const { entries, next } = await store.scan({ prefix: instances, limit: pageSize, after });
@@ -51,12 +52,12 @@ export function registryOn(store: Store<RegistryEntry>, cluster: string = defaul
     },
     async changes() {
       const entry = await store.get(changesKey);
-      return entry?.kind === "changes" ? entry.count : 0;
+      return countOf(entry);
     },
     async changed() {
       await store.update(changesKey, (current) => ({
         kind: "changes",
-        count: current?.kind === "changes" ? current.count + 1 : 1,
+        count: countOf(current) + 1,
       }));
     },
     async mapping() {
@@ -76,9 +77,17 @@ export async function placeServices(
   cluster: string = defaultApp,
 ): Promise<Mapping> {
   const entry = await store.update(keysOf(cluster).mapping, (current) => {
-    if (current?.kind === "mapping" && !isNewer(mapping, current.mapping)) return current;
+    const placed = current?.kind === "mapping" ? parseMapping(current.mapping) : undefined;
+    if (placed !== undefined && !isNewer(mapping, placed)) {
+      return { kind: "mapping", mapping: placed };
+    }
     return { kind: "mapping", mapping };
   });
   await registryOn(store, cluster).changed();
   return entry.kind === "mapping" ? entry.mapping : mapping;
+}
+
+/** Whatever lies there: a count that is none begins anew, which is a change as well. */
+function countOf(entry: RegistryEntry | undefined): number {
+  return entry?.kind === "changes" && Number.isSafeInteger(entry.count) ? entry.count : 0;
 }

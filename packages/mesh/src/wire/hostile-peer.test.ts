@@ -294,7 +294,7 @@ test("a node whose answers are nonsense fails its own calls alone", async () => 
   const { port } = server.address() as AddressInfo;
   await using world = await openShop();
   const what = { instance: "liar", node: "liar", app: "banyan", host: "127.0.0.1", port } as const;
-  world.town.tell({ ...what, services: { casino: "1.0.0" }, status: "up" });
+  world.town.tell({ ...what, services: { casino: "1.0.0" }, status: "up", issues: [] });
   const casino = defineContract("casino", {
     summary: "Takes.",
     version: "1.0.0",

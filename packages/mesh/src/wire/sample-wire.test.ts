@@ -6,7 +6,7 @@ import { CallRuntime, listOperations, OperationRunner } from "@banyan/kernel/int
 import { createRecordingLog, FakeClock } from "@banyan/testbed";
 import { Balancer } from "../balancer.ts";
 import { FleetMesh } from "../fleet-mesh.ts";
-import type { InstanceRecord } from "../route-table.ts";
+import type { InstanceRecord } from "../instance-record.ts";
 import { defaultApp, RouteTable } from "../route-table.ts";
 import { Peers } from "./peers.ts";
 import type { PeersOptions } from "./peers.ts";
@@ -85,7 +85,8 @@ export async function openTownNode(
         made.services().map(({ name, spec }) => [name, spec.version]),
       );
       const address = { host: "127.0.0.1", port };
-      const what = { instance: node, node, app: defaultApp, services, status: "up" } as const;
+      const who = { instance: node, node, app: defaultApp, services } as const;
+      const what = { ...who, status: "up", issues: [] } as const;
       town.tell({ ...what, ...address });
     },
     onClose: async () => {
