@@ -30,9 +30,6 @@ export function registryOn(store: Store<RegistryEntry>): Registry {
         { ttlMs: leaseMs },
       );
     },
-    async remove(instance) {
-      await store.delete(instances + instance);
-    },
     async list() {
       const records: unknown[] = [];
       let after: string | undefined;
