@@ -57,7 +57,6 @@ function registryOf(records: readonly InstanceRecord[]): Registry {
   const nothing = (): Promise<void> => Promise.resolve();
   return {
     write: nothing,
-    remove: nothing,
     changed: nothing,
     changes: () => Promise.resolve(0),
     list: () => Promise.resolve(records),

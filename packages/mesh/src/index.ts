@@ -19,5 +19,6 @@ export type { RemoteOperation } from "./remote-endpoint.ts";
 export type { InstanceRecord, Mapping } from "./instance-record.ts";
 export { placeServices, registryOn } from "./store-registry.ts";
 export type { RegistryEntry } from "./store-registry.ts";
+export type { FleetNews, LeaveReason } from "./roster.ts";
 export type { HealthReport } from "./status-watch.ts";
 export type { PeerTls } from "./wire/peers.ts";
