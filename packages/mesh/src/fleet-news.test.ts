@@ -106,9 +106,10 @@ test("who is cut off from the registry is called by whom it is connected to", as
   const registry = createRegistry();
   const own = cuttable(registry);
   const [near, far] = [createNews(), createNews()];
+  // Before there is anybody to introduce itself to: it is connected to nobody.
+  const other = await join(registry, "other", { onNews: far.onNews });
   const back = await join(own, "back", { workMs: 1 });
   const front = await join(registry, "front", { onNews: near.onNews });
-  const other = await join(registry, "other", { onNews: far.onNews });
   await sees(front, 1);
   await sees(other, 1);
   await clientOf(front).look({});
