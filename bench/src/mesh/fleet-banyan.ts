@@ -48,8 +48,8 @@ function recordOf(known: string): InstanceRecord {
   const [instance = "", address = ""] = known.split("@");
   const [host = "", port = ""] = address.split(":");
   const services = { [ledger.name]: ledger.spec.version };
-  const about = { node: "server", app: "banyan", services, status: "up" } as const;
-  return { ...about, issues: [], instance, host, port: Number(port) };
+  const who = { node: "server", app: "banyan", services };
+  return { ...who, instance, host, port: Number(port), status: "up", issues: [] };
 }
 
 /** A list that never changes. */
@@ -57,7 +57,6 @@ function registryOf(records: readonly InstanceRecord[]): Registry {
   const nothing = (): Promise<void> => Promise.resolve();
   return {
     write: nothing,
-    remove: nothing,
     changed: nothing,
     changes: () => Promise.resolve(0),
     list: () => Promise.resolve(records),

@@ -20,5 +20,6 @@ export type { InstanceRecord, Mapping } from "./instance-record.ts";
 export { defaultApp } from "./route-table.ts";
 export { placeServices, registryOn } from "./store-registry.ts";
 export type { RegistryEntry } from "./store-registry.ts";
+export type { FleetNews, LeaveReason } from "./roster.ts";
 export type { HealthReport } from "./status-watch.ts";
 export type { PeerTls } from "./wire/peers.ts";

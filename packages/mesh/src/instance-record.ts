@@ -26,6 +26,8 @@ export interface InstanceRecord {
   readonly startedAtMs?: number | undefined;
   /** Its own wall clock when it wrote this last. Readers leave it as it is. */
   readonly renewedAtMs?: number | undefined;
+  /** True: it has left in order. The record stays for a lease, so that all read why. */
+  readonly hasLeft?: boolean | undefined;
 }
 
 /** Services by the app that runs them, pushed by whoever places them. */
@@ -63,6 +65,7 @@ export function parseInstanceRecord(value: unknown): InstanceRecord | undefined 
     load: parseLoad(bag["load"]),
     startedAtMs: timeOf(bag["startedAtMs"]),
     renewedAtMs: timeOf(bag["renewedAtMs"]),
+    ...(bag["hasLeft"] === true ? { hasLeft: true } : {}),
   };
 }
 

@@ -30,12 +30,6 @@ class CountingRegistry implements Registry {
     this.#records.set(record.instance, { record, untilMs: this.#clock.monotonicMs() + leaseMs });
   }
 
-  async remove(instance: string): Promise<void> {
-    this.#ask();
-    this.writes += 1;
-    this.#records.delete(instance);
-  }
-
   async list(): Promise<readonly unknown[]> {
     this.#ask();
     this.lists += 1;
@@ -84,7 +78,7 @@ function openMember(registry: Registry, clock: FakeClock, renew?: MembershipPort
     lookMs: 1000,
     renew,
     read: (records) => {
-      known = records;
+      known = records.filter(({ hasLeft }) => hasLeft !== true);
     },
   });
   const names = (): string[] => known.map(({ instance }) => instance).toSorted();
@@ -238,4 +232,21 @@ test("what nobody can read is skipped, with one warning", async () => {
     warned.map(({ message, fields }) => [/nobody can read/.test(message), fields["count"]]),
     [[true, 4]],
   );
+});
+
+test("who comes back to the registry after its lease is over is seen within a look", async () => {
+  const clock = new FakeClock();
+  const registry = new CountingRegistry(clock);
+  const [one, two] = [openMember(registry, clock), openMember(registry, clock)];
+  await one.member.start();
+  await two.member.start();
+  await one.member.announce(recordOf("one"));
+  registry.isAway = true;
+  await clock.advance(30_000);
+  registry.isAway = false;
+  await two.member.refresh();
+  assert.deepEqual(two.names(), [], "its lease is over");
+  await clock.advance(5000); // its heartbeat
+  await clock.advance(1000);
+  assert.deepEqual(two.names(), ["one"]);
 });

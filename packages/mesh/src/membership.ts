@@ -20,7 +20,6 @@ import type { InstanceRecord, Mapping } from "./instance-record.ts";
 export interface Registry {
   /** Writes this instance's record, which is gone after `leaseMs` unless it is written again. */
   write(record: InstanceRecord, leaseMs: number): Promise<void>;
-  remove(instance: string): Promise<void>;
   /** All records there are, as they were written: what is no record is skipped by who reads. */
   list(): Promise<readonly unknown[]>;
   /** A number that differs whenever somebody came, left or changed. */
@@ -58,6 +57,7 @@ export class Membership {
   #isAway = false;
   /** Something was written that the counter does not tell of yet. */
   #isUntold = false;
+  #writtenAtMs = -Infinity;
   #hasSkipped = false;
   #isClosed = false;
   /** Writes go one after the other, so that the last word is the last. */
@@ -95,14 +95,20 @@ export class Membership {
     await this.#read();
   }
 
-  /** Takes this instance's record away. */
+  /** What this instance says of itself now. */
+  get record(): InstanceRecord | undefined {
+    return this.#record;
+  }
+
+  /** Says that this instance has left: for a lease, which all others read in. */
   async leave(): Promise<void> {
     const record = this.#record;
     this.#record = undefined;
     if (record === undefined) return;
-    const { registry } = this.#ports;
+    const { registry, clock } = this.#ports;
     await this.#writing.catch(() => undefined);
-    await registry.remove(record.instance);
+    const last = { ...record, status: "draining", hasLeft: true } as const;
+    await registry.write({ ...last, renewedAtMs: clock.nowMs() }, this.leaseMs);
     await registry.changed();
   }
 
@@ -138,6 +144,10 @@ export class Membership {
       const record = this.#record;
       if (record === undefined) return;
       await registry.write({ ...record, renewedAtMs: clock.nowMs() }, this.leaseMs);
+      const nowMs = clock.monotonicMs();
+      // The others may have forgotten it.
+      if (nowMs - this.#writtenAtMs >= this.leaseMs) this.#isUntold = true;
+      this.#writtenAtMs = nowMs;
     };
     this.#writing = this.#writing.then(write, write);
     return this.#writing;

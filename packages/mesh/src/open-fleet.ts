@@ -27,6 +27,8 @@ import { defaultApp, RouteTable } from "./route-table.ts";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
 import { StatusWatch } from "./status-watch.ts";
 import type { HealthReport } from "./status-watch.ts";
+import { Roster } from "./roster.ts";
+import type { FleetNews } from "./roster.ts";
 import { Peers } from "./wire/peers.ts";
 import type { PeerTls } from "./wire/peers.ts";
 
@@ -57,6 +59,8 @@ export interface FleetOptions {
   readonly loadMax?: number | undefined;
   /** How the host's parts are; asked at each heartbeat. Default: well. */
   readonly health?: (() => HealthReport) | undefined;
+  /** Told of who joins and leaves, is degraded and recovers, this node included. */
+  readonly onNews?: ((news: FleetNews) => void) | undefined;
   /** Bytes of a request or an answer. Default 16 Mi. */
   readonly messageBytesMax?: number | undefined;
   /** Frames of a stream that may come before they are asked for. Default 0. */
@@ -148,6 +152,7 @@ class OpenFleet implements Fleet {
   readonly #peers: Peers;
   readonly #table: RouteTable;
   readonly #membership: Membership;
+  readonly #roster: Roster;
   readonly #meter: LoadMeter;
   readonly #watch: StatusWatch;
   readonly #startedAtMs: number;
@@ -171,16 +176,28 @@ class OpenFleet implements Fleet {
     this.#table = new RouteTable(options.inProcess === false ? undefined : this.instance);
     this.#peers = this.#openPeers(log);
     const balancer = new Balancer(random);
+    const lookMs = Math.min(heartbeatMs, 1000);
+    this.#roster = new Roster({
+      instance: this.instance,
+      table: this.#table,
+      clock: runtime.clock,
+      log,
+      graceMs: lookMs * 1.5,
+      isConnected: (instance) => this.#peers.linkTo(instance) !== undefined,
+      dial: ({ instance, host, port }) => this.#peers.dial({ node: instance, host, port }),
+      forget: (instance) => balancer.forget(instance),
+      onNews: options.onNews,
+    });
     this.#membership = new Membership({
       registry,
       clock: runtime.clock,
       random,
       log,
       heartbeatMs,
-      lookMs: Math.min(heartbeatMs, 1000),
+      lookMs,
       renew: (record) => this.#renewed(record),
       read: (records, mapping) => {
-        for (const { instance } of this.#table.replaceInstances(records)) balancer.forget(instance);
+        this.#roster.read(records);
         if (mapping !== undefined) this.#table.replaceMapping(mapping);
       },
     });
@@ -305,6 +322,8 @@ class OpenFleet implements Fleet {
 
   leave(): Promise<void> {
     this.#hasLeft = true;
+    const { record } = this.#membership;
+    if (record !== undefined) this.#roster.farewell(record);
     return this.#membership.leave();
   }
 
@@ -312,8 +331,9 @@ class OpenFleet implements Fleet {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#membership.close();
+    this.#roster.close();
     // A registry that is away forgets it by itself.
-    await this.#membership.leave().catch(() => undefined);
+    await this.leave().catch(() => undefined);
     await this.#peers.close();
     await this.mesh.close();
   }
@@ -378,9 +398,10 @@ class OpenFleet implements Fleet {
       heartbeatMs,
       resolve: (operation, kind) => this.#serve(operation, kind),
       onGone: (instance, why) => {
-        if (why === "leaving") this.#table.leaves(instance);
-        else this.#table.exclude(instance);
+        if (why === "leaving") this.#roster.leaves(instance);
+        else this.#roster.linkClosed(instance);
       },
+      onOpened: (instance) => this.#roster.linkOpened(instance),
     });
   }
 }

@@ -7,7 +7,9 @@
  * T1. A mapping is replaced as a whole, by one of a later epoch, or of the same epoch and a higher
  *     version; anything else is dropped.
  * T2. A service that no mapping names belongs to the default app.
- * T3. Better a degraded instance than none: it is called where none that is up is left.
+ * T3. An instance that could not be reached is no candidate until its owner has renewed its record,
+ *     or a connection to it is there again.
+ * T4. Better a degraded instance than none: it is called where none that is up is left.
  */
 
 import { isCompatibleVersion } from "@banyan/kernel/internal";
@@ -25,7 +27,7 @@ export function isNewer(one: Mapping, other: Mapping): boolean {
 /** Who may be called. */
 export interface Candidates {
   readonly up: readonly InstanceRecord[];
-  /** Called where no other is left (T3). */
+  /** Called where no other is left (T4). */
   readonly degraded: readonly InstanceRecord[];
 }
 
@@ -33,6 +35,8 @@ export class RouteTable {
   readonly #except: string | undefined;
   #mapping = noMapping;
   #instances = new Map<string, InstanceRecord>();
+  /** They could not be reached, with what they had renewed last until then. */
+  readonly #excluded = new Map<string, number | undefined>();
   /** They have left, and may still be listed. */
   readonly #left = new Set<string>();
   /** Service, and version → who runs it, of its app, and takes calls. Made when asked for. */
@@ -59,26 +63,50 @@ export class RouteTable {
     return true;
   }
 
-  /** All instances there are, as their owners wrote them. Answers those that are gone. */
-  replaceInstances(records: readonly InstanceRecord[]): readonly InstanceRecord[] {
-    const before = this.#instances;
+  /** All instances there are, as their owners wrote them. */
+  replaceInstances(records: readonly InstanceRecord[]): void {
     const listed = new Set(records.map(({ instance }) => instance));
     for (const left of this.#left) if (!listed.has(left)) this.#left.delete(left);
-    const there = records.filter(({ instance }) => !this.#left.has(instance));
+    for (const { instance, renewedAtMs } of records) {
+      const isNew = renewedAtMs === undefined || renewedAtMs !== this.#excluded.get(instance);
+      if (isNew) this.#excluded.delete(instance);
+    }
+    for (const excluded of this.#excluded.keys()) {
+      if (!listed.has(excluded)) this.#excluded.delete(excluded);
+    }
+    const there = records.filter(
+      ({ instance }) => !this.#left.has(instance) && !this.#excluded.has(instance),
+    );
     this.#instances = new Map(there.map((record) => [record.instance, record]));
     this.#byService.clear();
-    return [...before.values()].filter(({ instance }) => !this.#instances.has(instance));
   }
 
-  /** It cannot be reached: nobody is sent there until it is read of again. */
+  /** It cannot be reached: nobody is sent there until something new is heard of it (T3). */
   exclude(instance: string): void {
-    if (this.#instances.delete(instance)) this.#byService.clear();
+    const record = this.#instances.get(instance);
+    if (record === undefined) return;
+    this.#excluded.set(instance, record.renewedAtMs);
+    this.#instances.delete(instance);
+    this.#byService.clear();
+  }
+
+  /** A connection to it is there. */
+  restore(record: InstanceRecord): void {
+    const { instance } = record;
+    this.#excluded.delete(instance);
+    if (this.#left.has(instance) || this.#instances.has(instance)) return;
+    this.#instances.set(instance, record);
+    this.#byService.clear();
   }
 
   /** It has said that it leaves, which is for good: what is read of it later is older than that. */
   leaves(instance: string): void {
     this.#left.add(instance);
     this.exclude(instance);
+  }
+
+  hasLeft(instance: string): boolean {
+    return this.#left.has(instance);
   }
 
   appOf(service: string): string {

@@ -37,9 +37,6 @@ export function registryOn(store: Store<RegistryEntry>, cluster: string = defaul
         { ttlMs: leaseMs },
       );
     },
-    async remove(instance) {
-      await store.delete(instances + instance);
-    },
     async list() {
       const records: unknown[] = [];
       let after: string | undefined;

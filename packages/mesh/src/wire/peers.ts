@@ -50,6 +50,8 @@ export interface PeersOptions {
   /** Milliseconds between pings, to whoever was silent for as long. */
   readonly heartbeatMs: number;
   readonly resolve: (operation: string, kind: "unary" | "stream") => Endpoint;
+  /** A connection to a node is there, whoever opened it. */
+  readonly onOpened?: ((node: string) => void) | undefined;
   /** A node's connection has ended, or it says that it leaves. */
   readonly onGone: (node: string, why: "closed" | "leaving") => void;
 }
@@ -192,6 +194,7 @@ export class Peers {
     this.#all.add(link);
     // Both may have called at once: either will do, and both stay open.
     if (this.linkTo(link.peer) === undefined) this.#links.set(link.peer, link);
+    this.#options.onOpened?.(link.peer);
     if (this.#isLeaving) void link.goodbye("it is leaving");
     return link;
   }
