@@ -165,7 +165,7 @@ test(
     for (const { tookMs } of calls.failures) assert(tookMs <= timeoutMs + 500, `${tookMs} ms`);
     paused.signal("SIGCONT");
     const listed = async (): Promise<boolean> =>
-      /two .* up/.test(await bed.run("door", "mesh", "endpoints"));
+      /two .* (?:up|degraded)/.test(await bed.run("door", "mesh", "endpoints"));
     for (let tries = 0; tries < 20 && !(await listed()); tries += 1) await systemClock.sleep(100);
     assert(await listed(), "it did not come back");
     const before = calls.failures.length;
@@ -197,8 +197,9 @@ test(
     }
     await calls.more(300);
     const endpoints = await bed.run("door", "mesh", "endpoints");
-    assert.match(endpoints, /door \(this one\) .* up/);
-    assert.match(endpoints, /one .* up {2,}greeter/);
+    // The load of this test may keep a small machine busy.
+    assert.match(endpoints, /door \(this one\) .* (?:up|degraded) +\d+%/);
+    assert.match(endpoints, /one .* (?:up|degraded) +\d+% +greeter/);
     assert.match(await bed.run("door", "mesh", "drain", "two"), /two has left the fleet/);
     assert.doesNotMatch(await bed.run("door", "mesh", "endpoints"), /two/);
     await calls.more(300);

@@ -10,6 +10,10 @@ export interface EndpointRow {
   readonly app: string;
   readonly address: string;
   readonly status: string;
+  /** Why it is degraded. */
+  readonly issues: readonly string[];
+  /** 0 to 1; `undefined`: not known. */
+  readonly load: number | undefined;
   readonly isSelf: boolean;
   readonly services: readonly string[];
 }
@@ -26,10 +30,16 @@ export function endpointRows(answer: Bag): EndpointRow[] {
       app: textOf(row["app"]),
       address: `${host.includes(":") ? `[${host}]` : host}:${numberOf(row["port"])}`,
       status: textOf(row["status"]),
+      issues: textsOf(row["issues"]),
+      load: typeof row["load"] === "number" ? row["load"] : undefined,
       isSelf: row["isSelf"] === true,
       services: recordsOf(row["services"]).map(({ name }) => textOf(name)),
     };
   });
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(textOf).filter((text) => text !== "") : [];
 }
 
 const statusStyles: Readonly<Record<string, Style>> = {
@@ -39,16 +49,24 @@ const statusStyles: Readonly<Record<string, Style>> = {
 };
 
 /** Every node runs the service `node`: it is left out. */
-export function endpointTable(rows: readonly EndpointRow[], { style }: Terminal): string {
-  const head = ["APP", "NODE", "ADDRESS", "STATUS", "SERVICES"];
+export function endpointTable(
+  rows: readonly EndpointRow[],
+  { style }: Pick<Terminal, "style">,
+): string {
+  const head = ["APP", "NODE", "ADDRESS", "STATUS", "LOAD", "SERVICES"];
   const body = rows.map((row) => [
     oneLine(row.app),
     style("strong", oneLine(row.node)) + (row.isSelf ? style("faint", " (this one)") : ""),
     oneLine(row.address),
     style(statusStyles[row.status] ?? "warning", oneLine(row.status)),
+    row.load === undefined ? "-" : `${Math.round(row.load * 100)}%`,
     oneLine(row.services.filter((name) => name !== "node").join(", ") || "-"),
   ]);
-  return textTable([head.map((cell) => style("faint", cell)), ...body]);
+  const table = textTable([head.map((cell) => style("faint", cell)), ...body]);
+  const issues = rows.flatMap(({ node, issues: all }) =>
+    all.map((issue) => style("warning", `${oneLine(node)}: ${oneLine(issue)}`)),
+  );
+  return [table, ...issues].join("\n");
 }
 
 /** What `/node/mesh/mappings` and `/node/mesh/place` answer. */

@@ -2,6 +2,7 @@
 
 import { nodeVariables, traceHint } from "./dashboard-spec.ts";
 import type { DashboardSpec, Row } from "./dashboard-spec.ts";
+import { fleet } from "./fleet-row.ts";
 import { saturationRows } from "./saturation.ts";
 import { errorBudget, node, over, perSecond, quantile } from "./selectors.ts";
 
@@ -277,5 +278,5 @@ export const overview: DashboardSpec = {
   title: "Banyan / Overview",
   about: "Is everything well, and where not: nodes, traffic, errors, latency, saturation.",
   variables: nodeVariables,
-  rows: [now, traffic, latency, ...saturationRows],
+  rows: [now, traffic, latency, fleet, ...saturationRows],
 };

@@ -39,13 +39,13 @@ export interface NodePlaces {
   readonly collector: number;
   /** Of the server that keeps the stock. */
   readonly postgresUrl: string;
-  /** Of the server that carries ephemeral events, though none are told. */
+  /** Of the server that carries ephemeral events; the node tells one, that it has joined. */
   readonly rabbitmqUrl: string;
 }
 
 /**
  * A shop that keeps its stock on a server and the rest in its file, a service that fails, a
- * RabbitMQ beside the bus in the file, and an export to the port of a collector.
+ * RabbitMQ beside the bus in the file, a fleet of one, and an export to the port of a collector.
  */
 export function nodeConfig(places: NodePlaces): string {
   const { port, collector, postgresUrl, rabbitmqUrl } = places;
@@ -65,6 +65,7 @@ export function nodeConfig(places: NodePlaces): string {
       },
     },
     postgres: { url: postgresUrl },
+    mesh: { registry: "postgres", secret: "known to this node of the scene alone" },
     rabbitmq: { url: rabbitmqUrl },
   });
 }

@@ -1,20 +1,15 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { defineContract, defineService, isBanyanError, systemClock, t } from "@banyan/kernel";
-import type { Call, ServiceDefinition } from "@banyan/kernel";
-import { memoryState, openMemoryEngine } from "@banyan/state";
-import type { StateEngine } from "@banyan/state";
+import { defineContract, defineService, isBanyanError, t } from "@banyan/kernel";
+import type { Call } from "@banyan/kernel";
 import { createRecordingLog, temporaryDirectory } from "@banyan/testbed";
 import { adminTokenFile } from "./authority.ts";
 import { openNode } from "./node.ts";
-import type { Node } from "./node.ts";
 import { nodeContract } from "./node-contract.ts";
-import type { NodeOptions } from "./options.ts";
 import { borrowed, defineSample, eventually, flagsOf, post } from "./sample-node.test.ts";
 import { request, sample, sampleProbe } from "./sample-node.test.ts";
-
-const secret = "a secret of at least thirty-two characters";
+import { openBed, secret, untilSo, urlOf } from "./sample-fleet.test.ts";
 
 const till = defineContract("till", {
   summary: "Uses what another node runs.",
@@ -52,63 +47,6 @@ const tillService = defineService(till, ({ clients }) => ({
     },
   },
 }));
-
-/** An engine that several nodes of this process share, as they would a server. */
-function shareEngine(engine: StateEngine): NodeOptions["findEngine"] {
-  const shared: StateEngine = {
-    name: "shared",
-    durability: engine.durability,
-    capabilities: engine.capabilities,
-    medium: engine.medium,
-    openStore: (spec) => engine.openStore(spec),
-    check: () => undefined,
-    close: () => Promise.resolve(),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
-  const state = { ...memoryState, name: "shared", isShared: true, openState: async () => shared };
-  return (name) => Promise.resolve(name === "shared" ? { state } : undefined);
-}
-
-interface Bedding extends Pick<NodeOptions, "directory" | "log"> {
-  /** By pointer. */
-  readonly [pointer: `/${string}`]: unknown;
-}
-
-interface FleetBed extends AsyncDisposable {
-  open(id: string, services: readonly ServiceDefinition[], bedding?: Bedding): Promise<Node>;
-}
-
-function openBed(): FleetBed {
-  const findEngine = shareEngine(openMemoryEngine({ clock: systemClock }));
-  const nodes: Node[] = [];
-  return {
-    async open(id, services, { directory, log, ...settings } = {}) {
-      const node = await openNode({
-        services,
-        inMemory: true,
-        ...(findEngine === undefined ? {} : { findEngine }),
-        directory,
-        ...(log === undefined ? {} : { log }),
-        config: {
-          flags: flagsOf({
-            "/node/id": id,
-            "/mesh/registry": "shared",
-            "/mesh/secret": secret,
-            "/mesh/heartbeatMs": 200,
-            ...settings,
-          }),
-        },
-      });
-      nodes.push(node);
-      return node;
-    },
-    async [Symbol.asyncDispose]() {
-      await Promise.all(nodes.map((node) => node.close()));
-    },
-  };
-}
-
-const urlOf = ({ url }: Node): string => url ?? assert.fail("the node serves no HTTP");
 
 describe("Nodes of a fleet", () => {
   test("a service starts when the one that it uses is there, in whichever node", async () => {
@@ -413,12 +351,4 @@ function contractOf(name: string, uses: Uses) {
 
 function codeOf(error: unknown): unknown {
   return isBanyanError(error) ? error.code : error;
-}
-
-async function untilSo(holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if (await holds()) return;
-    await systemClock.sleep(25);
-  }
-  assert.fail(`never came true: ${holds.toString()}`);
 }

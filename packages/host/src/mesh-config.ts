@@ -95,6 +95,13 @@ export const meshSchema = t.Object(
       maximum: 1_000_000,
       description: "Calls that run here for one other node at once; the next is refused by name.",
     }),
+    loadMax: t.Number({
+      default: 0.8,
+      exclusiveMinimum: 0,
+      maximum: 1,
+      description:
+        "From this load on, of its event loop, CPU, memory or calls, the node is degraded: called only where no other is left. 0.8 is 80 %.",
+    }),
     messageBytesMax: t.Integer({
       default: 16_777_216,
       minimum: 65_536,

@@ -9,6 +9,7 @@
 import { defineContract, t } from "@banyan/kernel";
 import { backupOperations } from "./node-service/backup-operations.ts";
 import { eventOperations } from "./node-service/event-operations.ts";
+import { meshEvents } from "./node-service/mesh-events.ts";
 import { meshOperations } from "./node-service/mesh-operations.ts";
 import { stateOperations } from "./node-service/state-operations.ts";
 import {
@@ -140,6 +141,7 @@ export const nodeContract = defineContract("node", {
         more: t.Integer({ description: "How many keys were not named." }),
       }),
     },
+    ...meshEvents,
   },
   operations: {
     services: {

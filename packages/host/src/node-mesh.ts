@@ -12,8 +12,12 @@ import type { Log, Random, Store } from "@banyan/kernel";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import { createLocalMesh, openFleet, placeServices, registryOn } from "@banyan/mesh";
 import type { Fleet, Mesh, PeerTls, RegistryEntry } from "@banyan/mesh";
+import type { Metrics } from "@banyan/telemetry";
 import type { NodeEngines } from "./engines.ts";
 import type { MeshConfig } from "./mesh-config.ts";
+import { registerMeshMetrics } from "./mesh-metrics.ts";
+import { createMeshNews } from "./mesh-news.ts";
+import type { NewsPost } from "./news-post.ts";
 import type { NodeConfig } from "./node-config.ts";
 
 /** A node among others. */
@@ -29,10 +33,15 @@ export interface NodeMesh {
   readonly joined: NodeFleet | undefined;
 }
 
+/** The node whose mesh it is. */
+export interface MeshedNode {
+  readonly id: string;
+  readonly setup: { readonly config: NodeConfig };
+  readonly telemetry: { readonly metrics: Metrics | undefined };
+  readonly newsPost: NewsPost;
+}
+
 export interface OpenMeshOptions {
-  /** The node's id. */
-  readonly node: string;
-  readonly config: NodeConfig;
   readonly engines: NodeEngines;
   readonly runtime: CallRuntime;
   readonly log: Log;
@@ -42,9 +51,12 @@ export interface OpenMeshOptions {
 }
 
 /** @throws MESH_LISTEN_FAILED, and what the registry's engine throws */
-export async function openNodeMesh(options: OpenMeshOptions): Promise<NodeMesh> {
-  const { config, engines, runtime, log } = options;
-  const { mesh: own, limits } = config;
+export async function openNodeMesh(
+  { id: node, setup, telemetry, newsPost: post }: MeshedNode,
+  options: OpenMeshOptions,
+): Promise<NodeMesh> {
+  const { engines, runtime, log } = options;
+  const { mesh: own, limits } = setup.config;
   const validation = limits.localValidation;
   if (own.registry === undefined) {
     return { mesh: createLocalMesh({ validation }), joined: undefined };
@@ -55,7 +67,7 @@ export async function openNodeMesh(options: OpenMeshOptions): Promise<NodeMesh> 
   await placeFirst(registry, own);
   const advertised = { host: own.advertiseHost ?? addressOf(own.host), port: own.advertisePort };
   const fleet = await openFleet({
-    node: options.node,
+    node,
     app: own.app,
     cluster: own.cluster,
     registry: registryOn(registry, own.cluster),
@@ -68,12 +80,15 @@ export async function openNodeMesh(options: OpenMeshOptions): Promise<NodeMesh> 
     tls: own.tls === undefined ? undefined : await readTls(own.tls),
     heartbeatMs: own.heartbeatMs,
     callsMax: own.callsMax,
+    loadMax: own.loadMax,
     messageBytesMax: own.messageBytesMax,
     streamAhead: own.streamAhead,
     inProcess: own.inProcess,
     validation,
     offers: options.offers,
+    onNews: createMeshNews({ node, post }),
   });
+  if (telemetry.metrics !== undefined) registerMeshMetrics(telemetry.metrics, fleet);
   return { mesh: fleet.mesh, joined: { fleet, registry } };
 }
 

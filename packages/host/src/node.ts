@@ -8,9 +8,9 @@
  * there, `waiting-room.ts` answers for the node) → build every service in order → serve health →
  * start hooks → subscribe → relay → ready → background work. In a fleet a service is open to other
  * nodes when it has started, and the node is ready when they have had the time to read of it.
- * Stop: other nodes are told → background work and calls end → the bus hands out what it accepted →
- * stop hooks in reverse order → everything that was opened is closed, last first. All of it within
- * `node.stopTimeoutMs`, and a second more for each part that hangs.
+ * Stop: other nodes are told → background work and calls end → it leaves the fleet → the bus hands
+ * out what it accepted → stop hooks in reverse order → everything that was opened is closed, last
+ * first. All of it within `node.stopTimeoutMs`, and a second more for each part that hangs.
  *
  * What it owns: everything opened on the way, on one stack of disposables.
  * What may interrupt it: a failure anywhere in the start, or the program's signal; then `close` at
@@ -275,9 +275,7 @@ class RunningNode implements Node, NodeView {
       onFault: (call, failure) => this.#faultNews.callFailed(call, failure),
     });
     this.#runtime = runtime;
-    this.#mesh = await openNodeMesh({
-      node: this.id,
-      config: this.setup.config,
+    this.#mesh = await openNodeMesh(this, {
       engines,
       runtime,
       log: this.#log,
@@ -448,6 +446,9 @@ class RunningNode implements Node, NodeView {
     this.#stopping.abort(kernelErrors.NODE_DRAINING("The node is stopping."));
     for (const instance of this.#instances) instance.drain();
     await Promise.all([this.#endTasks(leftMs()), this.#drainCalls(leftMs)]);
+    // What it tells of that is on the bus at once; a registry that hangs must not cost the drain.
+    const left = { clock, limitMs: hangMs };
+    await end("leaving the fleet", () => within(left, Promise.resolve(this.fleet?.leave())));
     await end("draining the buses", async () => {
       this.#drained = await drainBuses({ engines: this.#engines, clock, leftMs });
     });

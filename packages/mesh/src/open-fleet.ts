@@ -17,6 +17,7 @@ import { Balancer } from "./balancer.ts";
 import { meshErrors } from "./errors.ts";
 import { FleetMesh } from "./fleet-mesh.ts";
 import { LoadMeter, processReader } from "./load-meter.ts";
+import type { LoadFigures } from "./load-meter.ts";
 import { Membership } from "./membership.ts";
 import type { Registry } from "./membership.ts";
 import type { ClientOptions, Endpoint, Mesh } from "./mesh.ts";
@@ -107,6 +108,10 @@ export interface Fleet extends AsyncDisposable {
   readonly isDraining: boolean;
   /** Calls that run here, made or served. */
   readonly running: number;
+  /** This node's, as measured at its last heartbeat; `undefined` before the first. */
+  readonly load: LoadFigures | undefined;
+  /** Connections to other nodes, whoever opened them. */
+  readonly connections: number;
   /** Takes this instance out of the registry; connections stay. Safe twice. */
   leave(): Promise<void>;
   /** Leaves the registry and ends all connections. */
@@ -314,6 +319,14 @@ class OpenFleet implements Fleet {
 
   get running(): number {
     return this.#options.runtime.inFlight;
+  }
+
+  get load(): LoadFigures | undefined {
+    return this.#own.load;
+  }
+
+  get connections(): number {
+    return [...this.#peers.links].length;
   }
 
   get isDraining(): boolean {

@@ -92,6 +92,10 @@ describe("The operator's topics", () => {
         ["node.callFailed", "ephemeral", "memory", undefined, []],
         ["node.messageBuried", "ephemeral", "memory", undefined, []],
         ["node.entriesChanged", "ephemeral", "memory", undefined, []],
+        ["node.endpointJoined", "ephemeral", "memory", undefined, []],
+        ["node.endpointLeft", "ephemeral", "memory", undefined, []],
+        ["node.endpointDegraded", "ephemeral", "memory", undefined, []],
+        ["node.endpointRecovered", "ephemeral", "memory", undefined, []],
       ],
     );
     assert.deepEqual(

@@ -48,14 +48,24 @@ export function meshHandlers(node: NodeView): Handlers {
   };
 }
 
-function endpointRow(
-  { instance, node, app, host, port, status, services }: InstanceRecord,
-  { fleet }: NodeFleet,
-): Endpoints["endpoints"][number] {
+function endpointRow(record: InstanceRecord, { fleet }: NodeFleet): Endpoints["endpoints"][number] {
+  const { instance, node, app, host, port, status, services, issues } = record;
   const isSelf = instance === fleet.instance;
+  const load = (isSelf ? fleet.load : undefined) ?? record.load;
+  const known = {
+    ...(issues.length === 0 ? {} : { issues: [...issues] }),
+    ...(load === undefined ? {} : { load: load.load }),
+    ...startOf(record),
+  };
   const rows = Object.entries(services).map(([name, version]) => ({ name, version }));
   rows.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { instance, node, app, host, port, status, isSelf, services: rows };
+  return { instance, node, app, host, port, status, ...known, isSelf, services: rows };
+}
+
+/** A clock may say what no date can. */
+function startOf({ startedAtMs }: InstanceRecord): { readonly startedAt?: string } {
+  const date = new Date(startedAtMs ?? Number.NaN);
+  return Number.isNaN(date.getTime()) ? {} : { startedAt: date.toISOString() };
 }
 
 function rankOf({ app, node, instance }: Endpoints["endpoints"][number]): string {

@@ -9,6 +9,9 @@ const endpointRow = t.Object({
   host: t.String(),
   port: t.Integer(),
   status: t.String({ description: "up, degraded or draining." }),
+  issues: t.Optional(t.Array(t.String(), { description: "Why it is degraded." })),
+  load: t.Optional(t.Number({ description: "0 to 1, at its last heartbeat that was read." })),
+  startedAt: t.Optional(t.String({ format: "date-time", description: "By its own clock." })),
   isSelf: t.Boolean({ description: "The node that answers." }),
   services: t.Array(t.Object({ name: t.String(), version: t.String() })),
 });
