@@ -216,7 +216,8 @@ export class Roster {
     const { kind, reason, record } = news;
     const { instance, node, issues } = record;
     const isBad = kind === "degraded" || reason === "expired" || reason === "unreachable";
-    const fields = { instance, node, ...(kind === "left" ? { reason } : {}) };
+    // `node` is who writes the line.
+    const fields = { instance, peer: node, ...(kind === "left" ? { reason } : {}) };
     if (isBad) log.warn(messages[kind], kind === "degraded" ? { ...fields, issues } : fields);
     else log.info(messages[kind], fields);
     try {
