@@ -103,8 +103,8 @@ export class Roster {
 
   /** The connection to it has ended. */
   linkClosed(instance: string): void {
-    const { table } = this.#ports;
-    const record = this.#known.get(instance);
+    const { table, instance: own } = this.#ports;
+    const record = instance === own ? undefined : this.#known.get(instance);
     if (this.#isClosed || record === undefined || table.hasLeft(instance)) return;
     table.exclude(instance);
     if (this.#suspects.has(instance) || this.#unreachable.has(instance)) return;
