@@ -1,8 +1,9 @@
 /**
  * What each contestant of the area promises of a call, as it is measured: what a figure stands for.
  *
- * Read in the sources of the versions that are pinned, and held by nobody but us: corrections are
- * welcome.
+ * Of Moleculer and NestJS, what is said of deadlines, callers that give up and lost connections was
+ * read in the sources of the versions that are pinned; the rest is as they document it, and held by
+ * nobody but us: corrections are welcome.
  */
 
 import { peerVersion } from "../peers.ts";

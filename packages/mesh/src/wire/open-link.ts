@@ -9,6 +9,7 @@
  */
 
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { isBanyanError } from "@banyan/kernel";
 import type { BanyanError } from "@banyan/kernel";
 import { meshErrors } from "../errors.ts";
@@ -176,21 +177,39 @@ class OpeningLink {
     this.#cancelTimer?.();
     this.#socket.destroy();
     // Who is refused is not told why, so as to learn nothing: it can only be guessed.
-    const hasProved = this.#role === "caller" && this.#peer !== undefined;
+    // A certificate is the proof where there is one, and comes before all else.
+    const hasProved = this.#peer !== undefined || this.#socket instanceof TLSSocket;
     if (this.#link === undefined) {
-      this.#opening.reject(reason === undefined && hasProved ? hungUpOn() : failureOf(reason));
+      const isGuess = reason === undefined && this.#role === "caller" && hasProved;
+      this.#opening.reject(isGuess ? hungUpOn() : failureOf(reason));
     } else this.#link.close(reason ?? new Error("it hung up"));
   }
 }
 
 function failureOf(reason: Error | undefined): BanyanError {
   if (reason === undefined) return unreachable("it hung up");
-  return isBanyanError(reason) ? reason : unreachable(reason.message, reason);
+  if (isBanyanError(reason)) return reason;
+  return isOfCertificates(reason) ? distrusted(reason) : unreachable(reason.message, reason);
 }
 
 function hungUpOn(): BanyanError {
   return meshErrors.MESH_PEER_REFUSED(
-    "The other node hung up on the proof of this one; most likely their secrets differ (mesh.secret).",
+    "The other node hung up on the proof of this one; most likely their secrets differ (mesh.secret), " +
+      "or it does not trust the certificate (mesh.tls).",
+  );
+}
+
+/** What Node says where one side does not trust the other's certificate. */
+function isOfCertificates(error: Error): boolean {
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return /^ERR_(?:SSL|TLS)_|CERT|^UNABLE_TO_(?:GET|VERIFY)/.test(code);
+}
+
+function distrusted(cause: Error): BanyanError {
+  return meshErrors.MESH_PEER_REFUSED(
+    `One node does not trust the certificate of the other: ${cause.message}. All of them must be of ` +
+      "the authority in mesh.tls.caFile, and name the host that they are called by.",
+    { cause },
   );
 }
 

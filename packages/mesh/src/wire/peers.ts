@@ -9,7 +9,7 @@
  * P3. Whoever has not proved itself is bounded in number, in bytes and in time.
  */
 
-import { connect, createServer } from "node:net";
+import { connect, createServer, isIP } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import type { CancelTimer, Log } from "@banyan/kernel";
@@ -175,7 +175,7 @@ export class Peers {
     const socket =
       tls === undefined
         ? connect({ host, port, timeout: dialMs })
-        : connectTls({ ...tls, host, port, servername: tls.serverName ?? host, timeout: dialMs });
+        : connectTls({ ...tls, host, port, timeout: dialMs, ...nameOf(tls, host) });
     socket.once("timeout", () => socket.destroy(new Error(`it took more than ${dialMs} ms`)));
     const link = await this.#open(socket, "caller", node);
     socket.setTimeout(0);
@@ -256,4 +256,10 @@ export class Peers {
       } else if (silentMs >= heartbeatMs * 0.9) link.ping();
     }
   }
+}
+
+/** An address is no name to ask for; it is looked for in the certificate all the same. */
+function nameOf({ serverName }: PeerTls, host: string): { servername?: string } {
+  const name = serverName ?? (isIP(host) === 0 ? host : undefined);
+  return name === undefined ? {} : { servername: name };
 }

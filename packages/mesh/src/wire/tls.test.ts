@@ -47,7 +47,7 @@ test("a node with a certificate of another authority is refused", { skip }, asyn
     secret: undefined,
     tls: tlsOf({ ca, ...foreignClient }),
   });
-  await assert.rejects(echo(stranger).say({ text: "hi" }), { code: "MESH_PEER_UNREACHABLE" });
+  await assert.rejects(echo(stranger).say({ text: "hi" }), { code: "MESH_PEER_REFUSED" });
   await stranger.mesh.close();
   await back.mesh.close();
 });
@@ -65,7 +65,7 @@ test("a node that trusts another authority does not talk to it", { skip }, async
     tls: tlsOf({ ca: foreignCa, ...client }),
   });
   await assert.rejects(echo(careful).say({ text: "hi" }), {
-    code: "MESH_PEER_UNREACHABLE",
+    code: "MESH_PEER_REFUSED",
     message: /self.signed|unable to verify|certificate/i,
   });
   await careful.mesh.close();
