@@ -5,6 +5,8 @@
 
 import type { AnyContract, Log } from "@banyan/kernel";
 import { eventSpecOf } from "@banyan/kernel/internal";
+import { defaultApp } from "@banyan/mesh";
+import type { Fleet } from "@banyan/mesh";
 import { busNameFor, engineNameFor } from "./engine-choice.ts";
 import type { NodeSetup } from "./setup.ts";
 
@@ -15,8 +17,13 @@ interface OwnKeeping {
   readonly events: readonly string[];
 }
 
-/** Says it once, at the start. */
-export function tellKeptAlone(setup: NodeSetup, log: Log): void {
+/** What a node's operator may not have meant, told once at its start. */
+export function adviseFleet(setup: NodeSetup, fleet: Fleet, log: Log): void {
+  tellKeptAlone(setup, log);
+  tellUnplaced(setup, fleet, log);
+}
+
+function tellKeptAlone(setup: NodeSetup, log: Log): void {
   const { stores, events } = keptAlone(setup);
   if (stores.length + events.length === 0) return;
   log.warn(
@@ -56,4 +63,19 @@ function eventsOf(contract: AnyContract, { config, engines }: NodeSetup): string
     const isShared = engines.get(bus)?.bus?.isShared === true;
     return isShared ? [] : [`${owner.name}.${event} on ${bus}`];
   });
+}
+
+/** A service in an app of its own is called by others only if it is placed there. */
+function tellUnplaced({ config, services }: NodeSetup, fleet: Fleet, log: Log): void {
+  const { app } = config.mesh;
+  const { apps } = fleet.mapping();
+  const unplaced = services
+    .map(({ definition }) => definition.contract.name)
+    .filter((service) => (apps[service] ?? defaultApp) !== app);
+  if (unplaced.length === 0) return;
+  log.warn(
+    `other nodes do not call these services in the app ${app}, as they are not placed there; say ` +
+      "so with banyan mesh place, or mesh.mappings",
+    { services: unplaced },
+  );
 }

@@ -165,6 +165,10 @@ test("what a node of a fleet keeps or tells alone is said at its start", async (
     warned.map(({ fields }) => [fields["stores"], fields["events"]]),
     [[["sample.visits on memory"], ["sample.greeted on memory"]]],
   );
+  const other = createRecordingLog();
+  await bed.open("c", [defineSample()], { log: other, "/mesh/app": "back" });
+  const unplaced = other.lines.find(({ message }) => message.includes("not placed there"));
+  assert.deepEqual(unplaced?.fields["services"], ["sample"]);
 });
 
 describe("Strangers, over HTTP at a node that does not run the service", () => {

@@ -46,7 +46,7 @@ import { openNodeMesh } from "./node-mesh.ts";
 import type { NodeFleet, NodeMesh } from "./node-mesh.ts";
 import { openNodeRuntime } from "./node-runtime.ts";
 import { startServices } from "./start-services.ts";
-import { tellKeptAlone } from "./fleet-advice.ts";
+import { adviseFleet } from "./fleet-advice.ts";
 import { openNodeLog } from "./node-log.ts";
 import type { NodeLog } from "./node-log.ts";
 import { nodeIdOf, RunningTelemetry } from "./node-telemetry.ts";
@@ -282,7 +282,7 @@ class RunningNode implements Node, NodeView {
       random,
       offers: (service) => this.#hasStarted(service),
     });
-    if (this.fleet !== undefined) tellKeptAlone(this.setup, this.#log);
+    if (this.fleet !== undefined) adviseFleet(this.setup, this.fleet, this.#log);
     await this.#build(engines, runtime);
     this.#assertWanted();
     await waitingRoom.close();

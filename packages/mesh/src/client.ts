@@ -4,6 +4,7 @@ import type { AnyContract, Call, CallOptions, Client, OperationTree } from "@ban
 import { isOperationSpec, toBanyanError } from "@banyan/kernel/internal";
 import type { CallerIdentity } from "./call-init.ts";
 import { callInitOf } from "./call-init.ts";
+import { LazyStream } from "./lazy-stream.ts";
 import type { Endpoint } from "./mesh.ts";
 
 /** An operation as the caller's contract has it. Made once per method, not per call. */
@@ -63,9 +64,10 @@ function streamMethod(wanted: WantedOperation, source: ClientSource): Method {
     // The call belongs to whoever makes it, not to whoever takes its frames.
     const init = callInitOf(options, caller);
     return {
-      async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, undefined> {
-        yield* source.resolve(wanted).invokeStream(request, init);
-      },
+      [Symbol.asyncIterator]: () =>
+        new LazyStream(() =>
+          source.resolve(wanted).invokeStream(request, init)[Symbol.asyncIterator](),
+        ),
     };
   };
 }

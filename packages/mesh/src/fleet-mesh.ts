@@ -5,7 +5,7 @@
  * What may interrupt it: nodes that come and go while they are called.
  *
  * F1. What runs in this node is called in this node, through the same pipeline, unless that is
- *     switched off.
+ *     switched off, or the service is placed in another app.
  * F2. Where a call goes is decided when it is made; nothing is pinned.
  */
 
@@ -33,6 +33,8 @@ export interface FleetMeshOptions extends RemotePorts {
   readonly announce: () => Promise<void>;
   /** False: calls go over the wire even to this node; tests see what crosses. Default true. */
   readonly inProcess?: boolean | undefined;
+  /** The mapping says that the nodes of another app run the service, though this one does too. */
+  readonly isPlacedElsewhere?: ((service: string) => boolean) | undefined;
   /** Of calls within this node, as in a local mesh. Default `full`. */
   readonly validation?: LocalMeshOptions["validation"];
   readonly onClose: () => Promise<void>;
@@ -63,7 +65,7 @@ export class FleetMesh implements Mesh {
   isAvailable(service: string): boolean {
     if (this.#provided.isClosed) return false;
     if (this.#provided.has(service)) return true;
-    const { up, degraded } = this.#options.candidates(service);
+    const { up, degraded } = this.#options.candidates(service, undefined);
     return up.length + degraded.length > 0;
   }
 
@@ -81,8 +83,8 @@ export class FleetMesh implements Mesh {
     { caller }: ClientOptions,
   ): Client<C> {
     const isIt = (each: InstanceRecord): boolean => each.instance === instance;
-    const candidates = (service: string): Candidates => {
-      const { up, degraded } = this.#options.candidates(service);
+    const candidates = (service: string, built: string | undefined): Candidates => {
+      const { up, degraded } = this.#options.candidates(service, built);
       return { up: up.filter(isIt), degraded: degraded.filter(isIt) };
     };
     return createClient(contract, {
@@ -128,18 +130,19 @@ export class FleetMesh implements Mesh {
   }
 
   #resolve(wanted: WantedOperation, caller: string): Endpoint {
-    const { inProcess = true } = this.#options;
-    const own = inProcess ? this.#provided.endpoint(wanted) : undefined;
+    const { inProcess = true, isPlacedElsewhere } = this.#options;
+    const isOurs = inProcess && isPlacedElsewhere?.(wanted.contract.name) !== true;
+    const own = isOurs ? this.#provided.endpoint(wanted) : undefined;
     if (own !== undefined) return own;
     if (this.#provided.isClosed) throw this.#provided.refusal(wanted, caller);
-    if (inProcess && this.#provided.has(wanted.contract.name)) {
+    if (isOurs && this.#provided.has(wanted.contract.name)) {
       throw this.#provided.refusal(wanted, caller);
     }
     return this.#remoteFor(wanted);
   }
 
   #remoteFor(wanted: WantedOperation): RemoteEndpoint {
-    const key = `${wanted.kind} ${wanted.name}`;
+    const key = `${wanted.kind} ${wanted.name} ${wanted.contract.spec.version}`;
     const known = this.#remote.get(key);
     if (known !== undefined) return known;
     const endpoint = new RemoteEndpoint(remoteOperation(wanted), this.#options);

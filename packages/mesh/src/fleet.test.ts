@@ -261,3 +261,41 @@ test("frames come ahead as far as they may, no further, each once and in order",
     assert(most > 0 || streamAhead === 1, "none came ahead");
   }
 });
+
+test("what a node runs itself is called elsewhere once it is placed in another app", async () => {
+  const registry = createRegistry();
+  const both = await join(registry, "both", { workMs: 1 });
+  await join(registry, "away", { workMs: 1, app: "warehouse" });
+  await sees(both, 2);
+  const client = clientOf(both);
+  assert.equal((await client.sell({ n: 1 })).by, "both");
+  registry.mapped = { epoch: "1", version: 1, apps: { shop: "warehouse" } };
+  await registry.changed();
+  await until(() => both.fleet.mapping().version === 1, { what: "the mapping is read" });
+  assert.equal((await client.sell({ n: 2 })).by, "away");
+  assert.equal(both.handled, 1);
+});
+
+test("of two versions that run, a caller reaches the one that it was built against", async () => {
+  const registry = createRegistry();
+  const old = await join(registry, "old", { workMs: 1 });
+  const next = defineContract("shop", { ...shop.spec, version: "2.1.0" });
+  const recent = await join(registry, "recent");
+  const [operation] = listOperations(next.spec.operations ?? {});
+  assert(operation !== undefined);
+  const handler = async (): Promise<{ by: string }> => ({ by: "recent" });
+  const runner = new OperationRunner(next, operation, { handler, runtime: recent.runtime });
+  recent.fleet.mesh.provide({ contract: next, runners: [runner] });
+  const front = await join(registry, "front");
+  await sees(front, 2);
+  const client = clientOf(front);
+  for (let n = 0; n < 20; n += 1) assert.equal((await client.sell({ n })).by, "old");
+  const nextClient = front.fleet.mesh.client(next, { caller: "test" });
+  for (let n = 0; n < 20; n += 1) assert.equal((await nextClient.sell({ n })).by, "recent");
+  await old.fleet.close();
+  await sees(front, 1);
+  await assert.rejects(client.sell({ n: 1 }), {
+    code: "SERVICE_UNAVAILABLE",
+    message: /"shop" runs as 2\.1\.0, which test, built against 1\.0\.0, cannot call/,
+  });
+});

@@ -65,7 +65,7 @@ export function parseInstanceRecord(value: unknown): InstanceRecord | undefined 
     load: parseLoad(bag["load"]),
     startedAtMs: timeOf(bag["startedAtMs"]),
     renewedAtMs: timeOf(bag["renewedAtMs"]),
-    hasLeft: bag["hasLeft"] === true ? true : undefined,
+    ...(bag["hasLeft"] === true ? { hasLeft: true } : {}),
   };
 }
 

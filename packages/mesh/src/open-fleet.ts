@@ -119,6 +119,8 @@ export interface Fleet extends AsyncDisposable {
 }
 
 const secretLengthMin = 32;
+/** Every node runs it for itself, wherever services are placed. */
+const nodeService = "node";
 /** Others that a node that comes introduces itself to. */
 const introductionsMax = 3;
 /** Messages that may wait to be written to one peer. */
@@ -207,7 +209,8 @@ class OpenFleet implements Fleet {
     this.mesh = new FleetMesh({
       runtime,
       balancer,
-      candidates: (service) => this.#table.candidates(service),
+      candidates: (service, built) => this.#table.candidates(service, built),
+      isPlacedElsewhere: (service) => this.#isPlacedElsewhere(service),
       linkTo: ({ instance }) => this.#peers.linkTo(instance),
       dial: ({ instance, host, port }) => this.#peers.dial({ node: instance, host, port }),
       unreachable: ({ instance }) => this.#table.exclude(instance),
@@ -229,6 +232,11 @@ class OpenFleet implements Fleet {
 
   mapping(): Mapping {
     return this.#table.mapping;
+  }
+
+  #isPlacedElsewhere(service: string): boolean {
+    const isTheNodes = service === nodeService;
+    return !isTheNodes && this.#table.isPlacedElsewhere(service, this.#options.app ?? defaultApp);
   }
 
   providersOf(service: string): readonly InstanceRecord[] {

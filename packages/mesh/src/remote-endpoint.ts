@@ -8,23 +8,25 @@
 
 import type { BanyanError } from "@banyan/kernel";
 import { isBanyanError } from "@banyan/kernel";
-import { CallContext, listOperations, toBanyanError } from "@banyan/kernel/internal";
+import { CallContext, kernelErrors, listOperations, toBanyanError } from "@banyan/kernel/internal";
 import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal";
 import type { Balancer } from "./balancer.ts";
 import type { WantedOperation } from "./client.ts";
 import { meshErrors } from "./errors.ts";
+import { LazyStream } from "./lazy-stream.ts";
 import type { Endpoint } from "./mesh.ts";
 import { unavailableError } from "./provided-services.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 import type { Candidates } from "./route-table.ts";
-import { invokeOver, jsonOf, streamOver } from "./wire/remote-call.ts";
+import { invokeOver, jsonOf } from "./wire/remote-call.ts";
+import { RemoteStream } from "./wire/remote-stream.ts";
 import type { WireLink } from "./wire/wire-link.ts";
 
 export interface RemotePorts {
   readonly runtime: CallRuntime;
   readonly balancer: Balancer;
   /** Instances that run a service and take calls. */
-  readonly candidates: (service: string) => Candidates;
+  readonly candidates: (service: string, built: string | undefined) => Candidates;
   /** The link to one, where it is open. */
   readonly linkTo: (instance: InstanceRecord) => WireLink | undefined;
   /** Opens it. @throws MESH_PEER_UNREACHABLE, MESH_PEER_REFUSED */
@@ -41,6 +43,8 @@ export interface RemoteOperation {
   /** Full name: `greeter.greet`. */
   readonly name: string;
   readonly kind: "unary" | "stream";
+  /** Version of the contract that the caller was built against. Left out: any will do. */
+  readonly built?: string | undefined;
   /** Its own deadline, in milliseconds. Left out: the runtime's default; a stream has none. */
   readonly deadlineMs?: number | undefined;
   /** It may be tried again where nobody knows whether it was done. Default false. */
@@ -53,6 +57,7 @@ export class RemoteEndpoint implements Endpoint {
   readonly #ports: RemotePorts;
   readonly #target: CallTarget;
   readonly #isIdempotent: boolean;
+  readonly #built: string | undefined;
 
   constructor(operation: RemoteOperation, ports: RemotePorts) {
     const { service, name, kind, deadlineMs, idempotent = false } = operation;
@@ -60,6 +65,7 @@ export class RemoteEndpoint implements Endpoint {
     this.kind = kind;
     this.#ports = ports;
     this.#isIdempotent = idempotent;
+    this.#built = operation.built;
     const timeoutMs = kind === "stream" ? Infinity : ports.runtime.defaultTimeoutMs;
     this.#target = { service, name, kind, timeoutMs: deadlineMs ?? timeoutMs };
   }
@@ -81,13 +87,16 @@ export class RemoteEndpoint implements Endpoint {
     }
   }
 
-  async *invokeStream(request: unknown, init: CallInit): AsyncGenerator<unknown, void, undefined> {
+  invokeStream(request: unknown, init: CallInit): AsyncIterable<unknown> {
     const { runtime, streamAhead: ahead } = this.#ports;
-    const text = jsonOf(request, this.name);
-    const endsMs = this.#deadlineMs(init);
-    const { link } = await this.#within(init, () => this.#connected(init, new Set()));
-    const timeoutMs = Math.max(0, endsMs - runtime.clock.monotonicMs());
-    yield* streamOver(link, this.#target, { text, init: { ...init, timeoutMs }, runtime, ahead });
+    return new LazyStream(async () => {
+      const text = jsonOf(request, this.name);
+      const endsMs = this.#deadlineMs(init);
+      const { link } = await this.#within(init, () => this.#connected(init, new Set()));
+      const timeoutMs = Math.max(0, endsMs - runtime.clock.monotonicMs());
+      const left = { ...init, timeoutMs };
+      return new RemoteStream(link, this.#target, { text, init: left, runtime, ahead });
+    });
   }
 
   /** With a connection that has to be opened, or after a try elsewhere. */
@@ -169,7 +178,7 @@ export class RemoteEndpoint implements Endpoint {
 
   #choose(tried: ReadonlySet<string> | undefined): InstanceRecord | undefined {
     const { candidates, balancer } = this.#ports;
-    const { up, degraded } = candidates(this.#target.service);
+    const { up, degraded } = candidates(this.#target.service, this.#built);
     if (tried === undefined) return balancer.choose(up) ?? balancer.choose(degraded);
     const isLeft = ({ instance }: InstanceRecord): boolean => !tried.has(instance);
     return balancer.choose(up.filter(isLeft)) ?? balancer.choose(degraded.filter(isLeft));
@@ -187,7 +196,16 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   #unavailable({ caller = "a client" }: CallInit): BanyanError {
-    return unavailableError(this.#target.service, caller);
+    const { service } = this.#target;
+    const { up, degraded } = this.#ports.candidates(service, undefined);
+    const versions = new Set([...up, ...degraded].map(({ services }) => services[service]));
+    const built = this.#built;
+    if (built === undefined || versions.size === 0) return unavailableError(service, caller);
+    return kernelErrors.SERVICE_UNAVAILABLE(
+      `"${service}" runs as ${[...versions].join(" and ")}, which ${caller}, built against ${built}, ` +
+        `cannot call; run one of its own version too, or build ${caller} anew.`,
+      { details: { service, caller, built } },
+    );
   }
 }
 
@@ -202,5 +220,6 @@ export function remoteOperation({ contract, name, kind }: WantedOperation): Remo
   const all = listOperations(contract.spec.operations ?? {});
   const own = all.find((operation) => `${contract.name}.${operation.name}` === name);
   const { idempotent, deadlineMs } = own?.spec ?? {};
-  return { service: contract.name, name, kind, idempotent, deadlineMs };
+  const built = contract.spec.version;
+  return { service: contract.name, name, kind, built, idempotent, deadlineMs };
 }

@@ -12,6 +12,7 @@
  * T4. Better a degraded instance than none: it is called where none that is up is left.
  */
 
+import { isCompatibleVersion } from "@banyan/kernel/internal";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
 
 export const defaultApp = "banyan";
@@ -38,7 +39,7 @@ export class RouteTable {
   readonly #excluded = new Map<string, number | undefined>();
   /** They have left, and may still be listed. */
   readonly #left = new Set<string>();
-  /** Service → who runs it, of its app, and takes calls. Made when it is asked for. */
+  /** Service, and version → who runs it, of its app, and takes calls. Made when asked for. */
   readonly #byService = new Map<string, Candidates>();
 
   /** @param except an instance that is no candidate: this one, where it calls itself in process */
@@ -112,20 +113,31 @@ export class RouteTable {
     return this.#mapping.apps[service] ?? defaultApp;
   }
 
-  /** Instances that run the service and take calls. */
-  candidates(service: string): Candidates {
-    const known = this.#byService.get(service);
+  /** Whether the mapping names another app than this one: what it does not name runs anywhere. */
+  isPlacedElsewhere(service: string, app: string): boolean {
+    return (this.#mapping.apps[service] ?? app) !== app;
+  }
+
+  /**
+   * Instances that run the service and take calls.
+   * @param built the version that the caller was built against: others of its kind are no
+   *   candidates. Left out: any version.
+   */
+  candidates(service: string, built?: string): Candidates {
+    const key = built === undefined ? service : `${service} ${built}`;
+    const known = this.#byService.get(key);
     if (known !== undefined) return known;
     const app = this.appOf(service);
-    const all = [...this.#instances.values()].filter(
-      ({ instance, app: own, services }) =>
-        own === app && instance !== this.#except && Object.hasOwn(services, service),
-    );
+    const all = [...this.#instances.values()].filter(({ instance, app: own, services }) => {
+      const version = Object.hasOwn(services, service) ? services[service] : undefined;
+      if (own !== app || instance === this.#except || version === undefined) return false;
+      return built === undefined || isCompatibleVersion(built, version);
+    });
     const found = {
       up: all.filter(({ status }) => status === "up"),
       degraded: all.filter(({ status }) => status === "degraded"),
     };
-    this.#byService.set(service, found);
+    this.#byService.set(key, found);
     return found;
   }
 }

@@ -3,7 +3,6 @@
 import type { BanyanError } from "@banyan/kernel";
 import { CallContext, kernelErrors, toBanyanError } from "@banyan/kernel/internal";
 import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal";
-import { RemoteFrames } from "./remote-frames.ts";
 import type { WireLink } from "./wire-link.ts";
 
 /** Calls a unary operation over a connection. @throws CALL_OPTIONS_INVALID, by rejection */
@@ -49,39 +48,6 @@ export interface RemoteCallInit {
   readonly text: string | undefined;
   readonly init: CallInit;
   readonly runtime: CallRuntime;
-}
-
-/**
- * Calls a stream operation over a connection. Nothing is sent before the first frame is asked for.
- * @param ahead so many frames may come before they are asked for; 0: none
- */
-export async function* streamOver(
-  link: WireLink,
-  target: CallTarget,
-  { text, init, runtime, ahead }: RemoteCallInit & { readonly ahead: number },
-): AsyncGenerator<unknown, void, undefined> {
-  const call = new CallContext(target, runtime, init);
-  const frames = new RemoteFrames(link, ahead);
-  let failure: BanyanError | undefined;
-  call.open((error) => {
-    runtime.observe(call, error);
-    if (error !== undefined) frames.interrupt(error);
-  });
-  try {
-    if (call.abortReason !== undefined) throw call.abortReason;
-    frames.start({ operation: target.name, call, text });
-    for (;;) {
-      const step = await frames.next();
-      if (step.done === true) return;
-      yield step.value;
-    }
-  } catch (error) {
-    failure = toBanyanError(error);
-    throw failure;
-  } finally {
-    frames.close();
-    call.end(failure, undefined);
-  }
 }
 
 /** A request as it is sent. @throws REQUEST_INVALID for what is no JSON */

@@ -4,26 +4,38 @@ import type { BanyanError } from "@banyan/kernel";
 import type { Awaiting, OutgoingCall } from "./made-calls.ts";
 import type { WireLink } from "./wire-link.ts";
 
-type Step = IteratorResult<unknown, undefined>;
+export type Step = IteratorResult<unknown, undefined>;
+
 interface Waiter {
   resolve(step: Step): void;
   reject(error: BanyanError): void;
 }
 
+const over: Step = Object.freeze({ done: true, value: undefined });
+
 export class RemoteFrames implements Awaiting {
   readonly #link: WireLink;
   readonly #ahead: number;
-  readonly #arrived: unknown[] = [];
+  /** Told when the consumer is handed the end, or the failure. */
+  readonly #onEnd: (failure: BanyanError | undefined) => void;
+  #arrived: unknown[] = [];
+  /** Of `arrived` so many were handed out. */
+  #handed = 0;
   /** Taken and not yet given as credit. */
   #taken = 0;
-  #waiter: Waiter | undefined = undefined;
+  /** Those who asked and were not answered, in their order. */
+  readonly #waiters: Waiter[] = [];
   #number = 0;
+  /** The other side gives no more. */
   #isDone = false;
+  /** The consumer knows of the end. */
+  #isOver = false;
   #failure: BanyanError | undefined = undefined;
 
-  constructor(link: WireLink, ahead: number) {
+  constructor(link: WireLink, ahead: number, onEnd: (failure: BanyanError | undefined) => void) {
     this.#link = link;
     this.#ahead = ahead;
+    this.#onEnd = onEnd;
   }
 
   /** @throws before anything of it is sent */
@@ -33,16 +45,14 @@ export class RemoteFrames implements Awaiting {
     this.#taken = this.#ahead === 0 ? -1 : 0;
   }
 
-  /** One at a time. */
   next(): Promise<Step> {
-    this.#ask();
-    if (this.#arrived.length > 0) {
-      return Promise.resolve({ done: false, value: this.#arrived.shift() });
+    if (!this.#isDone) this.#ask();
+    if (this.#handed < this.#arrived.length) {
+      return Promise.resolve({ done: false, value: this.#shift() });
     }
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#isDone) return Promise.resolve({ done: true, value: undefined });
+    if (this.#isDone) return this.#end();
     return new Promise((resolve, reject) => {
-      this.#waiter = { resolve, reject };
+      this.#waiters.push({ resolve, reject });
     });
   }
 
@@ -51,29 +61,27 @@ export class RemoteFrames implements Awaiting {
   }
 
   item(value: unknown): void {
-    const waiter = this.#waiter;
-    this.#waiter = undefined;
+    const waiter = this.#waiters.shift();
     if (waiter === undefined) this.#arrived.push(value);
     else waiter.resolve({ done: false, value });
   }
 
   ended(): void {
     this.#isDone = true;
-    this.#waiter?.resolve({ done: true, value: undefined });
-    this.#waiter = undefined;
+    this.#answerWaiters();
   }
 
   failed(error: BanyanError): void {
     this.#isDone = true;
     this.#failure = error;
-    this.#waiter?.reject(error);
-    this.#waiter = undefined;
+    this.#answerWaiters();
   }
 
   /** The call ended on this side, also while its consumer holds a frame. */
   interrupt(error: BanyanError): void {
-    if (!this.#isDone) this.#link.giveUp(this.#number, false);
-    this.#arrived.length = 0;
+    if (this.#isOver) return;
+    if (!this.#isDone && this.#number !== 0) this.#link.giveUp(this.#number, false);
+    this.#drop();
     this.failed(error);
   }
 
@@ -81,11 +89,39 @@ export class RemoteFrames implements Awaiting {
   close(): void {
     if (!this.#isDone && this.#number !== 0) this.#link.giveUp(this.#number, true);
     this.#isDone = true;
+    this.#failure = undefined;
+    this.#drop();
+    this.#answerWaiters();
+  }
+
+  #shift(): unknown {
+    const value = this.#arrived[this.#handed];
+    this.#arrived[this.#handed] = undefined;
+    this.#handed += 1;
+    if (this.#handed === this.#arrived.length) this.#drop();
+    return value;
+  }
+
+  #drop(): void {
+    this.#arrived = [];
+    this.#handed = 0;
+  }
+
+  /** The failure once, the end ever after. */
+  #end(): Promise<Step> {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    this.#isOver = true;
+    this.#onEnd(failure);
+    return failure === undefined ? Promise.resolve(over) : Promise.reject(failure);
+  }
+
+  #answerWaiters(): void {
+    for (const { resolve, reject } of this.#waiters.splice(0)) this.#end().then(resolve, reject);
   }
 
   /** Gives credit: for each frame when it is asked for, or for a quarter of the window at once. */
   #ask(): void {
-    if (this.#isDone) return;
     this.#taken += 1;
     const due = this.#ahead === 0 ? this.#taken > 0 : this.#taken * 4 >= this.#ahead;
     if (!due) return;

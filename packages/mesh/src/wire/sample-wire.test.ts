@@ -74,7 +74,7 @@ export async function openTownNode(
   const made: FleetMesh = new FleetMesh({
     runtime,
     balancer: new Balancer(systemRandom),
-    candidates: (service) => table.candidates(service),
+    candidates: (service, built) => table.candidates(service, built),
     linkTo: ({ instance }) => peers.linkTo(instance),
     dial: ({ instance, host, port: to }) => peers.dial({ node: instance, host, port: to }),
     unreachable: ({ instance }) => table.exclude(instance),
