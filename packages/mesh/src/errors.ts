@@ -30,6 +30,14 @@ export const meshErrors = defineErrors({
     kind: "unavailable",
     summary: "The mesh cannot listen on its address: it is taken, or not this machine's.",
   },
+  MESH_REGISTRY_INVALID: {
+    kind: "invalid_argument",
+    summary: "The file that lists the nodes of a fleet cannot be read, or is no such list.",
+  },
+  MESH_REGISTRY_UNAVAILABLE: {
+    kind: "unavailable",
+    summary: "Whoever knows the nodes of a fleet does not answer; what was known stays known.",
+  },
   MESH_OPTIONS_INVALID: {
     kind: "invalid_argument",
     summary: "An option of the mesh is unknown or out of bounds; the message names it and the fix.",

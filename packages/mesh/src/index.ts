@@ -1,6 +1,10 @@
 /** The door of the mesh: its contract, the mesh of one process and that of a fleet. */
 
+export { dnsRegistry } from "./dns-registry.ts";
+export type { DnsRegistryOptions } from "./dns-registry.ts";
 export { meshErrors } from "./errors.ts";
+export { fileRegistry } from "./file-registry.ts";
+export type { FileRegistryOptions } from "./file-registry.ts";
 export { createLocalMesh } from "./local.ts";
 export type {
   ClientOptions,
@@ -20,6 +24,7 @@ export type { InstanceRecord, Mapping } from "./instance-record.ts";
 export { defaultApp } from "./route-table.ts";
 export { placeServices, registryOn } from "./store-registry.ts";
 export type { RegistryEntry } from "./store-registry.ts";
+export type { ReadOnlyRegistry, Seed, SeedList } from "./read-only-registry.ts";
 export type { FleetNews, LeaveReason } from "./roster.ts";
 export type { HealthReport } from "./status-watch.ts";
 export type { PeerTls } from "./wire/peers.ts";

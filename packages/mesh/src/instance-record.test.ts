@@ -17,6 +17,7 @@ const record: InstanceRecord = {
   load: { load: 0.9, eventLoop: 0.9, cpu: 0.5, memory: 0, calls: 1 },
   startedAtMs: 1,
   renewedAtMs: 2,
+  hasLeft: true,
 };
 
 test("a record is read as it was written, without what is not known here", () => {

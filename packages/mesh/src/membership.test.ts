@@ -14,6 +14,7 @@ class CountingRegistry implements Registry {
   isAway = false;
   /** Its counter alone does not answer. */
   isCounterAway = false;
+  isReadOnly = false;
   /** What somebody else has put there. */
   strange: unknown[] = [];
   writes = 0;
@@ -26,6 +27,7 @@ class CountingRegistry implements Registry {
 
   async write(record: InstanceRecord, leaseMs: number): Promise<void> {
     this.#ask();
+    if (this.isReadOnly) throw new Error("the registry takes nothing");
     this.writes += 1;
     this.#records.set(record.instance, { record, untilMs: this.#clock.monotonicMs() + leaseMs });
   }
@@ -249,4 +251,22 @@ test("who comes back to the registry after its lease is over is seen within a lo
   await clock.advance(5000); // its heartbeat
   await clock.advance(1000);
   assert.deepEqual(two.names(), ["one"]);
+});
+
+test("a registry that takes no writes is not back because it can be read", async () => {
+  const clock = new FakeClock();
+  const registry = new CountingRegistry(clock);
+  const one = openMember(registry, clock);
+  await one.member.start();
+  await one.member.announce(recordOf("one"));
+  const said = (): string[] => one.log.lines.map(({ level }) => level);
+  registry.isAway = true;
+  await clock.advance(20_000);
+  registry.isReadOnly = true;
+  registry.isAway = false;
+  await clock.advance(20_000);
+  assert.deepEqual(said(), ["warn"]);
+  registry.isReadOnly = false;
+  await clock.advance(10_000);
+  assert.deepEqual(said(), ["warn", "info"]);
 });

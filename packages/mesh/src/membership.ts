@@ -16,7 +16,7 @@ import type { CancelTimer, Clock, Log, Random } from "@banyan/kernel";
 import { parseInstanceRecord, parseMapping } from "./instance-record.ts";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
 
-/** Where records lie; a state store of the platform fits behind it. */
+/** Where records lie, under leases; a state store of the platform fits behind it. */
 export interface Registry {
   /** Writes this instance's record, which is gone after `leaseMs` unless it is written again. */
   write(record: InstanceRecord, leaseMs: number): Promise<void>;
@@ -45,7 +45,7 @@ export interface MembershipPorts {
   readonly read: (records: readonly InstanceRecord[], mapping: Mapping | undefined) => void;
 }
 
-const heartbeatsOfLease = 3;
+export const heartbeatsOfLease = 3;
 
 export class Membership {
   readonly #ports: MembershipPorts;
@@ -54,7 +54,8 @@ export class Membership {
   #listedAtMs = -Infinity;
   #cancelBeat: CancelTimer | undefined = undefined;
   #cancelLook: CancelTimer | undefined = undefined;
-  #isAway = false;
+  /** What fails at the moment. */
+  readonly #failing = new Set<"read" | "write">();
   /** Something was written that the counter does not tell of yet. */
   #isUntold = false;
   #writtenAtMs = -Infinity;
@@ -160,8 +161,8 @@ export class Membership {
     const pauseMs = heartbeatMs * (0.8 + random.next() * 0.2);
     this.#cancelBeat = clock.setTimer(pauseMs, () => {
       this.#beat().then(
-        () => this.#back(),
-        (error: unknown) => this.#away(error),
+        () => this.#back("write"),
+        (error: unknown) => this.#away("write", error),
       );
       this.#beatLater();
     });
@@ -174,7 +175,7 @@ export class Membership {
       this.#look().then(
         () => this.#lookLater(),
         (error: unknown) => {
-          this.#away(error);
+          this.#away("read", error);
           this.#lookLater();
         },
       );
@@ -184,7 +185,7 @@ export class Membership {
   async #look(): Promise<void> {
     const { registry, clock } = this.#ports;
     const changes = await registry.changes();
-    this.#back();
+    this.#back("read");
     const isOld = clock.monotonicMs() - this.#listedAtMs >= this.leaseMs;
     if (changes !== this.#seen || isOld) await this.#read();
   }
@@ -212,15 +213,17 @@ export class Membership {
     this.#hasSkipped = count > 0;
   }
 
-  #away(error: unknown): void {
-    if (this.#isClosed || this.#isAway) return;
-    this.#isAway = true;
-    this.#ports.log.warn("the registry of the mesh is away; what was known stays known", { error });
+  #away(what: "read" | "write", error: unknown): void {
+    if (this.#isClosed) return;
+    const { log } = this.#ports;
+    if (this.#failing.size === 0) {
+      log.warn("the registry of the mesh is away; what was known stays known", { error });
+    }
+    this.#failing.add(what);
   }
 
-  #back(): void {
-    if (!this.#isAway) return;
-    this.#isAway = false;
+  #back(what: "read" | "write"): void {
+    if (!this.#failing.delete(what) || this.#failing.size > 0) return;
     this.#ports.log.info("the registry of the mesh is back");
   }
 }

@@ -18,8 +18,10 @@ import { meshErrors } from "./errors.ts";
 import { FleetMesh } from "./fleet-mesh.ts";
 import { LoadMeter, processReader } from "./load-meter.ts";
 import type { LoadFigures } from "./load-meter.ts";
-import { Membership } from "./membership.ts";
+import { heartbeatsOfLease, Membership } from "./membership.ts";
 import type { Registry } from "./membership.ts";
+import type { ReadOnlyRegistry } from "./read-only-registry.ts";
+import { SeedRegistry } from "./seed-registry.ts";
 import type { ClientOptions, Endpoint, Mesh } from "./mesh.ts";
 import type { LocalMeshOptions } from "./options.ts";
 import { unavailableError } from "./provided-services.ts";
@@ -40,7 +42,8 @@ export interface FleetOptions {
   readonly app?: string | undefined;
   /** Nodes of another cluster are refused. Default `banyan`. */
   readonly cluster?: string | undefined;
-  readonly registry: Registry;
+  /** Where nodes find each other: all of a fleet by the same one. */
+  readonly registry: Registry | ReadOnlyRegistry;
   readonly runtime: CallRuntime;
   readonly log?: Log | undefined;
   readonly random?: Random | undefined;
@@ -158,9 +161,13 @@ class OpenFleet implements Fleet {
   readonly #table: RouteTable;
   readonly #membership: Membership;
   readonly #roster: Roster;
+  /** Where the registry is only read. */
+  #seeds: SeedRegistry | undefined = undefined;
   readonly #meter: LoadMeter;
   readonly #watch: StatusWatch;
   readonly #startedAtMs: number;
+  readonly #heartbeatMs: number;
+  readonly #lookMs: number;
   #address = { host: "", port: 0 };
   #own: Pick<InstanceRecord, "status" | "issues" | "load"> = { status: "up", issues: [] };
   #isKnown = false;
@@ -171,8 +178,10 @@ class OpenFleet implements Fleet {
 
   constructor(options: FleetOptions) {
     const { runtime, node, log = silentLog, random = systemRandom } = options;
-    const { heartbeatMs = 1500, registry } = options;
+    const { registry } = options;
     this.#options = options;
+    this.#heartbeatMs = options.heartbeatMs ?? 1500;
+    this.#lookMs = Math.min(this.#heartbeatMs, 1000);
     this.#meter = new LoadMeter(processReader(runtime));
     this.#watch = new StatusWatch(options.loadMax ?? 0.8, options.health);
     this.#startedAtMs = runtime.clock.nowMs();
@@ -181,25 +190,24 @@ class OpenFleet implements Fleet {
     this.#table = new RouteTable(options.inProcess === false ? undefined : this.instance);
     this.#peers = this.#openPeers(log);
     const balancer = new Balancer(random);
-    const lookMs = Math.min(heartbeatMs, 1000);
     this.#roster = new Roster({
       instance: this.instance,
       table: this.#table,
       clock: runtime.clock,
       log,
-      graceMs: lookMs * 1.5,
+      graceMs: this.#lookMs * 1.5,
       isConnected: (instance) => this.#peers.linkTo(instance) !== undefined,
       dial: ({ instance, host, port }) => this.#peers.dial({ node: instance, host, port }),
       forget: (instance) => balancer.forget(instance),
       onNews: options.onNews,
     });
     this.#membership = new Membership({
-      registry,
+      registry: "readOnly" in registry ? this.#openSeeds(registry, log) : registry,
       clock: runtime.clock,
       random,
       log,
-      heartbeatMs,
-      lookMs,
+      heartbeatMs: this.#heartbeatMs,
+      lookMs: this.#lookMs,
       renew: (record) => this.#renewed(record),
       read: (records, mapping) => {
         this.#roster.read(records);
@@ -391,13 +399,24 @@ class OpenFleet implements Fleet {
     return { ...record, ...this.#own };
   }
 
+  #openSeeds(source: ReadOnlyRegistry, log: Log): SeedRegistry {
+    this.#seeds = new SeedRegistry({
+      instance: this.instance,
+      source,
+      clock: this.#options.runtime.clock,
+      log,
+      lookMs: this.#lookMs,
+      leaseMs: this.#heartbeatMs * heartbeatsOfLease,
+      isConnected: (instance) => this.#peers.linkTo(instance) !== undefined,
+      meet: (seed) => this.#peers.meet(seed),
+      tell: (record, to) => this.#peers.tell(record, to),
+    });
+    return this.#seeds;
+  }
+
   #openPeers(log: Log): Peers {
     const { cluster = defaultApp, secret, tls, runtime } = this.#options;
-    const {
-      callsMax = 10_000,
-      messageBytesMax = 16 * 1024 * 1024,
-      heartbeatMs = 1500,
-    } = this.#options;
+    const { callsMax = 10_000, messageBytesMax = 16 * 1024 * 1024 } = this.#options;
     return new Peers({
       cluster,
       node: this.instance,
@@ -408,13 +427,17 @@ class OpenFleet implements Fleet {
       callsMax,
       messageBytesMax,
       outgoingBytesMax,
-      heartbeatMs,
+      heartbeatMs: this.#heartbeatMs,
       resolve: (operation, kind) => this.#serve(operation, kind),
       onGone: (instance, why) => {
         if (why === "leaving") this.#roster.leaves(instance);
         else this.#roster.linkClosed(instance);
       },
-      onOpened: (instance) => this.#roster.linkOpened(instance),
+      onOpened: (instance) => {
+        this.#seeds?.linkOpened(instance);
+        this.#roster.linkOpened(instance);
+      },
+      onAbout: (instance, record) => this.#seeds?.heard(instance, record),
     });
   }
 }

@@ -103,8 +103,8 @@ export class Roster {
 
   /** The connection to it has ended. */
   linkClosed(instance: string): void {
-    const { table } = this.#ports;
-    const record = this.#known.get(instance);
+    const { table, instance: own } = this.#ports;
+    const record = instance === own ? undefined : this.#known.get(instance);
     if (this.#isClosed || record === undefined || table.hasLeft(instance)) return;
     table.exclude(instance);
     if (this.#suspects.has(instance) || this.#unreachable.has(instance)) return;
@@ -216,7 +216,8 @@ export class Roster {
     const { kind, reason, record } = news;
     const { instance, node, issues } = record;
     const isBad = kind === "degraded" || reason === "expired" || reason === "unreachable";
-    const fields = { instance, node, ...(kind === "left" ? { reason } : {}) };
+    // `node` is who writes the line.
+    const fields = { instance, peer: node, ...(kind === "left" ? { reason } : {}) };
     if (isBad) log.warn(messages[kind], kind === "degraded" ? { ...fields, issues } : fields);
     else log.info(messages[kind], fields);
     try {

@@ -62,7 +62,7 @@ export interface Member {
 }
 
 export async function join(
-  registry: Registry,
+  registry: FleetOptions["registry"],
   node: string,
   { workMs, ...own }: Partial<FleetOptions> & { readonly workMs?: number } = {},
 ): Promise<Member> {

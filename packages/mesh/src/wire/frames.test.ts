@@ -49,6 +49,11 @@ function request(given: Partial<RequestHead>, text: string | undefined): Promise
 const vectors: readonly (readonly [what: string, bytes: () => Promise<Buffer>, hex: string])[] = [
   ["a ping", () => written((writer) => writer.bare(FrameType.Ping, 0)), "050000003000000000"],
   [
+    "a node that has nothing to say of itself yet",
+    () => written((writer) => writer.json(FrameType.About, 0, null)),
+    "09000000" + "33" + "00000000" + "6e756c6c",
+  ],
+  [
     "a request",
     () => request({}, '{"n":1}'),
     "15000000" + "10" + "07000000" + "0300" + "0500" + "01" + "dc050000" + "7b226e223a317d",

@@ -306,12 +306,66 @@ test("a node whose answers are nonsense fails its own calls alone", async () => 
   await new Promise((resolve) => server.close(resolve));
 });
 
+const about = {
+  instance: "mole",
+  node: "mole",
+  app: "banyan",
+  host: "h",
+  port: 1,
+  services: { shop: "1.0.0" },
+  status: "up",
+  issues: [],
+};
+const lies: readonly (readonly [what: string, said: Buffer | object])[] = [
+  ["no JSON", Buffer.from("{oops")],
+  ["no record", { hello: 1 }],
+  ["the record of another", { ...about, instance: "buyer" }],
+  ["a port that is none", { ...about, port: 1e9 }],
+];
+
+for (const [what, said] of lies) {
+  test(`a node that says of itself ${what} loses its connection alone`, async () => {
+    const heard: unknown[] = [];
+    await using world = await openShop({ onAbout: (_, record) => void heard.push(record) });
+    const { socket, ended } = await insider(world.port);
+    socket.write(frame(FrameType.About, 0, said));
+    await ended;
+    assert.deepEqual(heard, []);
+    await world.stillServes();
+  });
+}
+
+test("a record that is longer than a frame may be ends the connection unread", async () => {
+  await using world = await openShop();
+  const { socket, ended } = await insider(world.port);
+  socket.write(frame(FrameType.About, 0, { ...about, issues: ["x".repeat(100_000)] }));
+  await ended;
+  await world.stillServes();
+});
+
+test("a node that talks only of itself is hung up on, one that does at times is not", async () => {
+  const heard: unknown[] = [];
+  await using world = await openShop({ onAbout: (_, record) => void heard.push(record) });
+  const { socket, ended } = await insider(world.port);
+  const one = frame(FrameType.About, 0, { ...about, more: "x".repeat(60_000) });
+  for (let second = 0; second < 10; second += 1) {
+    for (let n = 0; n < 10; n += 1) socket.write(one);
+    const count = (second + 1) * 10;
+    await until(() => heard.length === count, { what: "it is heard" });
+    await world.clock.advance(1000);
+  }
+  for (let n = 0; n < 40; n += 1) socket.write(one);
+  await ended;
+  assert(heard.length < 140);
+  await world.stillServes();
+});
+
 test("whatever a known node babbles, nobody else is harmed", async () => {
   await using world = await openShop();
   const property = fc.asyncProperty(
     fc.array(
       fc.record({
-        type: fc.constantFrom(4, 16, 17, 18, 19, 32, 33, 34, 35, 36, 48, 49, 50, 77),
+        type: fc.constantFrom(4, 16, 17, 18, 19, 32, 33, 34, 35, 36, 48, 49, 50, 51, 77),
         call: fc.integer({ min: 0, max: 4 }),
         body: fc.uint8Array({ maxLength: 60 }),
       }),

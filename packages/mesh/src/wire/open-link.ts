@@ -12,6 +12,7 @@ import type { Socket } from "node:net";
 import { isBanyanError } from "@banyan/kernel";
 import type { BanyanError } from "@banyan/kernel";
 import { meshErrors } from "../errors.ts";
+import type { InstanceRecord } from "../instance-record.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { introduce, isProof, parseIntroduction, proofOf } from "./handshake.ts";
@@ -22,7 +23,7 @@ import type { WireLinkOptions } from "./wire-link.ts";
 
 export interface OpenLinkOptions extends Omit<
   WireLinkOptions,
-  "socket" | "writer" | "peer" | "onClose" | "onGoodbye"
+  "socket" | "writer" | "peer" | "onClose" | "onGoodbye" | "onAbout"
 > {
   readonly identity: Identity;
   /** `undefined`: certificates have proved who is there. */
@@ -31,6 +32,7 @@ export interface OpenLinkOptions extends Omit<
   readonly expected?: string | undefined;
   readonly onClose: (link: WireLink, reason: Error | undefined) => void;
   readonly onGoodbye: (link: WireLink) => void;
+  readonly onAbout: (link: WireLink, record: InstanceRecord | undefined) => void;
 }
 
 const handshakeMs = 5000;
@@ -139,7 +141,7 @@ class OpeningLink {
 
   #welcome(peer: Introduction): void {
     const { options, resolve } = this.#opening;
-    const { onClose, onGoodbye } = options;
+    const { onClose, onGoodbye, onAbout } = options;
     const link: WireLink = new WireLink({
       ...options,
       messageBytesMax: Math.min(options.messageBytesMax, peer.messageBytesMax),
@@ -148,6 +150,7 @@ class OpeningLink {
       peer: peer.node,
       onClose: (reason) => onClose(link, reason),
       onGoodbye: () => onGoodbye(link),
+      onAbout: (record) => onAbout(link, record),
     });
     this.#link = link;
     this.#reader.bytesMax = frameBytesMax;

@@ -16,6 +16,7 @@ import type { CancelTimer, Log } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import { meshErrors } from "../errors.ts";
+import type { InstanceRecord } from "../instance-record.ts";
 import type { Endpoint } from "../mesh.ts";
 import { openLink } from "./open-link.ts";
 import type { WireLink } from "./wire-link.ts";
@@ -52,6 +53,8 @@ export interface PeersOptions {
   readonly resolve: (operation: string, kind: "unary" | "stream") => Endpoint;
   /** A connection to a node is there, whoever opened it. */
   readonly onOpened?: ((node: string) => void) | undefined;
+  /** A node says what it is; `undefined`: it runs nothing for others yet. */
+  readonly onAbout?: ((node: string, record: InstanceRecord | undefined) => void) | undefined;
   /** A node's connection has ended, or it says that it leaves. */
   readonly onGone: (node: string, why: "closed" | "leaving") => void;
 }
@@ -129,6 +132,22 @@ export class Peers {
     return dialling;
   }
 
+  /**
+   * Connects to whoever is at an address, and answers its id; to this node itself no connection
+   * stays. @throws MESH_PEER_REFUSED, MESH_PEER_UNREACHABLE, CLOSED
+   */
+  async meet({ host, port }: Omit<PeerAddress, "node">): Promise<string> {
+    const link = await this.#dial({ node: undefined, host, port });
+    if (link.peer === this.#options.node) link.close();
+    return link.peer;
+  }
+
+  /** Tells one node, or all, what this one is. @throws MESH_MESSAGE_TOO_LONG */
+  tell(record: InstanceRecord | undefined, to?: string): void {
+    if (to === undefined) for (const link of this.#links.values()) link.about(record);
+    else this.#links.get(to)?.about(record);
+  }
+
   /** Tells everybody that this node takes no new calls; resolves when they have read it. */
   async leave(reason: string): Promise<void> {
     this.#isLeaving = true;
@@ -146,7 +165,11 @@ export class Peers {
     if (server !== undefined) await new Promise<void>((done) => server.close(() => done()));
   }
 
-  async #dial({ node, host, port }: PeerAddress): Promise<WireLink> {
+  async #dial({
+    node,
+    host,
+    port,
+  }: Omit<PeerAddress, "node"> & { readonly node: string | undefined }): Promise<WireLink> {
     if (this.#isClosed) throw kernelErrors.CLOSED("The mesh is closed.");
     const { tls } = this.#options;
     const socket =
@@ -185,6 +208,7 @@ export class Peers {
       identity: { cluster, node, callsMax, messageBytesMax },
       expected,
       onClose: (closed, reason) => this.#closed(closed, reason),
+      onAbout: ({ peer }, record) => this.#options.onAbout?.(peer, record),
       onGoodbye: ({ peer }) => this.#options.onGone(peer, "leaving"),
     });
     if (this.#isClosed) {

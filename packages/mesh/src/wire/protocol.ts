@@ -20,6 +20,7 @@ export const FrameType = Object.freeze({
   Ping: 48,
   Pong: 49,
   Goodbye: 50,
+  About: 51,
 });
 
 /** Length, type, number of the call. */

@@ -9,11 +9,14 @@
  */
 
 import type { Socket } from "node:net";
+import type { InstanceRecord } from "../instance-record.ts";
 import type { Frame } from "./frame-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
+import { HeardAbout } from "./heard-about.ts";
 import { MadeCalls } from "./made-calls.ts";
 import type { Awaiting, OutgoingCall } from "./made-calls.ts";
-import { FrameType } from "./protocol.ts";
+import { fitsFrame, tooLong } from "./payload.ts";
+import { FrameType, pieceBytes } from "./protocol.ts";
 import { ServedCalls } from "./served-calls.ts";
 import type { ServedCallsPorts } from "./served-calls.ts";
 
@@ -25,6 +28,8 @@ export interface WireLinkOptions extends ServedCallsPorts {
   readonly outgoingBytesMax: number;
   /** Told once; the reason where it was not an orderly end. */
   readonly onClose: (reason: Error | undefined) => void;
+  /** The other side says what it is; `undefined`: it runs nothing for others yet. */
+  readonly onAbout: (record: InstanceRecord | undefined) => void;
   /** The other side takes no new calls. */
   readonly onGoodbye: () => void;
 }
@@ -37,6 +42,7 @@ export class WireLink {
   readonly #served: ServedCalls;
   /** What was to be told when each ping is answered, in their order. */
   readonly #onPong: (() => void)[] = [];
+  readonly #about: HeardAbout;
   #isClosed = false;
   #isPaused = false;
   #isLeaving = false;
@@ -49,6 +55,7 @@ export class WireLink {
     this.#writer = options.writer;
     this.#made = new MadeCalls(options);
     this.#served = new ServedCalls(options);
+    this.#about = new HeardAbout(options.peer, options.runtime.clock);
     this.#heardAtMs = options.runtime.clock.monotonicMs();
     this.#drainedAtMs = this.#heardAtMs;
   }
@@ -86,6 +93,14 @@ export class WireLink {
   /** So many more frames of a stream may come. */
   credit(number: number, frames: number): void {
     this.#made.credit(number, frames);
+  }
+
+  /** Says what this side is. @throws MESH_MESSAGE_TOO_LONG for what fits no frame */
+  about(record: InstanceRecord | undefined): void {
+    if (this.#isClosed) return;
+    const said = record ?? null;
+    if (!fitsFrame(JSON.stringify(said))) throw tooLong("The record of this node", pieceBytes / 3);
+    this.#writer.json(FrameType.About, 0, said);
   }
 
   ping(onPong: () => void = () => undefined): void {
@@ -178,6 +193,9 @@ export class WireLink {
         break;
       case FrameType.Pong:
         this.#onPong.shift()?.();
+        break;
+      case FrameType.About:
+        this.#options.onAbout(this.#about.take(frame));
         break;
       case FrameType.Goodbye:
         this.#isLeaving = true;
