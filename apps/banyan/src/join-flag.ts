@@ -1,6 +1,7 @@
 /**
- * `--join`: the registry of the fleet that a node joins, by the name of an engine or by the address
- * of its server. An address is two settings: which engine, and where it is.
+ * `--join`: the registry of the fleet that a node joins, by the name of an engine, by the address
+ * of its server, or as what is only read (`file:`, `dns:`). An address is two settings: which
+ * engine, and where it is.
  */
 
 import type { ConfigFlag } from "@banyan/kernel/internal";

@@ -12,6 +12,7 @@ import type { BusProvider } from "@banyan/messaging";
 import type { StateEngineProvider } from "@banyan/state";
 import type { NodeConfig } from "./node-config.ts";
 import type { EngineModule, ResolvedNodeOptions } from "./options.ts";
+import { isSource } from "./registry-source.ts";
 
 /** The engine a store gets by configuration. */
 export function engineNameFor(
@@ -84,7 +85,8 @@ export async function findEngines(
   options: ResolvedNodeOptions,
   offences: Offence[],
 ): Promise<Map<string, EngineModule>> {
-  const registry = mesh.registry;
+  const source = mesh.registry;
+  const registry = source === undefined || isSource(source) ? undefined : source;
   const named: [place: string, name: string, kind: "state" | "bus"][] = [
     ["engines.durable", engines.durable, "state"],
     ["engines.ephemeral", engines.ephemeral, "state"],

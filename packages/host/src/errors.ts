@@ -26,6 +26,10 @@ export const hostErrors = defineErrors({
     kind: "failed_precondition",
     summary: "The node has no registry, so it is not one of a fleet.",
   },
+  MAPPING_READ_ONLY: {
+    kind: "failed_precondition",
+    summary: "The fleet's registry is a file or DNS: nodes read it, and write nothing there.",
+  },
   MAPPING_OUTDATED: {
     kind: "aborted",
     summary: "Services were placed anew meanwhile; an older mapping changes nothing.",

@@ -9,7 +9,6 @@ import { toBanyanError } from "@banyan/kernel/internal";
 import type { BanyanError, Clock, Health } from "@banyan/kernel";
 import type { Fleet } from "@banyan/mesh";
 import type { NodeEngines } from "./engines.ts";
-import type { NodeFleet } from "./node-mesh.ts";
 import type { ServiceInstance } from "./service-instance.ts";
 import { missingInFleet } from "./start-services.ts";
 import { within } from "./within.ts";
@@ -44,7 +43,7 @@ export interface Probed {
   readonly failure?: BanyanError | undefined;
   readonly instances: readonly ServiceInstance[];
   readonly engines: NodeEngines | undefined;
-  readonly joined?: NodeFleet | undefined;
+  readonly joined?: { readonly fleet: Fleet } | undefined;
   /** Engines whose server was not there, open by now or not. */
   readonly waitedFor?: Iterable<string>;
   readonly clock: Clock;

@@ -3,6 +3,7 @@
 import { t } from "@banyan/kernel";
 import type { Static } from "@banyan/kernel";
 import type { ConfigProblem } from "@banyan/kernel/internal";
+import { isSource, sourceProblem } from "./registry-source.ts";
 
 const nameOf = (description: string) =>
   t.String({
@@ -42,7 +43,7 @@ export const meshSchema = t.Object(
       t.String({
         minLength: 1,
         description:
-          "Where nodes find each other: a state engine that all of them share, such as redis or postgres. Left out: this node is alone.",
+          "Where nodes find each other: a state engine that all of them share, such as redis or postgres; or what is only read: file:fleet.json, dns:mesh.example:7700. Left out: this node is alone.",
       }),
     ),
     app: nameOf("Which app this node is an instance of; services are mapped to apps."),
@@ -132,14 +133,27 @@ export const meshSchema = t.Object(
 export type MeshConfig = Static<typeof meshSchema>;
 
 /** What is missing before a node may join. */
-export function meshProblems({ registry, secret, tls }: MeshConfig): ConfigProblem[] {
-  if (registry === undefined || secret !== undefined || tls !== undefined) return [];
-  return [
-    {
+export function meshProblems(mesh: MeshConfig): ConfigProblem[] {
+  const { registry, secret, tls, mappings } = mesh;
+  if (registry === undefined) return [];
+  const problems: ConfigProblem[] = [];
+  if (secret === undefined && tls === undefined) {
+    problems.push({
       pointer: "/mesh/secret",
       message:
         "mesh.registry makes this node one of a fleet, but nothing proves to the others that it belongs there.",
       fix: "Set BANYAN_MESH_SECRET to the same 32 characters or more in all nodes (openssl rand -hex 32), or mesh.tls.",
-    },
-  ];
+    });
+  }
+  if (!isSource(registry)) return problems;
+  const problem = sourceProblem(registry);
+  if (problem !== undefined) problems.push({ pointer: "/mesh/registry", ...problem });
+  if (Object.keys(mappings).length > 0) {
+    problems.push({
+      pointer: "/mesh/mappings",
+      message: `mesh.registry ${registry} is only read, so nothing can be placed in it.`,
+      fix: 'Write the mapping into the file ({ "nodes": […], "mapping": … }), or use an engine as registry.',
+    });
+  }
+  return problems;
 }

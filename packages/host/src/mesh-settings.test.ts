@@ -24,7 +24,7 @@ async function gaugeOf(node: Node, name: string): Promise<number> {
   return Number(value);
 }
 
-test("The settings host, port, advertiseHost, advertisePort: where it is, what is told", async () => {
+test("The settings host, port, advertiseHost, advertisePort: where it is", async () => {
   await using bed = openBed();
   const port = await freePort();
   await using proxy = await openTcpProxy({ to: { host: "127.0.0.1", port } });

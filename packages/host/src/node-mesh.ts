@@ -14,17 +14,20 @@ import { createLocalMesh, openFleet, placeServices, registryOn } from "@banyan/m
 import type { Fleet, Mesh, PeerTls, RegistryEntry } from "@banyan/mesh";
 import type { Metrics } from "@banyan/telemetry";
 import type { NodeEngines } from "./engines.ts";
+import { createFleetHealth } from "./fleet-health.ts";
+import type { Probed } from "./health.ts";
 import type { MeshConfig } from "./mesh-config.ts";
 import { registerMeshMetrics } from "./mesh-metrics.ts";
 import { createMeshNews } from "./mesh-news.ts";
 import type { NewsPost } from "./news-post.ts";
 import type { NodeConfig } from "./node-config.ts";
+import { isSource, openSource } from "./registry-source.ts";
 
 /** A node among others. */
 export interface NodeFleet {
   readonly fleet: Fleet;
-  /** What it and the others write. */
-  readonly registry: Store<RegistryEntry>;
+  /** What it and the others write; `undefined`: its registry is only read. */
+  readonly registry: Store<RegistryEntry> | undefined;
 }
 
 export interface NodeMesh {
@@ -34,7 +37,7 @@ export interface NodeMesh {
 }
 
 /** The node whose mesh it is. */
-export interface MeshedNode {
+export interface MeshedNode extends Probed {
   readonly id: string;
   readonly setup: { readonly config: NodeConfig };
   readonly telemetry: { readonly metrics: Metrics | undefined };
@@ -52,25 +55,24 @@ export interface OpenMeshOptions {
 
 /** @throws MESH_LISTEN_FAILED, and what the registry's engine throws */
 export async function openNodeMesh(
-  { id: node, setup, telemetry, newsPost: post }: MeshedNode,
+  meshed: MeshedNode,
   options: OpenMeshOptions,
 ): Promise<NodeMesh> {
+  const { id: node, setup, telemetry, newsPost: post } = meshed;
   const { engines, runtime, log } = options;
   const { mesh: own, limits } = setup.config;
   const validation = limits.localValidation;
   if (own.registry === undefined) {
     return { mesh: createLocalMesh({ validation }), joined: undefined };
   }
-  const { store } = await engines.openRegistry(own.registry);
-  // Opened with the very schema that the type is of.
-  const registry = store as Store<RegistryEntry>;
-  await placeFirst(registry, own);
+  const registry = isSource(own.registry) ? undefined : await openStore(own.registry, engines);
+  if (registry !== undefined) await placeFirst(registry, own);
   const advertised = { host: own.advertiseHost ?? addressOf(own.host), port: own.advertisePort };
   const fleet = await openFleet({
     node,
     app: own.app,
     cluster: own.cluster,
-    registry: registryOn(registry, own.cluster),
+    registry: registry === undefined ? openSource(own.registry) : registryOn(registry, own.cluster),
     runtime,
     log: log.child({ part: "mesh" }),
     random: options.random,
@@ -86,10 +88,17 @@ export async function openNodeMesh(
     inProcess: own.inProcess,
     validation,
     offers: options.offers,
+    health: createFleetHealth(meshed, own.heartbeatMs * 2),
     onNews: createMeshNews({ node, post }),
   });
   if (telemetry.metrics !== undefined) registerMeshMetrics(telemetry.metrics, fleet);
   return { mesh: fleet.mesh, joined: { fleet, registry } };
+}
+
+async function openStore(engine: string, engines: NodeEngines): Promise<Store<RegistryEntry>> {
+  const { store } = await engines.openRegistry(engine);
+  // Opened with the very schema that the type is of.
+  return store as Store<RegistryEntry>;
 }
 
 /** What configuration places, where nobody has placed anything yet. */

@@ -31,6 +31,7 @@ export function meshHandlers(node: NodeView): Handlers {
     mappings: () => placed(fleetOf(node).fleet.mapping()),
     async place({ apps, epoch, version }, call) {
       const { fleet, registry } = fleetOf(node);
+      if (registry === undefined) throw onlyRead(node);
       const present = fleet.mapping();
       const wanted: Mapping = {
         epoch: epoch ?? present.epoch,
@@ -117,6 +118,12 @@ function fleetOf({ joined }: NodeView): NodeFleet {
   if (joined !== undefined) return joined;
   throw hostErrors.NODE_ALONE(
     "This node is alone: it has no registry. Start it with banyan up --join redis, or set mesh.registry.",
+  );
+}
+
+function onlyRead({ setup }: NodeView): Error {
+  return hostErrors.MAPPING_READ_ONLY(
+    `The registry ${setup.config.mesh.registry ?? ""} is only read; services are placed by whoever writes it.`,
   );
 }
 
