@@ -37,7 +37,7 @@ function tellKeptAlone(setup: NodeSetup, log: Log): void {
 function keptAlone(setup: NodeSetup): OwnKeeping {
   const contracts = setup.services.map(({ definition }) => definition.contract);
   return {
-    stores: contracts.flatMap((contract) => storesOf(contract, setup)),
+    stores: [...contracts.flatMap((contract) => storesOf(contract, setup)), ...keysOf(setup)],
     events: [...new Set(contracts.flatMap((contract) => eventsOf(contract, setup)))],
   };
 }
@@ -50,6 +50,13 @@ function storesOf({ name: service, spec }: AnyContract, { config, engines }: Nod
     const isShared = engines.get(engine)?.state?.isShared === true;
     return isShared ? [] : [`${service}.${store} on ${engine}`];
   });
+}
+
+/** Idempotency keys of calls: repeated at another node, one runs again. */
+function keysOf({ config, engines, services }: NodeSetup): string[] {
+  const engine = config.engines.pins["node.idempotency"] ?? config.engines.durable;
+  const isShared = services.length === 0 || engines.get(engine)?.state?.isShared === true;
+  return isShared ? [] : [`node.idempotency on ${engine}`];
 }
 
 function eventsOf(contract: AnyContract, { config, engines }: NodeSetup): string[] {

@@ -163,7 +163,7 @@ test("what a node of a fleet keeps or tells alone is said at its start", async (
   const warned = log.lines.filter(({ message }) => message.includes("keeps or tells alone"));
   assert.deepEqual(
     warned.map(({ fields }) => [fields["stores"], fields["events"]]),
-    [[["sample.visits on memory"], ["sample.greeted on memory"]]],
+    [[["sample.visits on memory", "node.idempotency on memory"], ["sample.greeted on memory"]]],
   );
   const other = createRecordingLog();
   await bed.open("c", [defineSample()], { log: other, "/mesh/app": "back" });
@@ -213,6 +213,11 @@ describe("Strangers, over HTTP at a node that does not run the service", () => {
     const url = urlOf(await bed.open("a", [], own));
     const refused = await post([url, "/sample/secret"], "{}");
     assert.deepEqual([refused.status, refused.body["code"]], [401, "CALL_UNAUTHENTICATED"]);
+    const wrong = await post([url, "/sample/greet"], `{"name":"Ada"}`, {
+      authorization: "Bearer wrong",
+    });
+    assert.deepEqual([wrong.status, wrong.body["code"]], [401, "CALL_UNAUTHENTICATED"]);
+    assert.equal((await request(url, "/healthz")).status, 200, "the door stands");
     const token = (await readFile(directory.join(adminTokenFile), "utf8")).trim();
     const allowed = await post([url, "/sample/secret"], "{}", { authorization: `Bearer ${token}` });
     assert.deepEqual(allowed.body, { by: "operator" });

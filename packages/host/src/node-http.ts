@@ -21,7 +21,7 @@ export interface OpenHttpOptions {
   readonly runtime: CallRuntime;
   readonly log: Log;
   /** @throws NODE_STARTING, NODE_DRAINING */
-  readonly assertOpen: () => void;
+  readonly assertOpen: (operation: string) => void;
   readonly disposables: AsyncDisposableStack;
 }
 

@@ -374,15 +374,16 @@ class RunningNode implements Node, NodeView {
     const http = await openHttp(this, {
       runtime,
       log: this.#log,
-      assertOpen: () => this.#assertOpen(),
+      assertOpen: (operation) => this.#assertOpen(operation),
       disposables: this.#disposables,
     });
     return http.url;
   }
 
   /** I2: health pages are served from the start, operations are not. */
-  #assertOpen(): void {
-    if (this.#phase === "ready") return;
+  #assertOpen(operation: string): void {
+    const isDrained = this.fleet?.isDraining === true && !operation.startsWith("node.");
+    if (this.#phase === "ready" && !isDrained) return;
     if (this.#phase === "starting") {
       throw hostErrors.NODE_STARTING("The node is starting; try again in a moment.", {
         retryAfterMs: 500,

@@ -5,44 +5,58 @@
  * What it owns: what this node has seen of each instance.
  */
 
-import type { Random } from "@banyan/kernel";
+import type { Clock, Random } from "@banyan/kernel";
 
 /** Weight of the newest latency in the running mean. */
 const newest = 0.2;
+/** Half of a latency is forgotten in so long without a call: who was slow is tried again. */
+const halfLifeMs = 2000;
 
 export class InstanceLoad {
+  readonly #clock: Clock;
   inFlight = 0;
-  /** Running mean of milliseconds; 0: not called yet. */
-  latencyMs = 0;
+  /** Running mean of milliseconds; 0: not known. */
+  #latencyMs = 0;
+  #learnedAtMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   began(): void {
     this.inFlight += 1;
   }
 
-  ended(tookMs: number): void {
+  /** @param tookMs `undefined`: it says nothing of how long calls take */
+  ended(tookMs: number | undefined): void {
     this.inFlight -= 1;
-    this.latencyMs =
-      this.latencyMs === 0 ? tookMs : this.latencyMs * (1 - newest) + tookMs * newest;
+    if (tookMs === undefined) return;
+    const before = this.#latencyMs;
+    this.#latencyMs = before === 0 ? tookMs : before * (1 - newest) + tookMs * newest;
+    this.#learnedAtMs = this.#clock.monotonicMs();
   }
 
   /** What one more call would wait for. */
   get cost(): number {
-    return (this.inFlight + 1) * (this.latencyMs + 0.1);
+    const ageMs = this.#clock.monotonicMs() - this.#learnedAtMs;
+    return (this.inFlight + 1) * (this.#latencyMs * 0.5 ** (ageMs / halfLifeMs) + 0.1);
   }
 }
 
 export class Balancer {
   readonly #random: Random;
+  readonly #clock: Clock;
   readonly #loads = new Map<string, InstanceLoad>();
 
-  constructor(random: Random) {
+  constructor(random: Random, clock: Clock) {
     this.#random = random;
+    this.#clock = clock;
   }
 
   loadOf(instance: string): InstanceLoad {
     const known = this.#loads.get(instance);
     if (known !== undefined) return known;
-    const load = new InstanceLoad();
+    const load = new InstanceLoad(this.#clock);
     this.#loads.set(instance, load);
     return load;
   }

@@ -37,6 +37,8 @@ export interface FleetMeshOptions extends RemotePorts {
   readonly isPlacedElsewhere?: ((service: string) => boolean) | undefined;
   /** Of calls within this node, as in a local mesh. Default `full`. */
   readonly validation?: LocalMeshOptions["validation"];
+  /** The instance, where it takes calls. */
+  readonly find: (instance: string) => readonly InstanceRecord[];
   readonly onClose: () => Promise<void>;
 }
 
@@ -82,11 +84,8 @@ export class FleetMesh implements Mesh {
     instance: string,
     { caller }: ClientOptions,
   ): Client<C> {
-    const isIt = (each: InstanceRecord): boolean => each.instance === instance;
-    const candidates = (service: string, built: string | undefined): Candidates => {
-      const { up, degraded } = this.#options.candidates(service, built);
-      return { up: up.filter(isIt), degraded: degraded.filter(isIt) };
-    };
+    // Whatever its app: it is named.
+    const candidates = (): Candidates => ({ up: this.#options.find(instance), degraded: [] });
     return createClient(contract, {
       caller: this.#callerOf(caller),
       resolve: (wanted) =>

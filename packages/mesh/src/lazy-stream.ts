@@ -55,3 +55,20 @@ export class LazyStream implements AsyncIterableIterator<unknown, undefined, und
     }
   }
 }
+
+/** What is left of a stream whose first step was taken already. */
+export function startingWith(step: Step, rest: AsyncIterator<unknown>): AsyncIterator<unknown> {
+  let first: Step | undefined = step;
+  return {
+    next() {
+      if (first === undefined) return rest.next();
+      const given = first;
+      first = undefined;
+      return Promise.resolve(given);
+    },
+    return: async () => {
+      await rest.return?.();
+      return over;
+    },
+  };
+}

@@ -10,6 +10,8 @@
  *     write and a few small reads in a heartbeat, however many nodes there are.
  *     What was not told, since the registry was away, is told with the next heartbeat.
  * M3. While the registry is away nobody is forgotten: connections tell who is gone.
+ * M4. A registry that comes back without what was in it is told again at once: each instance of
+ *     itself, all of the mapping that they know.
  */
 
 import type { CancelTimer, Clock, Log, Random } from "@banyan/kernel";
@@ -28,6 +30,8 @@ export interface Registry {
   changed(): Promise<void>;
   /** Services by app, where somebody has placed them. */
   mapping(): Promise<unknown>;
+  /** Puts back what was lost with the registry. Left out: it is written by somebody else. */
+  place?(mapping: Mapping): Promise<void>;
 }
 
 export interface MembershipPorts {
@@ -59,6 +63,8 @@ export class Membership {
   /** Something was written that the counter does not tell of yet. */
   #isUntold = false;
   #writtenAtMs = -Infinity;
+  /** What was read last, in case it is lost. */
+  #placed: Mapping | undefined = undefined;
   #hasSkipped = false;
   #isClosed = false;
   /** Writes go one after the other, so that the last word is the last. */
@@ -201,6 +207,20 @@ export class Membership {
     const known = records.map(parseInstanceRecord).filter((record) => record !== undefined);
     this.#skipped(records.length - known.length + (mapping !== placed && !placed ? 1 : 0));
     read(known, placed);
+    await this.#restore(known, placed);
+  }
+
+  /** M4. */
+  async #restore(records: readonly InstanceRecord[], placed: Mapping | undefined): Promise<void> {
+    const { registry } = this.#ports;
+    const own = this.#record;
+    const known = this.#placed;
+    if (placed !== undefined) this.#placed = placed;
+    else if (known !== undefined && known.version > 0) await registry.place?.(known);
+    if (own === undefined || this.#writtenAtMs === -Infinity) return;
+    if (records.some(({ instance }) => instance === own.instance)) return;
+    await this.#write();
+    await this.#tell();
   }
 
   /** Said once, and once more when it was mended in between. */

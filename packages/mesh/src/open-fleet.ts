@@ -92,7 +92,7 @@ export interface Fleet extends AsyncDisposable {
   mapping(): Mapping;
   /** Who runs a service and takes calls, those that are up first, this node left out. */
   providersOf(service: string): readonly InstanceRecord[];
-  /** Tells the others what is offered here now; resolves when they can read it. */
+  /** Tells the others what is offered here now; waits for the registry no longer than a look. */
   announce(): Promise<void>;
   /** Reads the registry now, not at the next look. @throws what the registry throws */
   refresh(): Promise<void>;
@@ -189,7 +189,7 @@ class OpenFleet implements Fleet {
       `${node}.${createIdSource(runtime.clock, random).uuid().replaceAll("-", "")}`.slice(-64);
     this.#table = new RouteTable(options.inProcess === false ? undefined : this.instance);
     this.#peers = this.#openPeers(log);
-    const balancer = new Balancer(random);
+    const balancer = new Balancer(random, runtime.clock);
     this.#roster = new Roster({
       instance: this.instance,
       table: this.#table,
@@ -217,6 +217,7 @@ class OpenFleet implements Fleet {
     this.mesh = new FleetMesh({
       runtime,
       balancer,
+      find: (instance) => this.#table.find(instance),
       candidates: (service, built) => this.#table.candidates(service, built),
       isPlacedElsewhere: (service) => this.#isPlacedElsewhere(service),
       linkTo: ({ instance }) => this.#peers.linkTo(instance),
@@ -235,7 +236,10 @@ class OpenFleet implements Fleet {
   }
 
   instances(): readonly InstanceRecord[] {
-    return [...this.#table.instances];
+    const own = this.#own;
+    return this.#roster
+      .instances()
+      .map((record) => (record.instance === this.instance ? { ...record, ...own } : record));
   }
 
   mapping(): Mapping {
@@ -253,7 +257,7 @@ class OpenFleet implements Fleet {
   }
 
   announce(): Promise<void> {
-    return this.#announce();
+    return this.#briefly(this.#announce());
   }
 
   refresh(): Promise<void> {
@@ -295,8 +299,8 @@ class OpenFleet implements Fleet {
       await Promise.any(dials);
     } catch (error) {
       const failures: unknown[] = error instanceof AggregateError ? error.errors : [error];
-      const refusals = failures.filter((each) => isBanyanError(each, "MESH_PEER_REFUSED"));
-      if (refusals.length === failures.length) throw toBanyanError(failures[0]);
+      const refusal = failures.find((each) => isBanyanError(each, "MESH_PEER_REFUSED"));
+      if (refusal !== undefined) throw toBanyanError(refusal);
     }
   }
 
@@ -314,7 +318,7 @@ class OpenFleet implements Fleet {
     const drained = async (): Promise<void> => {
       // What was sent before they had read it is here, and is finished like everything else.
       const read = this.#peers.leave("it is draining");
-      await this.#announce().catch(() => undefined); // the peers hear it in any case
+      await this.#briefly(this.#announce()); // the peers hear it in any case
       await read;
       await runtime.idle();
     };
@@ -354,7 +358,7 @@ class OpenFleet implements Fleet {
     this.#membership.close();
     this.#roster.close();
     // A registry that is away forgets it by itself.
-    await this.leave().catch(() => undefined);
+    await this.#briefly(this.leave());
     await this.#peers.close();
     await this.mesh.close();
   }
@@ -371,6 +375,15 @@ class OpenFleet implements Fleet {
     const [service = ""] = operation.split(".", 1);
     if (this.#options.offers?.(service) === false) throw unavailableError(service, "another node");
     return this.mesh.serve(operation, kind);
+  }
+
+  /** A registry that fails, or is silent, holds up nobody: it is told again with the heartbeat. */
+  async #briefly(telling: Promise<void>): Promise<void> {
+    const waiting = new AbortController();
+    const { clock } = this.#options.runtime;
+    const told = telling.catch(() => undefined).finally(() => waiting.abort());
+    const patience = clock.sleep(this.#membership.lookMs, { signal: waiting.signal });
+    await Promise.race([told, patience.catch(() => undefined)]);
   }
 
   async #announce(): Promise<void> {

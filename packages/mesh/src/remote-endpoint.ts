@@ -13,11 +13,12 @@ import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal"
 import type { Balancer } from "./balancer.ts";
 import type { WantedOperation } from "./client.ts";
 import { meshErrors } from "./errors.ts";
-import { LazyStream } from "./lazy-stream.ts";
+import { LazyStream, startingWith } from "./lazy-stream.ts";
 import type { Endpoint } from "./mesh.ts";
 import { unavailableError } from "./provided-services.ts";
 import type { InstanceRecord } from "./instance-record.ts";
 import type { Candidates } from "./route-table.ts";
+import { isUndone } from "./undone.ts";
 import { invokeOver, jsonOf } from "./wire/remote-call.ts";
 import { RemoteStream } from "./wire/remote-stream.ts";
 import type { WireLink } from "./wire/wire-link.ts";
@@ -92,10 +93,27 @@ export class RemoteEndpoint implements Endpoint {
     return new LazyStream(async () => {
       const text = jsonOf(request, this.name);
       const endsMs = this.#deadlineMs(init);
-      const { link } = await this.#within(init, () => this.#connected(init, new Set()));
-      const timeoutMs = Math.max(0, endsMs - runtime.clock.monotonicMs());
-      const left = { ...init, timeoutMs };
-      return new RemoteStream(link, this.#target, { text, init: left, runtime, ahead });
+      const tried = new Set<string>();
+      let failure: unknown;
+      for (;;) {
+        const { instance, link } = await this.#within(init, () =>
+          this.#connected(init, tried, failure),
+        );
+        const timeoutMs = Math.max(0, endsMs - runtime.clock.monotonicMs());
+        const load = this.#ports.balancer.loadOf(instance.instance);
+        load.began();
+        const onEnd = (): void => load.ended(undefined);
+        const left = { ...init, timeoutMs };
+        const how = { text, init: left, runtime, ahead, onEnd };
+        const stream = new RemoteStream(link, this.#target, how);
+        try {
+          return startingWith(await stream.next(), stream);
+        } catch (error) {
+          if (!this.#mayTryAgain(error)) throw error;
+          failure = error;
+          tried.add(instance.instance);
+        }
+      }
     });
   }
 
@@ -150,8 +168,10 @@ export class RemoteEndpoint implements Endpoint {
     const load = balancer.loadOf(instance);
     const startedMs = runtime.clock.monotonicMs();
     load.began();
-    const ended = (): void => load.ended(runtime.clock.monotonicMs() - startedMs);
-    return invokeOver(link, this.#target, { text, init, runtime, onEnd: ended });
+    // How soon it fails says nothing of how long it takes.
+    const onEnd = (isGood: boolean): void =>
+      load.ended(isGood ? runtime.clock.monotonicMs() - startedMs : undefined);
+    return invokeOver(link, this.#target, { text, init, runtime, onEnd });
   }
 
   /** An instance and its link. @throws what the last try said, or that there is none */
@@ -185,8 +205,8 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   #mayTryAgain(error: unknown): boolean {
-    if (isBanyanError(error, "NODE_DRAINING")) return true;
-    if (isBanyanError(error, "MESH_PEER_UNREACHABLE")) return true;
+    // A node that is older than the rest of its fleet may lack the operation.
+    if (isUndone(error)) return error.kind === "unavailable" || error.code === "OPERATION_UNKNOWN";
     return this.#isIdempotent && isBanyanError(error, "MESH_OUTCOME_UNKNOWN");
   }
 

@@ -74,6 +74,18 @@ export class Roster {
     this.#ports = ports;
   }
 
+  /** Who is there, those included that drain. */
+  instances(): readonly InstanceRecord[] {
+    const { table } = this.#ports;
+    const there = [...this.#known.values()].filter(({ instance }) => {
+      // Whoever says goodbye is there until it is done.
+      return table.hasLeft(instance) || table.find(instance).length > 0;
+    });
+    return there.map((record) =>
+      table.hasLeft(record.instance) ? { ...record, status: "draining" } : record,
+    );
+  }
+
   /** The registry was read. */
   read(records: readonly InstanceRecord[]): void {
     const before = this.#known;

@@ -17,7 +17,7 @@ import type { InstanceRecord, Mapping } from "./instance-record.ts";
 
 export const defaultApp = "banyan";
 
-const noMapping: Mapping = Object.freeze({ epoch: "", version: 0, apps: Object.freeze({}) });
+export const noMapping: Mapping = Object.freeze({ epoch: "", version: 0, apps: Object.freeze({}) });
 
 /** Of a later epoch, or of the same one and a higher version. */
 export function isNewer(one: Mapping, other: Mapping): boolean {
@@ -107,6 +107,12 @@ export class RouteTable {
 
   hasLeft(instance: string): boolean {
     return this.#left.has(instance);
+  }
+
+  /** One or none. */
+  find(instance: string): readonly InstanceRecord[] {
+    const found = this.#instances.get(instance);
+    return found === undefined ? [] : [found];
   }
 
   appOf(service: string): string {

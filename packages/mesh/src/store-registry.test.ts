@@ -4,7 +4,7 @@ import { t } from "@banyan/kernel";
 import type { Store } from "@banyan/kernel";
 import { openMemoryEngine, openStore } from "@banyan/state";
 import { FakeClock } from "@banyan/testbed";
-import type { InstanceRecord } from "./instance-record.ts";
+import type { InstanceRecord, Mapping } from "./instance-record.ts";
 import { placeServices, registryOn } from "./store-registry.ts";
 import type { RegistryEntry } from "./store-registry.ts";
 
@@ -49,8 +49,22 @@ test("of mappings the newest is in force, whoever writes last", async () => {
   const registry = registryOn(store);
   const newer = { epoch: "2", version: 1, apps: { shop: "green" } };
   const older = { epoch: "1", version: 9, apps: { shop: "blue" } };
-  assert.deepEqual(await placeServices(store, older), older);
-  assert.deepEqual(await placeServices(store, newer), newer);
-  assert.deepEqual(await placeServices(store, older), newer);
-  assert.deepEqual(await registry.mapping(), newer);
+  assert.deepEqual(await placeServices(store, older), { mapping: older, isPlaced: true });
+  assert.deepEqual(await placeServices(store, newer), { mapping: newer, isPlaced: true });
+  assert.deepEqual(await placeServices(store, older), { mapping: newer, isPlaced: false });
+  const next = ({ epoch, version }: Mapping): Mapping => ({
+    epoch,
+    version: version + 1,
+    apps: { shop: "red" },
+  });
+  const both = await Promise.all([placeServices(store, next), placeServices(store, next)]);
+  assert.deepEqual(
+    both.map(({ mapping, isPlaced }) => [mapping.version, isPlaced]),
+    [
+      [2, true],
+      [3, true],
+    ],
+  );
+  await placeServices(store, { ...newer, version: 4 });
+  assert.deepEqual(await registry.mapping(), { ...newer, version: 4 });
 });

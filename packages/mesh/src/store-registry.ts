@@ -6,7 +6,7 @@
 import type { Store } from "@banyan/kernel";
 import type { Registry } from "./membership.ts";
 import { parseMapping } from "./instance-record.ts";
-import { defaultApp, isNewer } from "./route-table.ts";
+import { defaultApp, isNewer, noMapping } from "./route-table.ts";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
 
 /** What the store holds: records, the counter of changes, the mapping. */
@@ -57,6 +57,9 @@ export function registryOn(store: Store<RegistryEntry>, cluster: string = defaul
         count: countOf(current) + 1,
       }));
     },
+    async place(mapping) {
+      await placeServices(store, mapping, cluster);
+    },
     async mapping() {
       const entry = await store.get(mappingKey);
       return entry?.kind === "mapping" ? entry.mapping : undefined;
@@ -64,24 +67,32 @@ export function registryOn(store: Store<RegistryEntry>, cluster: string = defaul
   };
 }
 
+/** What became of a placement. */
+export interface Placement {
+  /** In force now. */
+  readonly mapping: Mapping;
+  /** False: something newer was there, and nothing was changed. */
+  readonly isPlaced: boolean;
+}
+
 /**
  * Places services: replaces the whole mapping, if it is newer than what is there.
- * Answers what is in force then.
+ * @param next the mapping, or what makes it of the one that is there: then nobody comes between
  */
 export async function placeServices(
   store: Store<RegistryEntry>,
-  mapping: Mapping,
+  next: Mapping | ((present: Mapping) => Mapping),
   cluster: string = defaultApp,
-): Promise<Mapping> {
+): Promise<Placement> {
+  let isPlaced = false;
   const entry = await store.update(keysOf(cluster).mapping, (current) => {
     const placed = current?.kind === "mapping" ? parseMapping(current.mapping) : undefined;
-    if (placed !== undefined && !isNewer(mapping, placed)) {
-      return { kind: "mapping", mapping: placed };
-    }
-    return { kind: "mapping", mapping };
+    const wanted = typeof next === "function" ? next(placed ?? noMapping) : next;
+    isPlaced = placed === undefined || isNewer(wanted, placed);
+    return { kind: "mapping", mapping: isPlaced ? wanted : (placed ?? wanted) };
   });
   await registryOn(store, cluster).changed();
-  return entry.kind === "mapping" ? entry.mapping : mapping;
+  return { mapping: entry.kind === "mapping" ? entry.mapping : noMapping, isPlaced };
 }
 
 /** Whatever lies there: a count that is none begins anew, which is a change as well. */

@@ -25,9 +25,7 @@ export async function run(command: Command): Promise<void> {
     wanted === undefined ? {} : { node: wanted },
   );
   const node = oneLine(textOf(answer["node"]));
-  const running = numberOf(answer["running"]);
-  const calls = running === 1 ? "1 call" : `${running} calls`;
-  terminal.note(terminal.styleNote("faint", `${node} takes no new calls; it finishes ${calls}`));
+  terminal.note(terminal.styleNote("faint", `${node} ${drainingText(answer["running"])}`));
   const isGone = flags.has("no-wait")
     ? undefined
     : await waitUntilGone(address, textOf(answer["instance"]), waitMs);
@@ -38,6 +36,12 @@ export async function run(command: Command): Promise<void> {
   }
   if (terminal.json) terminal.print(JSON.stringify({ ...answer, left: isGone === true }));
   else if (isGone === true) terminal.print(`${node} has left the fleet`);
+}
+
+function drainingText(running: unknown): string {
+  if (running === undefined) return "drains already";
+  const count = numberOf(running);
+  return `takes no new calls; it finishes ${count === 1 ? "1 call" : `${count} calls`}`;
 }
 
 async function waitUntilGone(

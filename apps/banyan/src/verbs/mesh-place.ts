@@ -9,7 +9,12 @@ import { askNode } from "../node-client.ts";
 
 export async function run(command: Command): Promise<void> {
   const { terminal, flags, args } = command;
-  const apps = Object.fromEntries(args.map(placement));
+  const placements = args.map(placement);
+  const apps = Object.fromEntries(placements);
+  const twice = placements.find(
+    ([service], at) => placements.findIndex(([other]) => other === service) !== at,
+  );
+  if (twice !== undefined) throw usage(`${twice[0]} is placed twice.`);
   // An empty mapping takes everything back: nobody writes that by accident.
   if (args.length === 0 && !flags.has("none")) throw usage("Nothing is placed.");
   if (args.length > 0 && flags.has("none")) throw usage("--none places nothing.");

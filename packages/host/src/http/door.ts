@@ -9,8 +9,11 @@ export interface HttpDoor {
   readonly log: Log;
   /** Who calls; no credential is anonymous. @throws CALL_UNAUTHENTICATED for a wrong one. */
   principalOf(authorization: string | undefined): Principal | Promise<Principal>;
-  /** @throws NODE_STARTING, NODE_DRAINING while no calls are taken. */
-  assertOpen(): void;
+  /**
+   * @param operation full name of what is called: a drained node still answers its operator
+   * @throws NODE_STARTING, NODE_DRAINING while no calls are taken.
+   */
+  assertOpen(operation: string): void;
   /** The caller's trace, where its headers carry a well-formed one. */
   traceOf(headers: IncomingHttpHeaders): TraceContext | undefined;
 }

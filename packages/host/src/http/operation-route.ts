@@ -28,18 +28,27 @@ export function operationRoute(runner: OperationRunner, door: HttpDoor): RouteHa
 /** Serves whatever runs an operation. */
 export function endpointRoute(endpoint: Endpoint, door: HttpDoor, shape: SpanShape): RouteHandler {
   const serve = endpoint.kind === "stream" ? serveStream : serveUnary;
+  const operation = endpoint.name;
   return (request, reply) => {
-    const principal = door.principalOf(request.headers.authorization);
+    let principal: Principal | Promise<Principal>;
+    try {
+      principal = door.principalOf(request.headers.authorization);
+    } catch (error) {
+      sendError(reply, error, { log: door.log });
+      return;
+    }
     if (principal instanceof Promise) {
       principal.then(
-        (known) => serve(endpoint, { request, reply, door, principal: known, shape }),
+        (known) => serve(endpoint, { operation, request, reply, door, principal: known, shape }),
         (error: unknown) => sendError(reply, error, { log: door.log }),
       );
-    } else serve(endpoint, { request, reply, door, principal, shape });
+    } else serve(endpoint, { operation, request, reply, door, principal, shape });
   };
 }
 
 interface Exchange {
+  /** Full name: `greeter.greet`. */
+  readonly operation: string;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly door: HttpDoor;
@@ -132,10 +141,10 @@ export function abortOnClose(call: CallContext, reply: FastifyReply): void {
 
 /** What the headers say about the call. */
 export function initOf(
-  { request, door, principal, shape }: Pick<Exchange, "request" | "door" | "principal" | "shape">,
+  { operation, request, door, principal, shape }: Omit<Exchange, "reply">,
   onOpen: (call: CallContext) => void,
 ): CallInit {
-  door.assertOpen();
+  door.assertOpen(operation);
   const { headers } = request;
   const { traceparent } = headers;
   const timeout = headers["banyan-timeout-ms"];

@@ -23,7 +23,8 @@ export function rawRoute(runner: OperationRunner, door: HttpDoor) {
     try {
       const principal = await door.principalOf(request.headers.authorization);
       const shape = rawShape(request.method, path);
-      const init = initOf({ request, door, principal, shape }, (call) => {
+      const operation = runner.name;
+      const init = initOf({ operation, request, door, principal, shape }, (call) => {
         opened = call;
         abortOnClose(call, reply);
       });

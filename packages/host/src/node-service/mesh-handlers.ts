@@ -1,7 +1,7 @@
 /** The operator's look at the fleet, and what they may do to it. */
 
 import type { Call, Client, ServiceParts } from "@banyan/kernel";
-import { nearest } from "@banyan/kernel/internal";
+import { kernelErrors, nearest } from "@banyan/kernel/internal";
 import { placeServices } from "@banyan/mesh";
 import type { InstanceRecord, Mapping } from "@banyan/mesh";
 import { hostErrors } from "../errors.ts";
@@ -32,18 +32,18 @@ export function meshHandlers(node: NodeView): Handlers {
     async place({ apps, epoch, version }, call) {
       const { fleet, registry } = fleetOf(node);
       if (registry === undefined) throw onlyRead(node);
-      const present = fleet.mapping();
-      const wanted: Mapping = {
+      if (Object.hasOwn(apps, nodeContract.name)) throw placedNode();
+      const { cluster } = node.setup.config.mesh;
+      const next = (present: Mapping): Mapping => ({
         epoch: epoch ?? present.epoch,
         version: version ?? (epoch === undefined ? present.version + 1 : 1),
         apps,
-      };
-      const inForce = await placeServices(registry, wanted, node.setup.config.mesh.cluster);
+      });
+      const { mapping, isPlaced } = await placeServices(registry, next, cluster);
       await fleet.refresh();
-      const isOurs = inForce.epoch === wanted.epoch && inForce.version === wanted.version;
-      if (!isOurs) throw olderMapping(wanted, inForce);
-      audit(call, "services placed by an operator", { epoch: wanted.epoch, apps });
-      return placed(inForce);
+      if (!isPlaced) throw olderMapping(next(mapping), mapping);
+      audit(call, "services placed by an operator", { epoch: mapping.epoch, apps });
+      return placed(mapping);
     },
     drain: ({ node: wanted }, call) => drain(node, wanted, call),
   };
@@ -81,7 +81,8 @@ async function drain(node: NodeView, wanted: string | undefined, call: Call): Pr
   const { fleet } = fleetOf(node);
   const isSelf = wanted === undefined || wanted === node.id || wanted === fleet.instance;
   if (!isSelf) {
-    const { instance } = findInstance(fleet.instances(), wanted);
+    const { instance, node: id, status } = findInstance(fleet.instances(), wanted);
+    if (status === "draining") return { node: id, instance };
     audit(call, "a node is drained by an operator", { node: wanted });
     return fleet.clientOf(nodeContract, instance, { caller: "node" }).mesh.drain({});
   }
@@ -118,6 +119,13 @@ function fleetOf({ joined }: NodeView): NodeFleet {
   if (joined !== undefined) return joined;
   throw hostErrors.NODE_ALONE(
     "This node is alone: it has no registry. Start it with banyan up --join redis, or set mesh.registry.",
+  );
+}
+
+function placedNode(): Error {
+  return kernelErrors.REQUEST_INVALID(
+    'Every node runs the service "node" for itself, so it cannot be placed.',
+    { details: { issues: [{ pointer: "/apps/node", expected: "another service" }] } },
   );
 }
 

@@ -46,7 +46,10 @@ export const meshOperations = {
   place: {
     summary: "Say which app runs which service; replaces all of it.",
     request: t.Object({
-      apps: t.Record(t.String(), t.String({ minLength: 1, maxLength: 64 })),
+      apps: t.Record(
+        t.String(),
+        t.String({ minLength: 1, maxLength: 64, pattern: "^[A-Za-z0-9._-]+$" }),
+      ),
       epoch: t.Optional(
         t.String({
           maxLength: 64,
@@ -71,7 +74,9 @@ export const meshOperations = {
     response: t.Object({
       node: t.String(),
       instance: t.String(),
-      running: t.Integer({ description: "Calls that it finishes." }),
+      running: t.Optional(
+        t.Integer({ description: "Calls that it finishes. Left out: it drains already." }),
+      ),
     }),
   },
 } as const;

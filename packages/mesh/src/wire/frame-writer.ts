@@ -39,6 +39,8 @@ export class FrameWriter {
   #start = 0;
   #isDue = false;
   #queuedBytes = 0;
+  /** Told when the socket has taken some of what waited, or something waits anew. */
+  onProgress: () => void = () => undefined;
   #isClosed = false;
 
   constructor(socket: Writable) {
@@ -126,10 +128,12 @@ export class FrameWriter {
     const batch = this.#current;
     const written = batch.bytes.subarray(this.#given, this.#end);
     this.#given = this.#end;
+    if (this.#queuedBytes === 0) this.onProgress();
     this.#queuedBytes += written.length;
     batch.writing += 1;
     this.#socket.write(written, () => {
       this.#queuedBytes -= written.length;
+      this.onProgress();
       batch.writing -= 1;
       if (batch.writing === 0) this.#release(batch);
     });

@@ -11,11 +11,12 @@ import type { BanyanError } from "@banyan/kernel";
 import { kernelErrors, parseWireError } from "@banyan/kernel/internal";
 import type { CallContext } from "@banyan/kernel/internal";
 import { meshErrors } from "../errors.ts";
+import { markUndone } from "../undone.ts";
 import { byteAt, jsonOf } from "./frame-reader.ts";
 import type { Frame } from "./frame-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { SaidNames } from "./names.ts";
-import { fitsFrame, PartialPayload, tooLong, writePayload } from "./payload.ts";
+import { fitsFrame, isLonger, PartialPayload, tooLong, writePayload } from "./payload.ts";
 import { FrameType, PayloadFlag, pieceBytes } from "./protocol.ts";
 import { beginRequest, isLast } from "./request-head.ts";
 
@@ -69,7 +70,7 @@ export class MadeCalls {
   /** Sends a call; answers its number. @throws before anything of it is sent */
   send({ operation, call, text, credit }: OutgoingCall, awaiting: Awaiting): number {
     const { writer, messageBytesMax } = this.#ports;
-    if (text !== undefined && text.length > messageBytesMax) {
+    if (text !== undefined && isLonger(text, messageBytesMax)) {
       throw tooLong(`The request of ${operation}`, messageBytesMax);
     }
     const number = this.#nextNumber();
@@ -156,7 +157,9 @@ export class MadeCalls {
     const awaiting = this.#awaiting.get(frame.call);
     this.#awaiting.delete(frame.call);
     this.#partial.delete(frame.call);
-    awaiting?.failed(parseWireError(jsonOf(frame)) ?? unreadableFailure(this.#ports.peer));
+    const said = jsonOf(frame);
+    const error = parseWireError(said) ?? unreadableFailure(this.#ports.peer);
+    awaiting?.failed(isMarkedUndone(said) ? markUndone(error) : error);
   }
 
   end({ call }: Frame): void {
@@ -201,6 +204,10 @@ export class MadeCalls {
     while (this.#awaiting.has(this.#number));
     return this.#number;
   }
+}
+
+function isMarkedUndone(said: unknown): boolean {
+  return typeof said === "object" && said !== null && "undone" in said && said.undone === true;
 }
 
 function lost(peer: string, reason: Error | undefined): BanyanError {

@@ -130,7 +130,8 @@ class OpeningLink {
       throw refused(`it speaks version ${peer.versions.join(", ")}, not ${wireVersion}`);
     }
     if (expected !== undefined && peer.node !== expected) {
-      throw refused(`node ${peer.node} answers where ${expected} was called`);
+      // Its record is older than who listens there now: nobody was refused.
+      throw unreachable(`node ${peer.node} answers where ${expected} was called`);
     }
     this.#peer = peer;
     if (this.#role === "callee") this.#writer.json(FrameType.Hello, 0, this.#own);
@@ -180,10 +181,16 @@ class OpeningLink {
     // A certificate is the proof where there is one, and comes before all else.
     const hasProved = this.#peer !== undefined || this.#socket instanceof TLSSocket;
     if (this.#link === undefined) {
-      const isGuess = reason === undefined && this.#role === "caller" && hasProved;
+      const isGuess = isHangUp(reason) && this.#role === "caller" && hasProved;
       this.#opening.reject(isGuess ? hungUpOn() : failureOf(reason));
     } else this.#link.close(reason ?? new Error("it hung up"));
   }
+}
+
+/** It was connected, and is no more; how a socket tells is a matter of moments. */
+function isHangUp(reason: Error | undefined): boolean {
+  if (reason === undefined) return true;
+  return "code" in reason && (reason.code === "ECONNRESET" || reason.code === "EPIPE");
 }
 
 function failureOf(reason: Error | undefined): BanyanError {

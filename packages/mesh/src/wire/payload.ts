@@ -50,6 +50,11 @@ export function fitsFrame(text: string): boolean {
   return text.length * 3 <= pieceBytes;
 }
 
+/** Counted in bytes of UTF-8, as the other side does; seldom, since few come near. */
+export function isLonger(text: string, bytesMax: number): boolean {
+  return text.length * 3 > bytesMax && Buffer.byteLength(text, "utf8") > bytesMax;
+}
+
 /** A payload that comes in pieces. */
 export class PartialPayload {
   readonly #pieces: Buffer[] = [];

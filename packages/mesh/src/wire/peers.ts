@@ -94,7 +94,11 @@ export class Peers {
     const server: Server =
       tls === undefined
         ? createServer(accept)
-        : createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: true }, accept);
+        : createTlsServer(
+            { ...tls, requestCert: true, rejectUnauthorized: true, handshakeTimeout: dialMs },
+            accept,
+          );
+    if (tls !== undefined) this.#boundHandshakes(server);
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause) => {
@@ -110,6 +114,16 @@ export class Peers {
     server.on("error", (error) => this.#options.log.warn("the mesh's listener failed", { error }));
     // It listens on TCP, so its address is one.
     return (server.address() as AddressInfo).port;
+  }
+
+  /** P3, before there is a TLS connection to speak of. */
+  #boundHandshakes(server: Server): void {
+    const open = new Set<Socket>();
+    server.on("connection", (socket) => {
+      open.add(socket);
+      socket.once("close", () => open.delete(socket));
+      if (open.size > strangersMax + this.#all.size) socket.destroy();
+    });
   }
 
   /** The link to a node, where there is one that can be used. */
@@ -215,6 +229,8 @@ export class Peers {
       link.close();
       throw kernelErrors.CLOSED("The mesh is closed.");
     }
+    // Broken by the very bytes behind its proof.
+    if (link.isClosed) throw meshErrors.MESH_PEER_UNREACHABLE("It hung up at once.");
     this.#all.add(link);
     // Both may have called at once: either will do, and both stay open.
     if (this.linkTo(link.peer) === undefined) this.#links.set(link.peer, link);

@@ -9,13 +9,13 @@ import type { WireLink } from "./wire-link.ts";
 export function invokeOver(
   link: WireLink,
   target: CallTarget,
-  { text, init, runtime, onEnd }: RemoteCallInit & { readonly onEnd: () => void },
+  { text, init, runtime, onEnd }: RemoteCallInit & { readonly onEnd: (isGood: boolean) => void },
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let number = 0;
     const call = new CallContext(target, runtime, init);
     const live = call.open((error, value) => {
-      onEnd();
+      onEnd(error === undefined);
       if (error === undefined) resolve(value);
       else {
         // Not answered yet, so the other side is told.

@@ -21,6 +21,7 @@ import type { WireLink } from "./wire-link.ts";
 export interface RemoteStreamInit extends RemoteCallInit {
   /** So many frames may come before they are asked for; 0: none. */
   readonly ahead: number;
+  readonly onEnd?: (() => void) | undefined;
 }
 
 export class RemoteStream implements AsyncIterator<unknown, undefined, undefined> {
@@ -72,6 +73,7 @@ export class RemoteStream implements AsyncIterator<unknown, undefined, undefined
   #ended(failure: BanyanError | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#init.onEnd?.();
     this.#call?.end(failure, undefined);
   }
 }

@@ -73,7 +73,8 @@ export async function openTownNode(
   town.join(table);
   const made: FleetMesh = new FleetMesh({
     runtime,
-    balancer: new Balancer(systemRandom),
+    balancer: new Balancer(systemRandom, clock),
+    find: (instance) => table.find(instance),
     candidates: (service, built) => table.candidates(service, built),
     linkTo: ({ instance }) => peers.linkTo(instance),
     dial: ({ instance, host, port: to }) => peers.dial({ node: instance, host, port: to }),

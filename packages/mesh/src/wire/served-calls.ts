@@ -17,7 +17,7 @@ import { byteAt, jsonOf } from "./frame-reader.ts";
 import type { Frame } from "./frame-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { HeardNames } from "./names.ts";
-import { fitsFrame, PartialPayload, tooLong, writePayload } from "./payload.ts";
+import { fitsFrame, isLonger, PartialPayload, tooLong, writePayload } from "./payload.ts";
 import { FrameType, PayloadFlag } from "./protocol.ts";
 import { isLast, readRequest } from "./request-head.ts";
 import type { ReadRequest } from "./request-head.ts";
@@ -109,8 +109,11 @@ export class ServedCalls {
     const stream = this.#streams.get(number);
     this.#running.delete(number);
     this.#streams.delete(number);
+    const isAsking = stream?.isAsking === true;
     stream?.stop(isEarly);
-    if (!isEarly || stream === undefined) call?.abort(this.#ports.runtime.cancelled(undefined));
+    // A handler that is being asked for a frame would not hear of it before it has one.
+    if (!isEarly || stream === undefined || isAsking)
+      call?.abort(this.#ports.runtime.cancelled(undefined));
   }
 
   credit(frame: Frame): void {
@@ -160,7 +163,7 @@ export class ServedCalls {
       if (this.#running.has(number)) this.#running.set(number, opened);
     } catch (error) {
       if (error instanceof RangeError) throw error;
-      this.#refuse(number, error);
+      this.#refuse(number, error, { undone: true });
     }
   }
 
@@ -232,7 +235,7 @@ export class ServedCalls {
   #give(number: number, type: number, value: unknown): void {
     const { writer, messageBytesMax } = this.#ports;
     const text = value === undefined ? undefined : JSON.stringify(value);
-    if (text !== undefined && text.length > messageBytesMax) {
+    if (text !== undefined && isLonger(text, messageBytesMax)) {
       throw tooLong("The answer", messageBytesMax);
     }
     if (text !== undefined && fitsFrame(text)) {
@@ -257,9 +260,11 @@ export class ServedCalls {
     if (this.#running.delete(number)) this.#refuse(number, error);
   }
 
-  #refuse(number: number, error: unknown): void {
+  /** @param mark `undone`: the handler was not asked */
+  #refuse(number: number, error: unknown, mark?: { readonly undone: true }): void {
     if (this.#isClosed) return;
-    this.#ports.writer.json(FrameType.Failure, number, fitting(toBanyanError(error)));
+    const said = { ...fitting(toBanyanError(error)), ...mark };
+    this.#ports.writer.json(FrameType.Failure, number, said);
   }
 }
 

@@ -21,6 +21,8 @@ export class ServedStream {
   readonly #iterator: AsyncIterator<unknown>;
   readonly #ports: ServedStreamPorts;
   #credit: number;
+  /** A frame is awaited of the handler. */
+  isAsking = false;
   #isStopped = false;
   #wake: (() => void) | undefined = undefined;
 
@@ -57,7 +59,9 @@ export class ServedStream {
         while (this.#credit === 0 && !this.#isStopped) await this.#granted();
         if (this.#isStopped) break;
         this.#credit -= 1;
+        this.isAsking = true;
         const step = await this.#iterator.next();
+        this.isAsking = false;
         if (step.done === true || this.#isStopped) break;
         this.#ports.item(step.value);
       }

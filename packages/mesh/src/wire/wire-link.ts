@@ -47,7 +47,8 @@ export class WireLink {
   #isPaused = false;
   #isLeaving = false;
   #heardAtMs: number;
-  #drainedAtMs: number;
+  /** When the other side took something, or something began to wait for it. */
+  #progressAtMs: number;
 
   constructor(options: WireLinkOptions) {
     this.#options = options;
@@ -57,7 +58,14 @@ export class WireLink {
     this.#served = new ServedCalls(options);
     this.#about = new HeardAbout(options.peer, options.runtime.clock);
     this.#heardAtMs = options.runtime.clock.monotonicMs();
-    this.#drainedAtMs = this.#heardAtMs;
+    this.#progressAtMs = this.#heardAtMs;
+    this.#writer.onProgress = () => {
+      this.#progressAtMs = options.runtime.clock.monotonicMs();
+    };
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** The other side takes new calls, as far as is known. */
@@ -77,7 +85,7 @@ export class WireLink {
 
   /** Milliseconds for which the other side has taken nothing of what waits for it. */
   stalledMs(nowMs: number): number {
-    return this.#writer.queuedBytes === 0 ? 0 : nowMs - this.#drainedAtMs;
+    return this.#writer.queuedBytes === 0 ? 0 : nowMs - this.#progressAtMs;
   }
 
   /** Sends a call; answers its number. @throws before anything of it is sent */
@@ -151,7 +159,6 @@ export class WireLink {
 
   /** The socket has taken what waited. */
   drained(): void {
-    this.#drainedAtMs = this.#options.runtime.clock.monotonicMs();
     if (!this.#isPaused || this.isFull) return;
     this.#isPaused = false;
     this.#options.socket.resume();
