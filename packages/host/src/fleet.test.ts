@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { defineContract, defineService, isBanyanError, t } from "@banyan/kernel";
+import { defineContract, defineService, isBanyanError, systemClock, t } from "@banyan/kernel";
 import type { Call } from "@banyan/kernel";
 import { createRecordingLog, temporaryDirectory } from "@banyan/testbed";
 import { adminTokenFile } from "./authority.ts";
@@ -303,12 +303,34 @@ describe("The operator of a fleet", () => {
     assert.deepEqual([answer.node, answer.running], ["b", 1]);
     await untilSo(async () => (await post([urlOf(node), "/sample/ping"])).status !== 204);
     assert.equal((await request(urlOf(drained), "/readyz")).status, 503);
+    const refused = await post([urlOf(drained), "/sample/ping"]);
+    assert.deepEqual([refused.status, refused.body["code"]], [503, "NODE_DRAINING"]);
+    const statusOf = async (): Promise<string | undefined> =>
+      (await client.mesh.endpoints({})).endpoints.find((each) => each.node === "b")?.status;
+    await systemClock.sleep(500);
+    assert.equal(await statusOf(), "draining", "it is there as long as it finishes");
+    assert.equal((await client.mesh.drain({ node: "b" })).running, undefined, "it drains already");
     const listed = async (): Promise<string[]> =>
       (await client.mesh.endpoints({})).endpoints.map((each) => each.node);
     probe.release();
     assert.equal((await running).status, 204, "what ran is finished");
     await untilSo(async () => !(await listed()).includes("b"));
     await assert.rejects(client.mesh.drain({ node: "bb" }), /no node "bb"/);
+  });
+
+  test("reaches the nodes of another app, and places nobody's own service", async () => {
+    await using bed = openBed();
+    await bed.open("b", [defineSample()], { "/mesh/app": "back" });
+    const node = await bed.open("a", []);
+    const client = node.client(nodeContract);
+    await client.mesh.place({ apps: { sample: "back" } });
+    await untilSo(async () => (await post([urlOf(node), "/sample/ping"])).status === 204);
+    assert.equal((await client.describe({ service: "sample" })).service.version, "1.2.3");
+    assert.equal((await client.mesh.drain({ node: "b" })).node, "b");
+    await assert.rejects(client.mesh.place({ apps: { node: "back" } }), /cannot be placed/);
+    await assert.rejects(client.mesh.place({ apps: { sample: "my shop!" } }), (error) =>
+      isBanyanError(error, "REQUEST_INVALID"),
+    );
   });
 
   test("is told where there is no fleet", async () => {

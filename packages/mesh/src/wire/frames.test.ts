@@ -293,3 +293,30 @@ test("bytes are what they were until the socket lets go of them", async () => {
   });
   await fc.assert(property, { seed: seedOf(), numRuns: 60 });
 });
+
+test("a writer tells when something begins to wait and when some of it was taken", async () => {
+  const taken: (() => void)[] = [];
+  const socket = new Writable({
+    highWaterMark: 1,
+    write: (_chunk, _encoding, done) => void taken.push(done),
+  });
+  const writer = new FrameWriter(socket);
+  let told = 0;
+  writer.onProgress = () => {
+    told += 1;
+  };
+  const say = (): void => {
+    writer.begin(FrameType.Item, 1, 10);
+    writer.bytes(Buffer.alloc(10));
+    writer.finish();
+    writer.flush();
+  };
+  say();
+  assert.equal(told, 1, "something waits");
+  say();
+  assert.equal(told, 1, "it waited already");
+  taken.shift()?.();
+  await new Promise(setImmediate);
+  assert.equal(told, 2, "some was taken, though not all");
+  assert(writer.queuedBytes > 0);
+});
