@@ -17,6 +17,8 @@ const batchBytes = 65_536;
  * than it gains, and without it 64 callers and their provider take turns in standing still.
  */
 const flushBytes = 4096;
+/** In a turn that says much, such as that of a stream, each piece is twice the one before. */
+const flushBytesMax = 32_768;
 /** Batches that are kept for later. */
 const sparesMax = 2;
 
@@ -37,6 +39,7 @@ export class FrameWriter {
   #end = 0;
   /** Where the frame that is being written begins. */
   #start = 0;
+  #flushAt = flushBytes;
   #isDue = false;
   #queuedBytes = 0;
   /** Told when the socket has taken some of what waited, or something waits anew. */
@@ -101,7 +104,10 @@ export class FrameWriter {
   /** Ends the frame; it goes out when the code that runs has ended. */
   finish(): void {
     this.#batch.writeUInt32LE(this.#end - this.#start - 4, this.#start);
-    if (this.#end - this.#given >= flushBytes) this.flush();
+    if (this.#end - this.#given >= this.#flushAt) {
+      this.flush();
+      this.#flushAt = Math.min(this.#flushAt * 2, flushBytesMax);
+    }
     if (this.#isDue) return;
     this.#isDue = true;
     process.nextTick(this.#flushDue);
@@ -147,6 +153,7 @@ export class FrameWriter {
 
   readonly #flushDue = (): void => {
     this.#isDue = false;
+    this.#flushAt = flushBytes;
     this.flush();
   };
 
