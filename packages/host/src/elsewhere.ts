@@ -3,8 +3,8 @@
  * runs a service is asked for its description, once for each version of it.
  */
 
-import type { Client } from "@banyan/kernel";
-import { kernelErrors, nearest } from "@banyan/kernel/internal";
+import type { BanyanError, Client } from "@banyan/kernel";
+import { kernelErrors, nearest, toBanyanError } from "@banyan/kernel/internal";
 import type { Endpoint, Fleet, InstanceRecord } from "@banyan/mesh";
 import type { Elsewhere } from "./http/forward-route.ts";
 import { nodeContract } from "./node-contract.ts";
@@ -30,32 +30,61 @@ function clientOf(fleet: Fleet, { instance }: InstanceRecord): Client<typeof nod
   return fleet.clientOf(nodeContract, instance, { caller: nodeContract.name });
 }
 
+/** How long one node may take to describe a service: another one may know it as well. */
+const describeMs = 1000;
+/** Nodes that are asked for the description of a version, one after the other. */
+const askedMax = 3;
+
+type Operations = ReadonlyMap<string, Endpoint>;
+
 /** The operations of other nodes. */
 export function operationsElsewhere(fleet: Fleet): Elsewhere {
-  const known = new Map<string, Promise<ReadonlyMap<string, Endpoint>>>();
-  const operationsOf = (service: string, version: string, provider: InstanceRecord) => {
+  const known = new Map<string, Operations>();
+  const seen = new Set<string>();
+  const describe = async (service: string, version: string): Promise<Operations> => {
     const key = `${service} ${version}`;
-    const asked = known.get(key);
-    if (asked !== undefined) return asked;
-    const asking = clientOf(fleet, provider)
-      .describe({ service })
-      .then(({ operations }) => endpointsOf(fleet, service, operations));
-    known.set(key, asking);
-    const [oldest] = known.keys();
-    if (known.size > knownMax && oldest !== undefined) known.delete(oldest);
-    asking.catch(() => known.delete(key)); // asked again by the next call
-    return asking;
+    const described = known.get(key);
+    if (described !== undefined) return described;
+    const providers = fleet
+      .providersOf(service)
+      .filter(({ services }) => services[service] === version);
+    let failure: unknown = unavailable(service);
+    for (const provider of providers.slice(0, askedMax)) {
+      try {
+        const client = clientOf(fleet, provider);
+        const { operations } = await client.describe({ service }, { timeoutMs: describeMs });
+        const endpoints = endpointsOf(fleet, service, operations);
+        known.set(key, endpoints);
+        const [oldest] = known.keys();
+        if (known.size > knownMax && oldest !== undefined) known.delete(oldest);
+        return endpoints;
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw toBanyanError(failure);
   };
   return {
-    runs: (service) => fleet.providersOf(service).length > 0,
+    runs(service) {
+      const isThere = fleet.providersOf(service).length > 0;
+      if (isThere && seen.size < knownMax) seen.add(service);
+      return isThere;
+    },
+    wasThere: (service) => seen.has(service),
     async find(service, operation) {
-      const [provider] = fleet.providersOf(service);
-      const version = provider?.services[service];
-      if (provider === undefined || version === undefined) throw unavailable(service);
-      const operations = await operationsOf(service, version, provider);
-      const endpoint = operations.get(operation);
-      if (endpoint !== undefined) return endpoint;
-      const meant = nearest(operation, [...operations.keys()]);
+      const versions = fleet
+        .providersOf(service)
+        .flatMap(({ services }) => services[service] ?? []);
+      if (versions.length === 0) throw unavailable(service);
+      const names: string[] = [];
+      // While a new version rolls out, an operation may be in one of two alone.
+      for (const version of new Set(versions)) {
+        const operations = await describe(service, version);
+        const endpoint = operations.get(operation);
+        if (endpoint !== undefined) return endpoint;
+        names.push(...operations.keys());
+      }
+      const meant = nearest(operation, names);
       const hint = meant === undefined ? "" : ` The nearest one is "${meant}".`;
       throw kernelErrors.OPERATION_UNKNOWN(
         `The service "${service}", which another node runs, has no operation that can be called ` +
@@ -69,7 +98,7 @@ function endpointsOf(
   fleet: Fleet,
   service: string,
   operations: Description["operations"],
-): ReadonlyMap<string, Endpoint> {
+): Operations {
   const endpoints = new Map<string, Endpoint>();
   for (const { name, kind, deadlineMs, idempotent } of operations) {
     if (kind === "raw") continue;
@@ -79,9 +108,10 @@ function endpointsOf(
   return endpoints;
 }
 
-function unavailable(service: string): Error {
+/** Nobody runs a service now. */
+function unavailable(service: string): BanyanError {
   return kernelErrors.SERVICE_UNAVAILABLE(
     `No node runs the service "${service}" at the moment; start one that does.`,
-    { details: { service } },
+    { details: { service }, retryAfterMs: 1000 },
   );
 }

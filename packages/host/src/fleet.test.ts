@@ -100,12 +100,18 @@ describe("Nodes of a fleet", () => {
     await using bed = openBed();
     const provider = await bed.open("b", [defineSample()]);
     const node = await bed.open("a", [tillService]);
+    const door = await bed.open("c", []);
+    assert.equal((await post([urlOf(door), "/sample/ping"])).status, 204);
     await provider.close();
     await untilSo(async () => {
       const failed = await node.client(till).greet({ name: "Ada" }).catch(codeOf);
       // Until it has read that nobody is there, it may try the address once more.
       assert(failed === "SERVICE_UNAVAILABLE" || failed === "MESH_PEER_UNREACHABLE");
       return failed === "SERVICE_UNAVAILABLE";
+    });
+    await untilSo(async () => {
+      const { body } = await post([urlOf(door), "/sample/ping"]);
+      return body["code"] === "SERVICE_UNAVAILABLE"; // it may come back
     });
     const ready = await request(urlOf(node), "/readyz");
     assert.equal(ready.body["status"], "degraded");
@@ -200,6 +206,9 @@ describe("Strangers, over HTTP at a node that does not run the service", () => {
     const unknown = await post([url, "/sample/gret"], "{}");
     assert.deepEqual([unknown.status, unknown.body["code"]], [404, "OPERATION_UNKNOWN"]);
     assert.match(unknown.text, /The nearest one is \\"greet\\"/);
+    for (const path of ["/sample/admin.reset", "/sample/admin%2Freset", "/%73ample/ping"]) {
+      assert.equal((await post([url, path], "{}")).status, 404, path);
+    }
     const nobody = await post([url, "/nobody/greet"], "{}");
     assert.deepEqual([nobody.status, nobody.body["code"]], [404, "SERVICE_UNKNOWN"]);
     assert.equal((await request(url, "/sample/greet")).status, 404);

@@ -104,7 +104,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     answerRefusal(error, { request, reply }, options);
   });
   addRoutes(app, options);
-  if (elsewhere !== undefined) addForwarding(app, { elsewhere, door, refuse });
+  if (elsewhere !== undefined) {
+    const own = new Set(options.runners.map(({ service }) => service));
+    const isOurs = (service: string): boolean => own.has(service);
+    addForwarding(app, { elsewhere, door, isOurs, refuse });
+  }
   return {
     async listen() {
       await app.listen({ host: config.host, port: config.port }).catch((cause: unknown) => {
