@@ -72,6 +72,22 @@ test("a node that is added to the file is called, and one that leaves is not", a
   for (let n = 0; n < 20; n += 1) assert.equal((await clientOf(front).sell({ n })).by, "second");
 });
 
+test("a node that is taken out of the file is called no more until it is back", async () => {
+  await using file = await createFile();
+  const [one = 0, two = 0, three = 0] = await findFreePorts(3);
+  const all = [{ port: one }, { port: two }, { port: three }];
+  await file.say(all);
+  const front = await join(file.registry(), "front", { listen: { port: one } });
+  await join(file.registry(), "first", { workMs: 1, listen: { port: two } });
+  await join(file.registry(), "second", { workMs: 1, listen: { port: three } });
+  await sees(front, 2);
+  await file.say(all.slice(0, 2));
+  await sees(front, 1);
+  for (let n = 0; n < 20; n += 1) assert.equal((await clientOf(front).sell({ n })).by, "first");
+  await file.say(all);
+  await sees(front, 2);
+});
+
 test("who begins again on a file is called again, and knows who was there as old", async () => {
   await using file = await createFile();
   const [one = 0, two = 0] = await findFreePorts(2);

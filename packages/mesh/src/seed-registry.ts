@@ -7,6 +7,7 @@
  * G1. A node knows of another only what that one said itself, over their own connection.
  * G2. What was said holds while the connection lives, and for a lease after that.
  * G3. An address where nobody answers is tried again, after pauses that grow.
+ * G4. Whose address is taken out is called no more, though the connection lives.
  */
 
 import type { Clock, Log } from "@banyan/kernel";
@@ -49,6 +50,10 @@ export class SeedRegistry implements Registry {
   readonly #heard = new Map<string, Heard>();
   /** By address: who answered there last. */
   readonly #met = new Map<string, string>();
+  /** Addresses that the source has now. */
+  #keys: ReadonlySet<string> = new Set();
+  /** Addresses that it has no more, and who answered there (G4). */
+  readonly #takenOut = new Set<string>();
   readonly #pauses = new Map<string, Pause>();
   readonly #meetings = new Map<string, Promise<void>>();
   /** Apps that addresses are said to be of, by who answered there. */
@@ -77,7 +82,9 @@ export class SeedRegistry implements Registry {
     this.#forgetOld();
     const records: InstanceRecord[] = this.#own === undefined ? [] : [this.#own];
     for (const { record } of this.#heard.values()) {
-      if (record !== undefined && this.#isOfItsApp(record)) records.push(record);
+      if (record === undefined || !this.#isOfItsApp(record)) continue;
+      // Its connection lives, so that it is gone has to be said.
+      records.push(this.#isTakenOut(record) ? { ...record, hasLeft: true } : record);
     }
     return records;
   }
@@ -88,6 +95,7 @@ export class SeedRegistry implements Registry {
     if (mapping !== this.#mapping) this.#count += 1;
     this.#mapping = mapping;
     const keys = new Set(seeds.map(keyOf));
+    this.#takeOut(keys);
     for (const known of [this.#met, this.#pauses]) {
       for (const key of known.keys()) if (!keys.has(key)) known.delete(key);
     }
@@ -120,6 +128,22 @@ export class SeedRegistry implements Registry {
     for (const told of this.#waiting) told();
   }
 
+  #takeOut(keys: ReadonlySet<string>): void {
+    for (const key of keys) this.#takenOut.delete(key);
+    for (const key of this.#keys) {
+      if (keys.has(key)) continue;
+      this.#takenOut.add(key);
+      const met = this.#met.get(key);
+      if (met !== undefined) this.#takenOut.add(met);
+      this.#count += 1;
+    }
+    this.#keys = keys;
+  }
+
+  #isTakenOut(record: InstanceRecord): boolean {
+    return this.#takenOut.has(keyOf(record)) || this.#takenOut.has(record.instance);
+  }
+
   #meetOnce(seed: Seed): void {
     const key = keyOf(seed);
     const { clock, isConnected, instance: own } = this.#ports;
@@ -138,6 +162,7 @@ export class SeedRegistry implements Registry {
     try {
       const instance = await meet(seed);
       this.#met.set(key, instance);
+      if (this.#takenOut.delete(instance)) this.#count += 1;
       this.#pauses.delete(key);
       if (seed.app !== undefined) this.#appOf.set(instance, seed.app);
     } catch (error) {
