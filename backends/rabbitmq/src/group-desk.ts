@@ -45,6 +45,10 @@ const lockPauseMs = 20;
 /** Whoever holds it longer is frozen; its connection ends soon, and the lock with it. */
 const lockMaxMs = 30_000;
 
+/** How long members that have just gone may still be counted, and how often that is looked at. */
+const countedMaxMs = 1000;
+const countedLookMs = 50;
+
 export interface GroupDeskPorts {
   readonly clock: Clock;
   readonly names: Names;
@@ -81,8 +85,7 @@ export class GroupDesk {
     const wanted: GroupSpec = { name, topic, ordered, bufferMax, retentionMs };
     let group = registry.find(name);
     if (group !== undefined && group.topic === topic && group.ordered !== ordered) {
-      const { consumers } = await this.depthOf(group);
-      if (consumers > 0) throw orderConflict(name, group.ordered);
+      if (await this.#hasMembers(group)) throw orderConflict(name, group.ordered);
     }
     const isToChange = group?.topic === topic && (isDoubtful || !isSame(group, wanted));
     if (group === undefined || isToChange) {
@@ -95,6 +98,17 @@ export class GroupDesk {
       `Group "${name}" is bound to topic "${group?.topic ?? "?"}", not "${topic}"; ` +
         `give the subscription another name, or remove the group.`,
     );
+  }
+
+  /** A server counts a consumer for a moment longer than its channel was open. */
+  async #hasMembers(group: Group): Promise<boolean> {
+    const { clock } = this.#ports;
+    const endsMs = clock.monotonicMs() + countedMaxMs;
+    for (;;) {
+      const { consumers } = await this.depthOf(group);
+      if (consumers === 0 || clock.monotonicMs() >= endsMs) return consumers > 0;
+      await clock.sleep(countedLookMs);
+    }
   }
 
   /** Answers how many messages it held. @throws MESSAGING_SUBSCRIPTION_CONFLICT */
