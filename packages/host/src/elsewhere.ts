@@ -14,63 +14,72 @@ type Description = Awaited<ReturnType<Client<typeof nodeContract>["describe"]>>;
 /** Descriptions that are remembered; past it the oldest is asked for again. */
 const knownMax = 1000;
 
+/** How long one node may take to describe a service: another one may know it as well. */
+const describeMs = 1000;
+/** Nodes that are asked for one description, one after the other. */
+const askedMax = 3;
+
+interface Asked {
+  readonly service: string;
+  readonly operation?: string;
+}
+
 /** The description of a service that another node runs; `undefined`: none does. */
 export async function describeElsewhere(
   fleet: Fleet,
-  request: { readonly service: string; readonly operation: string | undefined },
+  asked: Asked,
 ): Promise<Description | undefined> {
-  const [provider] = fleet.providersOf(request.service);
-  if (provider === undefined) return undefined;
-  const { service, operation } = request;
-  const asked = operation === undefined ? { service } : { service, operation };
-  return clientOf(fleet, provider).describe(asked);
+  const providers = fleet.providersOf(asked.service);
+  return providers.length === 0 ? undefined : describedBy(fleet, providers, asked);
 }
 
-function clientOf(fleet: Fleet, { instance }: InstanceRecord): Client<typeof nodeContract> {
-  return fleet.clientOf(nodeContract, instance, { caller: nodeContract.name });
+/** @throws what the last one that was asked said */
+async function describedBy(
+  fleet: Fleet,
+  providers: readonly InstanceRecord[],
+  asked: Asked,
+): Promise<Description> {
+  let failure: unknown = unavailable(asked.service);
+  for (const { instance } of providers.slice(0, askedMax)) {
+    const client = fleet.clientOf(nodeContract, instance, { caller: nodeContract.name });
+    try {
+      return await client.describe(asked, { timeoutMs: describeMs });
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw toBanyanError(failure);
 }
-
-/** How long one node may take to describe a service: another one may know it as well. */
-const describeMs = 1000;
-/** Nodes that are asked for the description of a version, one after the other. */
-const askedMax = 3;
 
 type Operations = ReadonlyMap<string, Endpoint>;
 
 /** The operations of other nodes. */
 export function operationsElsewhere(fleet: Fleet): Elsewhere {
-  const known = new Map<string, Operations>();
+  /** By service and version. Those who ask at once share one question. */
+  const known = new Map<string, Promise<Operations>>();
   const seen = new Set<string>();
-  const describe = async (service: string, version: string): Promise<Operations> => {
+  const operationsOf = (service: string, version: string): Promise<Operations> => {
     const key = `${service} ${version}`;
     const described = known.get(key);
     if (described !== undefined) return described;
     const providers = fleet
       .providersOf(service)
       .filter(({ services }) => services[service] === version);
-    let failure: unknown = unavailable(service);
-    for (const provider of providers.slice(0, askedMax)) {
-      try {
-        const client = clientOf(fleet, provider);
-        const { operations } = await client.describe({ service }, { timeoutMs: describeMs });
-        const endpoints = endpointsOf(fleet, service, operations);
-        known.set(key, endpoints);
-        const [oldest] = known.keys();
-        if (known.size > knownMax && oldest !== undefined) known.delete(oldest);
-        return endpoints;
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw toBanyanError(failure);
+    const asking = describedBy(fleet, providers, { service }).then(({ operations }) =>
+      endpointsOf(fleet, service, operations),
+    );
+    known.set(key, asking);
+    const [oldest] = known.keys();
+    if (known.size > knownMax && oldest !== undefined) known.delete(oldest);
+    asking.catch(() => known.delete(key)); // asked again by the next call
+    return asking;
   };
   return {
-    runs(service) {
+    knows(service) {
       const isThere = fleet.providersOf(service).length > 0;
       if (isThere && seen.size < knownMax) seen.add(service);
-      return isThere;
+      return isThere || seen.has(service);
     },
-    wasThere: (service) => seen.has(service),
     async find(service, operation) {
       const versions = fleet
         .providersOf(service)
@@ -79,7 +88,7 @@ export function operationsElsewhere(fleet: Fleet): Elsewhere {
       const names: string[] = [];
       // While a new version rolls out, an operation may be in one of two alone.
       for (const version of new Set(versions)) {
-        const operations = await describe(service, version);
+        const operations = await operationsOf(service, version);
         const endpoint = operations.get(operation);
         if (endpoint !== undefined) return endpoint;
         names.push(...operations.keys());

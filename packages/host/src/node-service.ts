@@ -62,7 +62,8 @@ export function defineNodeService(node: NodeView): ServiceDefinition {
         const isHere = node.instances.some(({ name }) => name === service);
         // Asked once: what another node asks for is described here or nowhere.
         if (!isHere && call.caller !== nodeContract.name && node.joined !== undefined) {
-          const found = await describeElsewhere(node.joined.fleet, { service, operation });
+          const asked = operation === undefined ? { service } : { service, operation };
+          const found = await describeElsewhere(node.joined.fleet, asked);
           if (found !== undefined) return found;
         }
         return describeService(node, service, operation);

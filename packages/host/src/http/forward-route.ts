@@ -4,8 +4,6 @@
  */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { BanyanError } from "@banyan/kernel";
-import { kernelErrors } from "@banyan/kernel/internal";
 import type { Endpoint } from "@banyan/mesh";
 import type { HttpDoor } from "./door.ts";
 import { endpointRoute, httpShape } from "./operation-route.ts";
@@ -14,13 +12,11 @@ import { sendError } from "./reply.ts";
 
 /** What runs in other nodes. */
 export interface Elsewhere {
-  /** Whether another node runs the service now. */
-  runs(service: string): boolean;
-  /** Whether one did before: then it may again. */
-  wasThere(service: string): boolean;
+  /** Whether another node runs the service, or did before: then one may again. */
+  knows(service: string): boolean;
   /**
    * Its operation of this name, `admin.reset`.
-   * @throws OPERATION_UNKNOWN, and why the node that runs it could not be asked
+   * @throws SERVICE_UNAVAILABLE, OPERATION_UNKNOWN, and why no node that runs it could be asked
    */
   find(service: string, operation: string): Promise<Endpoint>;
 }
@@ -35,13 +31,13 @@ export interface ForwardOptions {
 }
 
 const path = "/:service/*";
+const shape = httpShape({ method: "POST", route: path, status: 200 });
 
 /** Below every route of this node: whatever it serves itself is not passed on. */
 export function addForwarding(app: FastifyInstance, options: ForwardOptions): void {
   const { elsewhere, door, isOurs, refuse } = options;
   const routes = new WeakMap<Endpoint, RouteHandler>();
   const routeOf = (endpoint: Endpoint): RouteHandler => {
-    const shape = httpShape({ method: "POST", route: path, status: 200 });
     const known = routes.get(endpoint) ?? endpointRoute(endpoint, door, shape);
     routes.set(endpoint, known);
     return known;
@@ -52,11 +48,9 @@ export function addForwarding(app: FastifyInstance, options: ForwardOptions): vo
     // Before the body is read.
     onRequest(request, reply, done) {
       const { service } = request.params;
-      if (isOurs(service) || !isPlain(request.raw.url)) refuse(request, reply);
-      else if (elsewhere.runs(service)) done();
-      else if (elsewhere.wasThere(service)) {
-        sendError(reply, noNode(service), door);
-      } else refuse(request, reply);
+      const isForOthers = !isOurs(service) && isPlain(request.raw.url);
+      if (isForOthers && elsewhere.knows(service)) done();
+      else refuse(request, reply);
     },
     handler(request, reply) {
       const { service, "*": rest } = request.params;
@@ -71,11 +65,4 @@ export function addForwarding(app: FastifyInstance, options: ForwardOptions): vo
 /** A path has one way of being written: `/shop/admin/reset`, no dots and nothing encoded. */
 function isPlain(url = ""): boolean {
   return !/[.%]/.test(url.split("?", 1)[0] ?? "");
-}
-
-function noNode(service: string): BanyanError {
-  return kernelErrors.SERVICE_UNAVAILABLE(
-    `No node runs the service "${service}" at the moment; it was there before.`,
-    { details: { service }, retryAfterMs: 1000 },
-  );
 }
