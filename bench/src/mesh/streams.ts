@@ -11,9 +11,10 @@ const promised: Target = { atLeast: 0.5, times: rawName };
 /** Frames that may come before they are asked for, and what is promised of each. */
 const windows: readonly { readonly ahead: number; readonly target?: Target }[] = [
   { ahead: 0, target: promised },
-  { ahead: 32 },
   { ahead: 64 },
-  { ahead: 256, target: promised },
+  { ahead: 256 },
+  // As many as bare TCP has on the way: what its socket and the kernel hold.
+  { ahead: 1024, target: promised },
 ];
 
 /** `stream of 120 B frames, …`. */

@@ -121,6 +121,10 @@ async function* forgetful(
   }
 }
 
+async function* queued(source: AsyncIterable<unknown>): AsyncGenerator<unknown, void, undefined> {
+  for await (const frame of source) yield frame;
+}
+
 async function* hushed(source: AsyncIterable<unknown>): AsyncGenerator<unknown, void, undefined> {
   try {
     yield* source;
@@ -275,6 +279,13 @@ const endingLiars: readonly MeshLiar[] = [
 ];
 
 const streamLiars: readonly MeshLiar[] = [
+  {
+    lie: "holds a consumer that leaves until its frame has come",
+    caughtBy:
+      "a consumer that leaves while it waits for a frame waits no more, and the handler hears",
+    // A generator takes one question after the other.
+    create: () => meshThat(withFrames(queued)),
+  },
   {
     lie: "asks the handler for frames ahead of the consumer",
     caughtBy: "the handler is not asked for the next frame before the consumer takes one",

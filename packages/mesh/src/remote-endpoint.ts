@@ -13,7 +13,7 @@ import type { CallInit, CallRuntime, CallTarget } from "@banyan/kernel/internal"
 import type { Balancer } from "./balancer.ts";
 import type { WantedOperation } from "./client.ts";
 import { meshErrors } from "./errors.ts";
-import { LazyStream, startingWith } from "./lazy-stream.ts";
+import { endedStream, LazyStream, startingWith } from "./lazy-stream.ts";
 import type { Endpoint } from "./mesh.ts";
 import { unavailableError } from "./provided-services.ts";
 import type { InstanceRecord } from "./instance-record.ts";
@@ -90,7 +90,7 @@ export class RemoteEndpoint implements Endpoint {
 
   invokeStream(request: unknown, init: CallInit): AsyncIterable<unknown> {
     const { runtime, streamAhead: ahead } = this.#ports;
-    return new LazyStream(async () => {
+    return new LazyStream(async (leave) => {
       const text = jsonOf(request, this.name);
       const endsMs = this.#deadlineMs(init);
       const tried = new Set<string>();
@@ -99,6 +99,7 @@ export class RemoteEndpoint implements Endpoint {
         const { instance, link } = await this.#within(init, () =>
           this.#connected(init, tried, failure),
         );
+        if (leave.isLeft) return endedStream;
         const timeoutMs = Math.max(0, endsMs - runtime.clock.monotonicMs());
         const load = this.#ports.balancer.loadOf(instance.instance);
         load.began();
@@ -106,6 +107,7 @@ export class RemoteEndpoint implements Endpoint {
         const left = { ...init, timeoutMs };
         const how = { text, init: left, runtime, ahead, onEnd };
         const stream = new RemoteStream(link, this.#target, how);
+        leave.onLeave = () => void stream.return();
         try {
           return startingWith(await stream.next(), stream);
         } catch (error) {

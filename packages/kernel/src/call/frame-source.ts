@@ -5,9 +5,10 @@
  * What may interrupt it: the call's end, at any moment: while a frame is awaited, while the
  * consumer holds one and asks for nothing, or while the handler cleans up.
  *
- * I1. The handler is asked for a frame only when the consumer asked for one.
+ * I1. The handler is asked for a frame only when `ask` says so.
  * I2. A handler that did not finish is told to stop, once; its `finally` runs.
- * I3. `onSettled` is called once, when the handler runs no more; never for one that hangs.
+ * I3. `settled` is called once, when the handler runs no more; never for one that hangs.
+ * I4. Callbacks and no promises: a promise for each frame costs as much as the frame.
  */
 
 import { kernelErrors } from "../errors/kernel-errors.ts";
@@ -15,64 +16,52 @@ import type { CallContext } from "./call.ts";
 import { runHandler } from "./call.ts";
 import type { Handler } from "./recorded-handler.ts";
 
-export interface FrameSourceOptions {
-  readonly call: CallContext;
-  readonly handler: Handler;
-  readonly onSettled: () => void;
+/** Who takes the frames. */
+export interface FrameTaker {
+  came(frame: unknown): void;
+  /** The handler has no more. */
+  finished(): void;
+  failed(error: unknown): void;
+  settled(): void;
 }
 
 export class FrameSource {
-  readonly #options: FrameSourceOptions;
+  readonly #call: CallContext;
+  readonly #taker: FrameTaker;
   #iterator: AsyncIterator<unknown> | undefined = undefined;
-  #step: Promise<unknown> = Promise.resolve();
-  #done = false;
+  #isAsking = false;
+  #isDone = false;
   #closing: Promise<void> | undefined = undefined;
+  /** Told when the frame that is awaited has come. */
+  #onIdle: (() => void) | undefined = undefined;
 
-  constructor(options: FrameSourceOptions) {
-    this.#options = options;
+  constructor(call: CallContext, taker: FrameTaker) {
+    this.#call = call;
+    this.#taker = taker;
   }
 
-  /** Calls the handler. */
-  start(input: unknown): void {
-    const { call, handler } = this.#options;
-    const frames: unknown = runHandler(call, handler, input);
+  /** Calls the handler. @throws what it throws */
+  start(handler: Handler, input: unknown): void {
+    const frames: unknown = runHandler(this.#call, handler, input);
     if (!isAsyncIterable(frames)) {
-      throw kernelErrors.INTERNAL(`The handler of ${call.operation} is not an async generator.`);
+      throw kernelErrors.INTERNAL(
+        `The handler of ${this.#call.operation} is not an async generator.`,
+      );
     }
     this.#iterator = this.#run(() => frames[Symbol.asyncIterator]());
   }
 
-  /** The next frame, or the end. */
-  next(): Promise<IteratorResult<unknown>> {
-    const iterator = this.#iterator;
-    if (iterator === undefined) return Promise.resolve({ done: true, value: undefined });
-    const step = this.#ask(iterator).then(this.#came, this.#failed);
-    this.#step = step;
-    return step;
-  }
-
-  readonly #came = (result: IteratorResult<unknown>): IteratorResult<unknown> => {
-    if (result.done === true) this.#done = true;
-    return result;
-  };
-
-  readonly #failed = (error: unknown): never => {
-    this.#done = true;
-    throw error;
-  };
-
-  /** Not `Promise.try`: its promise comes two turns after the handler's, at every frame. */
-  #ask(iterator: AsyncIterator<unknown>): Promise<IteratorResult<unknown>> {
+  /** Asks for the next frame; not before the one that was asked for has come. */
+  ask(): void {
+    this.#isAsking = true;
+    let step: Promise<IteratorResult<unknown>>;
     try {
-      return Promise.resolve(this.#run(() => iterator.next()));
+      // Not `Promise.try`: its promise comes two turns after the handler's, at every frame.
+      step = Promise.resolve(this.#run(this.#next));
     } catch (error) {
-      return Promise.reject(error);
+      step = Promise.reject(error);
     }
-  }
-
-  /** A step of the handler: within its call, and with nothing else of whoever takes the frames. */
-  #run<R>(step: () => R): R {
-    return runHandler(this.#options.call, step, undefined);
+    step.then(this.#came, this.#failed);
   }
 
   /** Stops the handler and waits until it runs no more. Safe to call twice. */
@@ -80,20 +69,48 @@ export class FrameSource {
     return (this.#closing ??= this.#close());
   }
 
+  readonly #next = (): Promise<IteratorResult<unknown>> =>
+    this.#iterator?.next() ?? Promise.resolve({ done: true, value: undefined });
+
+  readonly #came = (result: IteratorResult<unknown>): void => {
+    const isDone = result.done === true;
+    this.#answered(isDone);
+    if (isDone) this.#taker.finished();
+    else this.#taker.came(result.value);
+  };
+
+  readonly #failed = (error: unknown): void => {
+    this.#answered(true);
+    this.#taker.failed(error);
+  };
+
+  #answered(isDone: boolean): void {
+    this.#isAsking = false;
+    if (isDone) this.#isDone = true;
+    this.#onIdle?.();
+  }
+
+  /** A step of the handler: within its call, and with nothing else of whoever takes the frames. */
+  #run<R>(step: () => R): R {
+    return runHandler(this.#call, step, undefined);
+  }
+
   async #close(): Promise<void> {
-    const { call, onSettled } = this.#options;
     const iterator = this.#iterator;
     try {
-      if (!this.#done && iterator !== undefined) {
+      if (!this.#isDone && iterator !== undefined) {
         await this.#run(() => iterator.return?.());
       }
     } catch (error) {
       // Nobody waits for more frames, so nobody else can be told.
-      call.log.warn("stream did not stop cleanly", { error });
+      this.#call.log.warn("stream did not stop cleanly", { error });
     }
-    // Its failure was told to whoever waited for the frame.
-    await this.#step.catch(() => undefined);
-    onSettled();
+    if (this.#isAsking) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    this.#taker.settled();
   }
 }
 

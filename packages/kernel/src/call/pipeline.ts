@@ -27,11 +27,10 @@ import type { CallInit } from "./call.ts";
 import { CallContext, runHandler } from "./call.ts";
 import { Codec } from "./codec.ts";
 import { FaultLog } from "./fault-log.ts";
-import { FrameSource } from "./frame-source.ts";
-import { Interruption } from "./interruption.ts";
 import type { Handler } from "./recorded-handler.ts";
 import { assertIdempotencyKey, createRecordedHandler } from "./recorded-handler.ts";
 import type { CallRuntime } from "./runtime.ts";
+import { StreamCall } from "./stream-call.ts";
 
 export type { Handler };
 
@@ -132,46 +131,28 @@ export class OperationRunner {
   }
 
   /** Calls a stream operation. Frames are copied and checked like a response. */
-  async *invokeStream(request: unknown, init: CallInit): AsyncGenerator<unknown, void, undefined> {
-    const call = new CallContext(this, this.#runtime, init);
-    this.#begin(call, init);
-    const interruption = new Interruption();
-    let source: FrameSource | undefined;
-    let failure: BanyanError | undefined;
-    call.open((error) => {
-      this.#runtime.observe(call, error);
-      if (error === undefined) return;
-      interruption.interrupt(error);
-      // Also while the consumer holds a frame and asks for nothing.
-      void source?.close();
+  invokeStream(request: unknown, init: CallInit): StreamCall {
+    const mode = init.mode === "trusted" ? "trusted" : "tolerant";
+    return new StreamCall({
+      handler: this.#handler,
+      begin: () => {
+        const call = new CallContext(this, this.#runtime, init);
+        this.#begin(call, init);
+        return call;
+      },
+      authorize: (call) => (this.#isGuarded(call) ? this.#authorize(call, request) : undefined),
+      inputOf: (call) => {
+        const input = this.#request?.parse(request, init.mode);
+        if (call.idempotencyKey !== undefined) assertIdempotencyKey(call.idempotencyKey);
+        return input;
+      },
+      enter: (call) => this.#enter(call),
+      frameOf: (value) => this.#answerOf(value, mode),
+      leave: (call) => this.#leave(call),
+      failureOf: (call, error) => this.#failureOf(call, error),
+      observe: (call, error) => this.#runtime.observe(call, error),
+      left: () => this.#runtime.cancelled(undefined),
     });
-    try {
-      if (call.abortReason !== undefined) throw call.abortReason;
-      if (this.#isGuarded(call)) await interruption.wait(this.#authorize(call, request));
-      const input = this.#request?.parse(request, init.mode);
-      if (call.idempotencyKey !== undefined) assertIdempotencyKey(call.idempotencyKey);
-      this.#enter(call);
-      source = new FrameSource({
-        call,
-        handler: this.#handler,
-        onSettled: () => this.#leave(call),
-      });
-      source.start(input);
-      const mode = init.mode === "trusted" ? "trusted" : "tolerant";
-      for (;;) {
-        const step = await interruption.wait(source.next());
-        if (step.done === true) return;
-        yield this.#answerOf(step.value, mode);
-      }
-    } catch (error) {
-      failure = this.#failureOf(call, error);
-      throw crossingError(failure);
-    } finally {
-      // Also reached when the consumer stops early: that is an ending, not an error. An interrupted
-      // call does not wait: a handler that hangs must not hold the caller.
-      if (source !== undefined) await interruption.wait(source.close()).catch(() => undefined);
-      call.end(failure, undefined);
-    }
   }
 
   /** Calls from outside are authorized; a declared edge was, when the node was planned. */

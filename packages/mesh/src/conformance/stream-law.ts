@@ -63,6 +63,34 @@ export const streamLaw: readonly MeshCheck[] = [
     },
   },
   {
+    name: "a consumer that leaves while it waits for a frame waits no more, and the handler hears",
+    async run(law) {
+      let asked = gate();
+      let heard = gate();
+      law.provide({
+        async *count({ to }, { signal }) {
+          for (let n = 1; n <= to; n += 1) yield { n };
+          const { open, opened } = heard;
+          signal.addEventListener("abort", open);
+          asked.open();
+          await opened;
+        },
+      });
+      for (const to of [0, 1]) {
+        asked = gate();
+        heard = gate();
+        const frames = law.client.count({ to })[Symbol.asyncIterator]();
+        for (let n = 1; n <= to; n += 1) await frames.next();
+        const waiting = frames.next();
+        await law.patiently("the handler", asked.opened);
+        await law.patiently("the leave", Promise.resolve(frames.return?.()));
+        assert.equal((await law.patiently("who waits", waiting)).done, true);
+        await law.patiently("the handler's signal", heard.opened);
+        assert.equal((await frames.next()).done, true);
+      }
+    },
+  },
+  {
     name: "an error in mid-stream arrives after the frames before it",
     async run(law) {
       law.provide({

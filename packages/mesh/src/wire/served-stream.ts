@@ -22,9 +22,9 @@ export class ServedStream {
   readonly #ports: ServedStreamPorts;
   #credit: number;
   /** A frame is awaited of the handler. */
-  isAsking = false;
+  #isAsking = false;
+  /** Nobody here asks for frames any more: it is over, or its consumer has gone. */
   #isStopped = false;
-  #wake: (() => void) | undefined = undefined;
 
   constructor(
     endpoint: Endpoint,
@@ -36,46 +36,61 @@ export class ServedStream {
     this.#ports = ports;
   }
 
+  get isAsking(): boolean {
+    return this.#isAsking;
+  }
+
   start(): void {
-    void this.#run();
+    this.#ask();
   }
 
   grant(frames: number): void {
     this.#credit += frames;
-    this.#wake?.();
+    this.#ask();
   }
 
   /** `early`: the consumer has enough; a handler that is not asked for a frame just ends. */
   stop(early: boolean): void {
     this.#isStopped = true;
-    if (early) void this.#iterator.return?.().then(undefined, () => undefined);
-    this.#wake?.();
+    if (early) this.#leave();
   }
 
-  async #run(): Promise<void> {
-    let failure: unknown;
-    try {
-      for (;;) {
-        while (this.#credit === 0 && !this.#isStopped) await this.#granted();
-        if (this.#isStopped) break;
-        this.#credit -= 1;
-        this.isAsking = true;
-        const step = await this.#iterator.next();
-        this.isAsking = false;
-        if (step.done === true || this.#isStopped) break;
-        this.#ports.item(step.value);
-      }
-    } catch (error) {
-      failure = error;
-      await this.#iterator.return?.().then(undefined, () => undefined);
+  /** Callbacks and no `await`: this is once for each frame. */
+  #ask(): void {
+    if (this.#isAsking || this.#isStopped || this.#credit === 0) return;
+    this.#credit -= 1;
+    this.#isAsking = true;
+    this.#iterator.next().then(this.#came, this.#failed);
+  }
+
+  readonly #came = (step: IteratorResult<unknown>): void => {
+    this.#isAsking = false;
+    if (this.#isStopped) return;
+    if (step.done === true) {
+      this.#end(undefined);
+      return;
     }
-    if (!this.#isStopped) this.#ports.ended(failure);
+    try {
+      this.#ports.item(step.value);
+    } catch (error) {
+      this.#leave();
+      this.#end(error);
+      return;
+    }
+    this.#ask();
+  };
+
+  readonly #failed = (error: unknown): void => {
+    this.#isAsking = false;
+    if (!this.#isStopped) this.#end(error);
+  };
+
+  #end(error: unknown): void {
+    this.#isStopped = true;
+    this.#ports.ended(error);
   }
 
-  async #granted(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
-    this.#wake = undefined;
+  #leave(): void {
+    void this.#iterator.return?.().then(undefined, () => undefined);
   }
 }

@@ -8,12 +8,13 @@ import type { BanyanError } from "../errors/banyan-error.ts";
 import { isBanyanError } from "../errors/banyan-error.ts";
 import { anonymous } from "../ports/access.ts";
 import { t } from "../schema/t.ts";
-import type { CallInit } from "./call.ts";
+import type { Call, CallInit } from "./call.ts";
 import { currentCall } from "./call.ts";
 import type { Handler } from "./pipeline.ts";
 import { OperationRunner } from "./pipeline.ts";
 import type { CallRuntimeOptions } from "./runtime.ts";
 import { CallRuntime } from "./runtime.ts";
+import type { StreamCall } from "./stream-call.ts";
 
 const spec: OperationSpec = {
   summary: "Count.",
@@ -41,7 +42,7 @@ function openScene(handler: Handler, options: CallRuntimeOptions = {}) {
   const runtime = new CallRuntime({ clock, log, observer, ...options });
   const operation = { segments: ["count"], name: "count", spec };
   const runner = new OperationRunner(contract, operation, { handler, runtime });
-  const stream = (request: unknown, init: Partial<CallInit> = {}): AsyncGenerator<unknown> =>
+  const stream = (request: unknown, init: Partial<CallInit> = {}): StreamCall =>
     runner.invokeStream(request, { ...inside, ...init });
   return { clock, log, runtime, ends, stream };
 }
@@ -95,7 +96,7 @@ test("the handler is asked for a frame only when the consumer asks", async () =>
   await frames.next();
   await clock.settle();
   assert.equal(made, 2);
-  await frames.return(undefined);
+  await frames.return();
 });
 
 test("a consumer that stops early runs the handler's finally, and that is no error", async () => {
@@ -206,7 +207,7 @@ test("a handler that hangs in its finally does not hold the consumer", async () 
   });
   const frames = stream({ to: 1 }, { timeoutMs: 100 });
   await frames.next();
-  const stopped = frames.return(undefined).then(() => "stopped");
+  const stopped = frames.return().then(() => "stopped");
   await clock.advance(120);
   assert.equal(await stopped, "stopped");
   assert.equal(runtime.inFlight, 1, "it still runs");
@@ -245,7 +246,7 @@ test("an iterator without return is let go of as well", async () => {
   }));
   const frames = stream({ to: 1 });
   await frames.next();
-  await frames.return(undefined);
+  await frames.return();
   assert.equal(runtime.inFlight, 0);
 });
 
@@ -259,7 +260,7 @@ test("a cleanup that fails after an early stop is logged", async () => {
   });
   const frames = stream({ to: 1 });
   await frames.next();
-  await frames.return(undefined);
+  await frames.return();
   assert.deepEqual(
     log.lines.map(({ message }) => message),
     ["stream did not stop cleanly"],
@@ -303,7 +304,7 @@ test("of the consumer's async context nothing but the call reaches the handler",
     const frames = stream({ to: 2 });
     await frames.next();
     await frames.next();
-    await frames.return(undefined);
+    await frames.return();
     assert.equal(others.getStore(), "the consumer's");
   });
   assert.deepEqual(seen, [undefined, undefined, undefined]);
@@ -330,4 +331,60 @@ test("a long stream leaves nothing behind per frame", async () => {
   assert.equal(count, 20_000);
   await clock.advance(20);
   assert.deepEqual(clock.pending, []);
+});
+
+test("frames that are asked for at once come in their order, and then the end", async () => {
+  const { stream } = openScene(async function* ({ to }: { to: number }) {
+    for (let n = 1; n <= to; n += 1) yield { n };
+  } as Handler);
+  const frames = stream({ to: 2 });
+  const steps = await Promise.all([frames.next(), frames.next(), frames.next(), frames.next()]);
+  assert.deepEqual(
+    steps.map(({ value }) => value),
+    [{ n: 1 }, { n: 2 }, undefined, undefined],
+  );
+});
+
+test("a consumer that leaves while it waits is told the end, and its failure is nobody's", async () => {
+  const reasons: unknown[] = [];
+  const { stream, runtime, ends, clock } = openScene(async function* (_: unknown, call: Call) {
+    yield { n: 1 };
+    try {
+      await new Promise((_resolve, reject) => {
+        call.signal.addEventListener("abort", () => reject(call.signal.reason));
+      });
+    } catch (reason) {
+      reasons.push(codeOf(reason));
+      throw reason;
+    }
+  } as Handler);
+  const frames = stream({ to: 1 });
+  await frames.next();
+  const waiting = frames.next();
+  await clock.settle();
+  const [left, again] = await Promise.all([frames.return(), frames.return()]);
+  for (const step of [left, again, await waiting, await frames.next()]) {
+    assert.deepEqual(step, { done: true, value: undefined });
+  }
+  await clock.settle();
+  assert.deepEqual(reasons, ["CALL_CANCELLED"]);
+  assert.deepEqual(ends, ["CALL_CANCELLED"]);
+  assert.equal(runtime.inFlight, 0);
+});
+
+test("a handler that fails after its call was aborted is in the log", async () => {
+  const { stream, log, clock } = openScene(async function* () {
+    yield { n: 1 };
+    await clock.sleep(500);
+    throw new TypeError("the disk is gone");
+  });
+  const frames = stream({ to: 1 }, { timeoutMs: 100 });
+  await frames.next();
+  const waiting = frames.next().catch(codeOf);
+  await clock.advance(600);
+  assert.equal(await waiting, "CALL_DEADLINE_EXCEEDED");
+  assert.deepEqual(
+    log.lines.map(({ message }) => message),
+    ["operation failed late"],
+  );
 });
