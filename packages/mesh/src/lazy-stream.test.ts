@@ -88,7 +88,7 @@ test("an opening that fails is told once, and to nobody who has left", async () 
 
 test("a first step that was taken is given first", async () => {
   const { seen, numbers } = openNumbers();
-  const stream = startingWith({ done: false, value: 0 as unknown }, numbers);
+  const stream = startingWith({ done: false, value: 0 }, numbers);
   assert.deepEqual(await stream.next(), { done: false, value: 0 });
   assert.deepEqual(await stream.next(), { done: false, value: 1 });
   await stream.return?.();

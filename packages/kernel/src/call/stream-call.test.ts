@@ -8,7 +8,7 @@ import type { BanyanError } from "../errors/banyan-error.ts";
 import { isBanyanError } from "../errors/banyan-error.ts";
 import { anonymous } from "../ports/access.ts";
 import { t } from "../schema/t.ts";
-import type { Call, CallInit } from "./call.ts";
+import type { CallInit } from "./call.ts";
 import { currentCall } from "./call.ts";
 import type { Handler } from "./pipeline.ts";
 import { OperationRunner } from "./pipeline.ts";
@@ -347,7 +347,7 @@ test("frames that are asked for at once come in their order, and then the end", 
 
 test("a consumer that leaves while it waits is told the end, and its failure is nobody's", async () => {
   const reasons: unknown[] = [];
-  const { stream, runtime, ends, clock } = openScene(async function* (_: unknown, call: Call) {
+  const { stream, runtime, ends, clock } = openScene(async function* (_, call) {
     yield { n: 1 };
     try {
       await new Promise((_resolve, reject) => {
@@ -357,7 +357,7 @@ test("a consumer that leaves while it waits is told the end, and its failure is 
       reasons.push(codeOf(reason));
       throw reason;
     }
-  } as Handler);
+  });
   const frames = stream({ to: 1 });
   await frames.next();
   const waiting = frames.next();

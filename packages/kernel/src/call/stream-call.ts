@@ -43,21 +43,30 @@ export interface StreamStages {
   left(): BanyanError;
 }
 
+/** Who is told what comes of a question. */
+export interface FrameWaiter {
+  came(frame: unknown): void;
+  /** There are no more. */
+  ended(failure: BanyanError | undefined): void;
+}
+
 const over: Step = Object.freeze({ done: true, value: undefined });
 
 export class StreamCall implements AsyncIterableIterator<unknown, undefined>, FrameTaker {
   readonly #stages: StreamStages;
   #call: CallContext | undefined = undefined;
   #source: FrameSource | undefined = undefined;
-  /** What the consumer waits for: a frame, or its leave. */
-  #pending: Promise<Step> | undefined = undefined;
-  #resolve: ((step: Step) => void) | undefined = undefined;
-  #reject: ((error: BanyanError) => void) | undefined = undefined;
+  /** Who waits for a frame, or for the end. */
+  #waiter: FrameWaiter | undefined = undefined;
   #isOver = false;
   /** The consumer has enough, and hears of no failure. */
   #isLeft = false;
   /** For who asks next. */
   #failure: BanyanError | undefined = undefined;
+  /** Of a consumer that takes promises: the one it has, and what settles it. */
+  #pending: Promise<Step> | undefined = undefined;
+  #resolve: ((step: Step) => void) | undefined = undefined;
+  #reject: ((error: BanyanError) => void) | undefined = undefined;
 
   constructor(stages: StreamStages) {
     this.#stages = stages;
@@ -69,28 +78,44 @@ export class StreamCall implements AsyncIterableIterator<unknown, undefined>, Fr
 
   next(): Promise<Step> {
     if (this.#pending !== undefined) return this.#pending.then(this.#again, this.#again);
-    if (this.#isOver) return this.#ending();
-    const asked = this.#wait();
+    const asked = this.#promise();
+    this.ask(this.#settling);
+    return asked;
+  }
+
+  /**
+   * `next` without a promise, which costs as much as the frame. For one who asks again only when it
+   * was told, which may be at once.
+   */
+  ask(waiter: FrameWaiter): void {
+    if (this.#isOver) {
+      // The failure once, the end ever after.
+      const failure = this.#failure;
+      this.#failure = undefined;
+      waiter.ended(failure);
+      return;
+    }
+    this.#waiter = waiter;
     if (this.#source === undefined) this.#start();
     else this.#source.ask();
-    return asked;
   }
 
   return(): Promise<Step> {
     const call = this.#call;
-    const pending = this.#pending;
     const isFirst = !this.#isLeft;
     this.#isLeft = true;
     this.#isOver = true;
     this.#failure = undefined;
     if (call === undefined || call.ended) return Promise.resolve(over);
-    if (pending === undefined) {
-      const left = this.#wait();
-      this.#stop(call, undefined);
-      return left;
+    if (this.#waiter !== undefined) {
+      const pending = this.#pending ?? Promise.resolve(over);
+      if (isFirst) call.abort(this.#stages.left());
+      return pending;
     }
-    if (isFirst) call.abort(this.#stages.left());
-    return pending;
+    const left = this.#promise();
+    this.#waiter = this.#settling;
+    this.#stop(call, undefined);
+    return left;
   }
 
   came(frame: unknown): void {
@@ -104,7 +129,9 @@ export class StreamCall implements AsyncIterableIterator<unknown, undefined>, Fr
       this.failed(error);
       return;
     }
-    this.#answered()?.({ done: false, value });
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.came(value);
   }
 
   finished(): void {
@@ -122,23 +149,26 @@ export class StreamCall implements AsyncIterableIterator<unknown, undefined>, Fr
 
   readonly #again = (): Promise<Step> => this.next();
 
-  /** Made once: a closure for each frame is not free. */
+  /** Made once, like `settling`: a closure for each frame is not free. */
   readonly #hold = (resolve: (step: Step) => void, reject: (error: BanyanError) => void): void => {
     this.#resolve = resolve;
     this.#reject = reject;
   };
 
-  #wait(): Promise<Step> {
-    return (this.#pending = new Promise(this.#hold));
-  }
+  readonly #settling: FrameWaiter = {
+    came: (value) => {
+      this.#pending = undefined;
+      this.#resolve?.({ done: false, value });
+    },
+    ended: (failure) => {
+      this.#pending = undefined;
+      if (failure === undefined) this.#resolve?.(over);
+      else this.#reject?.(failure);
+    },
+  };
 
-  /** Nobody waits any more, but for who is told now. */
-  #answered(): ((step: Step) => void) | undefined {
-    const resolve = this.#resolve;
-    this.#pending = undefined;
-    this.#resolve = undefined;
-    this.#reject = undefined;
-    return resolve;
+  #promise(): Promise<Step> {
+    return (this.#pending = new Promise(this.#hold));
   }
 
   #start(): void {
@@ -187,24 +217,16 @@ export class StreamCall implements AsyncIterableIterator<unknown, undefined>, Fr
   #ended(call: CallContext, error: BanyanError | undefined): void {
     // Also while the consumer holds a frame and asks for nothing.
     void this.#source?.close();
-    if (error === undefined) this.#tell(undefined);
-    else this.#tell(crossingError(error));
+    this.#tell(error === undefined ? undefined : crossingError(error));
     this.#stages.observe(call, error);
   }
 
   #tell(failure: BanyanError | undefined): void {
-    const reject = this.#reject;
-    const resolve = this.#answered();
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
     this.#isOver = true;
-    if (failure === undefined || this.#isLeft) resolve?.(over);
-    else if (reject === undefined) this.#failure = failure;
-    else reject(failure);
-  }
-
-  /** The failure once, the end ever after. */
-  #ending(): Promise<Step> {
-    const failure = this.#failure;
-    this.#failure = undefined;
-    return failure === undefined ? Promise.resolve(over) : Promise.reject(failure);
+    const told = this.#isLeft ? undefined : failure;
+    if (waiter === undefined) this.#failure = told;
+    else waiter.ended(told);
   }
 }

@@ -109,11 +109,12 @@ export class ServedCalls {
     const stream = this.#streams.get(number);
     this.#running.delete(number);
     this.#streams.delete(number);
-    const isAsking = stream?.isAsking === true;
-    stream?.stop(isEarly);
-    // A handler that is being asked for a frame would not hear of it before it has one.
-    if (!isEarly || stream === undefined || isAsking)
+    // Whose consumer has enough just ends, and is aborted only where it is being asked for a frame.
+    if (isEarly && stream !== undefined) stream.stop();
+    else {
       call?.abort(this.#ports.runtime.cancelled(undefined));
+      stream?.stop();
+    }
   }
 
   credit(frame: Frame): void {
@@ -129,7 +130,7 @@ export class ServedCalls {
     const running = [...this.#running.values()];
     this.#running.clear();
     for (const call of running) call?.abort(gone);
-    for (const stream of this.#streams.values()) stream.stop(false);
+    for (const stream of this.#streams.values()) stream.stop();
     this.#streams.clear();
   }
 

@@ -8,7 +8,8 @@
  * S2. `ended` is told once, unless the consumer ended it: then nobody is told.
  */
 
-import type { CallInit } from "@banyan/kernel/internal";
+import type { CallInit, FrameWaiter } from "@banyan/kernel/internal";
+import { StreamCall } from "@banyan/kernel/internal";
 import type { Endpoint } from "../mesh.ts";
 
 export interface ServedStreamPorts {
@@ -17,11 +18,10 @@ export interface ServedStreamPorts {
   ended(error: unknown): void;
 }
 
-export class ServedStream {
-  readonly #iterator: AsyncIterator<unknown>;
+export class ServedStream implements FrameWaiter {
+  readonly #frames: AsyncIterator<unknown>;
   readonly #ports: ServedStreamPorts;
   #credit: number;
-  /** A frame is awaited of the handler. */
   #isAsking = false;
   /** Nobody here asks for frames any more: it is over, or its consumer has gone. */
   #isStopped = false;
@@ -31,13 +31,9 @@ export class ServedStream {
     how: { readonly request: unknown; readonly init: CallInit; readonly credit: number },
     ports: ServedStreamPorts,
   ) {
-    this.#iterator = endpoint.invokeStream(how.request, how.init)[Symbol.asyncIterator]();
+    this.#frames = endpoint.invokeStream(how.request, how.init)[Symbol.asyncIterator]();
     this.#credit = how.credit;
     this.#ports = ports;
-  }
-
-  get isAsking(): boolean {
-    return this.#isAsking;
   }
 
   start(): void {
@@ -49,41 +45,45 @@ export class ServedStream {
     this.#ask();
   }
 
-  /** `early`: the consumer has enough; a handler that is not asked for a frame just ends. */
-  stop(early: boolean): void {
+  /** Nobody takes frames any more: the handler ends. */
+  stop(): void {
     this.#isStopped = true;
-    if (early) this.#leave();
+    this.#leave();
   }
 
-  /** Callbacks and no `await`: this is once for each frame. */
-  #ask(): void {
-    if (this.#isAsking || this.#isStopped || this.#credit === 0) return;
-    this.#credit -= 1;
-    this.#isAsking = true;
-    this.#iterator.next().then(this.#came, this.#failed);
-  }
-
-  readonly #came = (step: IteratorResult<unknown>): void => {
+  came(value: unknown): void {
     this.#isAsking = false;
     if (this.#isStopped) return;
-    if (step.done === true) {
-      this.#end(undefined);
-      return;
-    }
     try {
-      this.#ports.item(step.value);
+      this.#ports.item(value);
     } catch (error) {
       this.#leave();
       this.#end(error);
       return;
     }
     this.#ask();
-  };
+  }
 
-  readonly #failed = (error: unknown): void => {
+  ended(error: unknown): void {
     this.#isAsking = false;
     if (!this.#isStopped) this.#end(error);
-  };
+  }
+
+  #ask(): void {
+    if (this.#isAsking || this.#isStopped || this.#credit === 0) return;
+    this.#credit -= 1;
+    this.#isAsking = true;
+    const frames = this.#frames;
+    if (frames instanceof StreamCall) frames.ask(this);
+    else this.#next(frames);
+  }
+
+  #next(frames: AsyncIterator<unknown>): void {
+    frames.next().then(
+      ({ done, value }) => (done === true ? this.ended(undefined) : this.came(value)),
+      (error: unknown) => this.ended(error),
+    );
+  }
 
   #end(error: unknown): void {
     this.#isStopped = true;
@@ -91,6 +91,6 @@ export class ServedStream {
   }
 
   #leave(): void {
-    void this.#iterator.return?.().then(undefined, () => undefined);
+    void this.#frames.return?.().then(undefined, () => undefined);
   }
 }
