@@ -1,22 +1,40 @@
 /**
  * Which of several instances a call goes to: of two drawn at random the one that is less busy,
- * by calls in flight and by how long calls took lately (power of two choices).
+ * by calls in flight, by how long calls took lately and by how many of them failed (power of two
+ * choices).
  *
  * What it owns: what this node has seen of each instance.
+ *
+ * B1. To fail is not to be fast: who refuses or fails at once is not cheap for it.
+ * B2. Nothing is held against an instance for good: it is asked again, and by few.
  */
 
-import type { Clock, Random } from "@banyan/kernel";
+import type { BanyanError, Clock, ErrorKind, Random } from "@banyan/kernel";
 
-/** Weight of the newest latency in the running mean. */
+/** Weight of the newest call in the running means. */
 const newest = 0.2;
-/** Half of a latency is forgotten in so long without a call: who was slow is tried again. */
+/** Half of what is known is forgotten in so long without a call: who was slow is tried again. */
 const halfLifeMs = 2000;
+/** The least part of the calls to an instance that is taken to do: nobody costs all there is. */
+const leastGood = 0.01;
+
+/** Failures that another instance might not have. */
+const ofInstance: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
+  "internal",
+  "unknown",
+  "data_loss",
+  "unavailable",
+  "resource_exhausted",
+  "deadline_exceeded",
+]);
 
 export class InstanceLoad {
   readonly #clock: Clock;
   inFlight = 0;
   /** Running mean of milliseconds; 0: not known. */
   #latencyMs = 0;
+  /** Running mean of failures, 0 to 1. */
+  #failing = 0;
   #learnedAtMs = 0;
 
   constructor(clock: Clock) {
@@ -28,18 +46,33 @@ export class InstanceLoad {
   }
 
   /** @param tookMs `undefined`: it says nothing of how long calls take */
-  ended(tookMs: number | undefined): void {
+  ended(error: BanyanError | undefined, tookMs?: number): void {
     this.inFlight -= 1;
-    if (tookMs === undefined) return;
-    const before = this.#latencyMs;
-    this.#latencyMs = before === 0 ? tookMs : before * (1 - newest) + tookMs * newest;
-    this.#learnedAtMs = this.#clock.monotonicMs();
+    if (error !== undefined && !ofInstance.has(error.kind)) return;
+    const nowMs = this.#clock.monotonicMs();
+    const failing = this.#failing === 0 ? 0 : this.#failing * this.#kept(nowMs);
+    this.#failing = failing * (1 - newest) + (error === undefined ? 0 : newest);
+    // Nor does a failure.
+    if (error === undefined && tookMs !== undefined) {
+      const before = this.#latencyMs;
+      this.#latencyMs = before === 0 ? tookMs : before * (1 - newest) + tookMs * newest;
+    }
+    this.#learnedAtMs = nowMs;
   }
 
-  /** What one more call would wait for. */
+  /** What one more call would wait for, until one is answered. */
   get cost(): number {
-    const ageMs = this.#clock.monotonicMs() - this.#learnedAtMs;
-    return (this.inFlight + 1) * (this.#latencyMs * 0.5 ** (ageMs / halfLifeMs) + 0.1);
+    const kept = this.#kept(this.#clock.monotonicMs());
+    const once = (this.inFlight + 1) * (this.#latencyMs * kept + 0.1);
+    if (this.#failing === 0) return once;
+    // Squared: a failure is worse than a second call would be, its caller hears of it.
+    const good = Math.max(leastGood, 1 - this.#failing * kept);
+    return once / (good * good);
+  }
+
+  /** Of what was learned so much counts still. */
+  #kept(nowMs: number): number {
+    return 0.5 ** ((nowMs - this.#learnedAtMs) / halfLifeMs);
   }
 }
 

@@ -128,13 +128,13 @@ test("who was slow is tried again in time, and a failure is no proof of speed", 
   const clock = new FakeClock({ monotonicMs: 1000 });
   const slow = new InstanceLoad(clock);
   slow.began();
-  slow.ended(1500);
+  slow.ended(undefined, 1500);
   assert(slow.cost > 1000);
   await clock.advance(30_000);
   assert(slow.cost < 1, `it still costs ${slow.cost}`);
   const broken = new InstanceLoad(clock);
   broken.began();
-  broken.ended(100);
+  broken.ended(undefined, 100);
   const before = broken.cost;
   for (let n = 0; n < 50; n += 1) {
     broken.began();

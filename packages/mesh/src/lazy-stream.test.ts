@@ -34,7 +34,7 @@ test("is opened once, by the first question, and answers in order", async () => 
   assert.equal(opened, 1);
 });
 
-test("one who leaves while it is being opened waits no more; what is opened then is ended", async () => {
+test("one who leaves while it is opened waits no more; what opens then is ended", async () => {
   const opening = Promise.withResolvers<AsyncIterator<unknown>>();
   let leave: Leave | undefined;
   let told = 0;

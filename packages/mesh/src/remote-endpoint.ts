@@ -2,8 +2,10 @@
  * An operation that another node runs: which one is chosen for each call.
  *
  * E1. A call is tried on another instance only where the first cannot have done anything: there
- *     was no connection, or it was refused by a node that leaves; or where the operation is
+ *     was no connection, or it was refused before its handler was asked; or where the operation is
  *     idempotent. All tries are within the call's one deadline.
+ * E2. Nobody waits for a connection while another candidate has one; where none has, for the first
+ *     of a few.
  */
 
 import type { BanyanError } from "@banyan/kernel";
@@ -52,6 +54,30 @@ export interface RemoteOperation {
   readonly idempotent?: boolean | undefined;
 }
 
+/** Instances that a call is tried on while each says that it is full. */
+const fullTriesMax = 3;
+
+/** Connections that are opened at once for a call while there is none: the first one has it. */
+const dialsAtOnce = 3;
+
+interface Connected {
+  readonly instance: InstanceRecord;
+  readonly link: WireLink;
+}
+
+/** A try of a call. */
+interface Outgoing {
+  readonly text: string | undefined;
+  readonly init: CallInit;
+  readonly startedMs: number;
+}
+
+/** What there was of a call so far. */
+interface Before {
+  readonly startedMs: number;
+  readonly failed?: { readonly instance: string; readonly error: unknown };
+}
+
 export class RemoteEndpoint implements Endpoint {
   readonly name: string;
   readonly kind: "unary" | "stream";
@@ -75,13 +101,15 @@ export class RemoteEndpoint implements Endpoint {
     try {
       // Copied when the call is made, however late it is sent.
       const text = jsonOf(request, this.name);
-      const instance = this.#choose(undefined);
+      const instance = this.#choose();
       if (instance === undefined) throw this.#unavailable(init);
       const link = this.#ports.linkTo(instance);
-      if (link === undefined || link.isFull) return this.#invokeSlowly(text, init);
-      return this.#invokeOn(instance, link, { text, init }).catch((error: unknown) => {
-        if (!this.#mayTryAgain(error)) throw error;
-        return this.#invokeSlowly(text, init, { instance, error });
+      const startedMs = this.#ports.runtime.clock.monotonicMs();
+      if (link === undefined || link.isFull) return this.#invokeSlowly(text, init, { startedMs });
+      const first = instance.instance;
+      return this.#invokeOn(first, link, { text, init, startedMs }).catch((error: unknown) => {
+        if (!this.#mayTryAgain(error, 1)) throw error;
+        return this.#invokeSlowly(text, init, { startedMs, failed: { instance: first, error } });
       });
     } catch (error) {
       return Promise.reject(toBanyanError(error));
@@ -92,7 +120,7 @@ export class RemoteEndpoint implements Endpoint {
     const { runtime, streamAhead: ahead } = this.#ports;
     return new LazyStream(async (leave) => {
       const text = jsonOf(request, this.name);
-      const endsMs = this.#deadlineMs(init);
+      const endsMs = this.#deadlineMs(init, runtime.clock.monotonicMs());
       const tried = new Set<string>();
       let failure: unknown;
       for (;;) {
@@ -103,7 +131,7 @@ export class RemoteEndpoint implements Endpoint {
         const timeoutMs = Math.max(0, endsMs - runtime.clock.monotonicMs());
         const load = this.#ports.balancer.loadOf(instance.instance);
         load.began();
-        const onEnd = (): void => load.ended(undefined);
+        const onEnd = (error: BanyanError | undefined): void => load.ended(error);
         const left = { ...init, timeoutMs };
         const how = { text, init: left, runtime, ahead, onEnd };
         const stream = new RemoteStream(link, this.#target, how);
@@ -111,9 +139,9 @@ export class RemoteEndpoint implements Endpoint {
         try {
           return startingWith(await stream.next(), stream);
         } catch (error) {
-          if (!this.#mayTryAgain(error)) throw error;
-          failure = error;
           tried.add(instance.instance);
+          if (!this.#mayTryAgain(error, tried.size)) throw error;
+          failure = error;
         }
       }
     });
@@ -123,21 +151,22 @@ export class RemoteEndpoint implements Endpoint {
   #invokeSlowly(
     text: string | undefined,
     init: CallInit,
-    failed?: { readonly instance: InstanceRecord; readonly error: unknown },
+    { startedMs, failed }: Before,
   ): Promise<unknown> {
     const { clock } = this.#ports.runtime;
-    const tried = new Set<string>(failed === undefined ? [] : [failed.instance.instance]);
-    const endsMs = this.#deadlineMs(init);
+    const tried = new Set<string>(failed === undefined ? [] : [failed.instance]);
+    const endsMs = this.#deadlineMs(init, startedMs);
+    const leftMs = (): number => Math.max(0, endsMs - clock.monotonicMs());
     const attempt = async (before: unknown): Promise<unknown> => {
-      const { instance, link } = await this.#within(init, () =>
+      const { instance, link } = await this.#within({ ...init, timeoutMs: leftMs() }, () =>
         this.#connected(init, tried, before),
       );
-      const timeoutMs = Math.max(0, endsMs - clock.monotonicMs());
+      const now = { text, init: { ...init, timeoutMs: leftMs() }, startedMs: clock.monotonicMs() };
       try {
-        return await this.#invokeOn(instance, link, { text, init: { ...init, timeoutMs } });
+        return await this.#invokeOn(instance.instance, link, now);
       } catch (error) {
-        if (!this.#mayTryAgain(error)) throw error;
         tried.add(instance.instance);
+        if (!this.#mayTryAgain(error, tried.size)) throw error;
         return attempt(error);
       }
     };
@@ -161,60 +190,77 @@ export class RemoteEndpoint implements Endpoint {
     });
   }
 
-  #invokeOn(
-    { instance }: InstanceRecord,
-    link: WireLink,
-    { text, init }: { readonly text: string | undefined; readonly init: CallInit },
-  ): Promise<unknown> {
+  #invokeOn(instance: string, link: WireLink, { text, init, startedMs }: Outgoing) {
     const { balancer, runtime } = this.#ports;
     const load = balancer.loadOf(instance);
-    const startedMs = runtime.clock.monotonicMs();
     load.began();
-    // How soon it fails says nothing of how long it takes.
-    const onEnd = (isGood: boolean): void =>
-      load.ended(isGood ? runtime.clock.monotonicMs() - startedMs : undefined);
+    const onEnd = (error: BanyanError | undefined): void =>
+      load.ended(error, runtime.clock.monotonicMs() - startedMs);
     return invokeOver(link, this.#target, { text, init, runtime, onEnd });
   }
 
-  /** An instance and its link. @throws what the last try said, or that there is none */
-  async #connected(
-    init: CallInit,
-    tried: Set<string>,
-    before?: unknown,
-  ): Promise<{ readonly instance: InstanceRecord; readonly link: WireLink }> {
+  /** An instance and its link (E2). @throws what the last try said, or that there is none */
+  async #connected(init: CallInit, tried: Set<string>, before?: unknown): Promise<Connected> {
     let failure = before;
-    for (;;) {
-      const instance = this.#choose(tried);
-      if (instance === undefined) throw toBanyanError(failure ?? this.#unavailable(init));
+    const opening = async (instance: InstanceRecord): Promise<Connected> => {
       try {
-        const link = this.#ports.linkTo(instance) ?? (await this.#ports.dial(instance));
-        if (!link.isFull) return { instance, link };
-        failure = full(instance);
+        return { instance, link: await this.#ports.dial(instance) };
       } catch (error) {
         failure = error;
+        tried.add(instance.instance);
         this.#ports.unreachable(instance);
+        throw error;
       }
-      tried.add(instance.instance);
+    };
+    for (;;) {
+      const instance = this.#choose((each) => !tried.has(each.instance));
+      if (instance === undefined) throw toBanyanError(failure ?? this.#unavailable(init));
+      const link = this.#ports.linkTo(instance);
+      if (link?.isFull === true) {
+        failure = full(instance);
+        tried.add(instance.instance);
+        continue;
+      }
+      if (link !== undefined) return { instance, link };
+      const first = opening(instance);
+      first.catch(() => undefined); // whoever calls next is not sent there
+      const isReady = (each: InstanceRecord): boolean =>
+        !tried.has(each.instance) && this.#ports.linkTo(each)?.isFull === false;
+      const ready = this.#choose(isReady);
+      const there = ready === undefined ? undefined : this.#ports.linkTo(ready);
+      if (ready !== undefined && there !== undefined) return { instance: ready, link: there };
+      const called = new Map([[instance, first]]);
+      while (called.size < dialsAtOnce) {
+        const other = this.#choose((each) => !called.has(each) && !tried.has(each.instance));
+        if (other === undefined) break;
+        called.set(other, opening(other));
+      }
+      const found = await Promise.any(called.values()).catch(() => undefined);
+      if (found !== undefined) return found;
     }
   }
 
-  #choose(tried: ReadonlySet<string> | undefined): InstanceRecord | undefined {
+  /** @param may whether one is to be considered; left out: all are */
+  #choose(may?: (instance: InstanceRecord) => boolean): InstanceRecord | undefined {
     const { candidates, balancer } = this.#ports;
     const { up, degraded } = candidates(this.#target.service, this.#built);
-    if (tried === undefined) return balancer.choose(up) ?? balancer.choose(degraded);
-    const isLeft = ({ instance }: InstanceRecord): boolean => !tried.has(instance);
-    return balancer.choose(up.filter(isLeft)) ?? balancer.choose(degraded.filter(isLeft));
+    if (may === undefined) return balancer.choose(up) ?? balancer.choose(degraded);
+    return balancer.choose(up.filter(may)) ?? balancer.choose(degraded.filter(may));
   }
 
-  #mayTryAgain(error: unknown): boolean {
-    // A node that is older than the rest of its fleet may lack the operation.
-    if (isUndone(error)) return error.kind === "unavailable" || error.code === "OPERATION_UNKNOWN";
+  /** @param tries that there have been */
+  #mayTryAgain(error: unknown, tries: number): boolean {
+    if (isUndone(error)) {
+      // A node that is older than the rest of its fleet may lack the operation.
+      if (error.kind === "unavailable" || error.code === "OPERATION_UNKNOWN") return true;
+      // Who is full is passed by; where all are, they are not asked by everybody.
+      return error.kind === "resource_exhausted" && tries < fullTriesMax;
+    }
     return this.#isIdempotent && isBanyanError(error, "MESH_OUTCOME_UNKNOWN");
   }
 
-  #deadlineMs({ timeoutMs = this.#target.timeoutMs, parent }: CallInit): number {
-    const ownMs = this.#ports.runtime.clock.monotonicMs() + timeoutMs;
-    return Math.min(ownMs, parent?.deadlineMs ?? Infinity);
+  #deadlineMs({ timeoutMs = this.#target.timeoutMs, parent }: CallInit, startedMs: number): number {
+    return Math.min(startedMs + timeoutMs, parent?.deadlineMs ?? Infinity);
   }
 
   #unavailable({ caller = "a client" }: CallInit): BanyanError {

@@ -66,7 +66,7 @@ export async function join(
   node: string,
   { workMs, ...own }: Partial<FleetOptions> & { readonly workMs?: number } = {},
 ): Promise<Member> {
-  const runtime = new CallRuntime();
+  const { runtime = new CallRuntime() } = own;
   const options = { node, registry, runtime, secret, heartbeatMs: 300, ...own };
   const member: Member = { fleet: await openFleet(options), runtime, handled: 0 };
   members.push(member);

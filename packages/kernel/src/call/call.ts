@@ -202,6 +202,8 @@ export class CallContext implements Call, WheelEntry {
   /** What the observer keeps of it after its end, with ids that may be made there first. */
   keptAs: { readonly trace: TraceContext } | undefined = undefined;
   deadlineMs: number;
+  /** Its handler has been asked; until then a refusal has had no effect. */
+  isBegun = false;
   // Links of the timing wheel, and of the runtime's list of what is in flight: intrusive, because
   // a set entry per call would cost more than the call.
   slot = -1;

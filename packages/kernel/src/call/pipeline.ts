@@ -281,6 +281,7 @@ export class OperationRunner {
       );
     }
     this.#runtime.enter(call);
+    call.isBegun = true;
     this.#running += 1;
   }
 

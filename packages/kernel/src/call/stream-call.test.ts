@@ -345,7 +345,7 @@ test("frames that are asked for at once come in their order, and then the end", 
   );
 });
 
-test("a consumer that leaves while it waits is told the end, and its failure is nobody's", async () => {
+test("a consumer that leaves while it waits is told the end, and no failure", async () => {
   const reasons: unknown[] = [];
   const { stream, runtime, ends, clock } = openScene(async function* (_, call) {
     yield { n: 1 };

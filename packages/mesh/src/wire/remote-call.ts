@@ -9,13 +9,13 @@ import type { WireLink } from "./wire-link.ts";
 export function invokeOver(
   link: WireLink,
   target: CallTarget,
-  { text, init, runtime, onEnd }: RemoteCallInit & { readonly onEnd: (isGood: boolean) => void },
+  { text, init, runtime, onEnd }: RemoteCallInit & { readonly onEnd: OnRemoteEnd },
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let number = 0;
     const call = new CallContext(target, runtime, init);
     const live = call.open((error, value) => {
-      onEnd(error === undefined);
+      onEnd(error);
       if (error === undefined) resolve(value);
       else {
         // Not answered yet, so the other side is told.
@@ -42,6 +42,9 @@ export function invokeOver(
     }
   });
 }
+
+/** Told once, when the call has ended. */
+export type OnRemoteEnd = (error: BanyanError | undefined) => void;
 
 export interface RemoteCallInit {
   /** The request as JSON; `undefined`: it has none. */

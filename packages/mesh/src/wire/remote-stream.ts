@@ -13,7 +13,7 @@
 import type { BanyanError } from "@banyan/kernel";
 import { CallContext, toBanyanError } from "@banyan/kernel/internal";
 import type { CallTarget } from "@banyan/kernel/internal";
-import type { RemoteCallInit } from "./remote-call.ts";
+import type { OnRemoteEnd, RemoteCallInit } from "./remote-call.ts";
 import { RemoteFrames } from "./remote-frames.ts";
 import type { Step } from "./remote-frames.ts";
 import type { WireLink } from "./wire-link.ts";
@@ -21,7 +21,7 @@ import type { WireLink } from "./wire-link.ts";
 export interface RemoteStreamInit extends RemoteCallInit {
   /** So many frames may come before they are asked for; 0: none. */
   readonly ahead: number;
-  readonly onEnd?: (() => void) | undefined;
+  readonly onEnd?: OnRemoteEnd | undefined;
 }
 
 export class RemoteStream implements AsyncIterator<unknown, undefined, undefined> {
@@ -73,7 +73,7 @@ export class RemoteStream implements AsyncIterator<unknown, undefined, undefined
   #ended(failure: BanyanError | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#init.onEnd?.();
+    this.#init.onEnd?.(failure);
     this.#call?.end(failure, undefined);
   }
 }

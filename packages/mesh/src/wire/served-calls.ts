@@ -258,7 +258,9 @@ export class ServedCalls {
   }
 
   #fail(number: number, error: unknown): void {
-    if (this.#running.delete(number)) this.#refuse(number, error);
+    const call = this.#running.get(number);
+    if (!this.#running.delete(number)) return;
+    this.#refuse(number, error, call?.isBegun === false ? { undone: true } : undefined);
   }
 
   /** @param mark `undone`: the handler was not asked */
