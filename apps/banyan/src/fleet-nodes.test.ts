@@ -1,4 +1,4 @@
-/** Three nodes in three processes, found by a real Redis: killed, paused and restarted. */
+/** Nodes in processes of their own, found by a real server: killed, paused and restarted. */
 
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
@@ -8,7 +8,11 @@ import { systemClock } from "@banyan/kernel";
 import {
   findReasonToSkip,
   freePort,
+  mariadbPrograms,
+  openMariadb,
+  openPostgres,
   openRedisServer,
+  postgresPrograms,
   redisPrograms,
   spawnNode,
   temporaryDirectory,
@@ -37,10 +41,17 @@ interface Bed extends AsyncDisposable {
   url(id: string): string;
 }
 
-async function openBed(): Promise<Bed> {
+/** A server that can be a registry, by what `--join` takes. */
+interface Server extends AsyncDisposable {
+  readonly url: string;
+}
+
+const openRedis = (): Promise<Server> => openRedisServer({ listen: "tcp" });
+
+async function openBed(openServer: () => Promise<Server> = openRedis): Promise<Bed> {
   const all = new AsyncDisposableStack();
   const folder = all.use(await temporaryDirectory("fleet"));
-  const redis = all.use(await openRedisServer({ listen: "tcp" }));
+  const server = all.use(await openServer());
   const ports = new Map<string, number>();
   const variables = { ...env, BANYAN_MESH_SECRET: "the secret of the fleet of this very test" };
   const runner =
@@ -57,7 +68,7 @@ async function openBed(): Promise<Bed> {
       const only = services === undefined ? [] : ["--services", services];
       const sets = [`node.id=${id}`, `mesh.heartbeatMs=${heartbeatMs}`, "log.level=warn"];
       const flags = sets.flatMap((each) => ["--set", each]);
-      const words = ["up", "--join", redis.url, "--port", String(port), ...only, ...flags];
+      const words = ["up", "--join", server.url, "--port", String(port), ...only, ...flags];
       const child = runner(id)(words);
       await child.waitForLine(/Ctrl-C stops it|"event":"ready"/, ready);
       return child;
@@ -180,20 +191,18 @@ test(
   { skip, timeout: 120_000 },
   async () => {
     await using bed = await openBed();
-    let [one, two] = await Promise.all([
-      bed.up("one", greeter),
-      bed.up("two", greeter),
+    const ids = ["one", "two", "three"] as const;
+    const [, ...greeters] = await Promise.all([
       bed.up("door"),
+      ...ids.map((id) => bed.up(id, greeter)),
     ]);
     await using calls = load(bed.url("door"));
-    for (const id of ["one", "two"] as const) {
+    for (const [at, id] of ids.entries()) {
       await calls.more(300);
-      const node = id === "one" ? one : two;
-      node.signal("SIGTERM");
-      assert.deepEqual(await node.exited, { code: 0, signal: null });
-      const again = await bed.up(id, greeter);
-      if (id === "one") one = again;
-      else two = again;
+      const node = greeters[at];
+      node?.signal("SIGTERM");
+      assert.deepEqual(await node?.exited, { code: 0, signal: null });
+      await bed.up(id, greeter);
     }
     await calls.more(300);
     const endpoints = await bed.run("door", "mesh", "endpoints");
@@ -212,3 +221,43 @@ test(
     assert.match(await bed.run("door", "mesh", "place"), /Nothing is placed\.[^]*--none/);
   },
 );
+
+const registries = [
+  {
+    name: "PostgreSQL",
+    skip: await findReasonToSkip(postgresPrograms),
+    open: (): Promise<Server> => openPostgres(),
+  },
+  {
+    name: "MariaDB",
+    skip: await findReasonToSkip(mariadbPrograms),
+    open: async (): Promise<Server> => {
+      const server = await openMariadb();
+      const { user, password, host, port, database } = server;
+      return {
+        url: `mysql://${user}:${password}@${host}:${port}/${database}`,
+        [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+      };
+    },
+  },
+];
+
+for (const { name, skip: reason, open } of registries) {
+  test(
+    `nodes find each other by ${name}, and one that dies is forgotten`,
+    { skip: reason, timeout: 120_000 },
+    async () => {
+      await using bed = await openBed(open);
+      const [one] = await Promise.all([bed.up("one", greeter), bed.up("door")]);
+      const answer = await bed.run("door", "call", "greeter", "greet", "name=Ada", "--json");
+      assert.match(answer, /"text":"Hello, Ada!"/);
+      assert.match(await bed.run("door", "mesh", "endpoints"), /one .* (?:up|degraded)/);
+      await one.kill();
+      const isListed = async (): Promise<boolean> =>
+        /^one /m.test(await bed.run("door", "mesh", "endpoints"));
+      for (let tries = 0; tries < 20 && (await isListed()); tries += 1)
+        await systemClock.sleep(100);
+      assert(!(await isListed()), "it is listed still");
+    },
+  );
+}
