@@ -126,7 +126,7 @@ const none: Operations = new Map();
  *
  * E1. A description is good while the instance that gave it is there: one that was started anew may
  *     have other operations under the same version. Where nobody can give a new one, the old stays.
- * E2. A stranger who asks for what is not there makes this node ask once in `againMs`, not each time.
+ * E2. A stranger who asks for what is not there makes this node ask once in `againMs`.
  */
 class Descriptions {
   readonly #fleet: Fleet;

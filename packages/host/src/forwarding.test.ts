@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { defineContract, defineService } from "@banyan/kernel";
-import type { Clock, OperationSpec } from "@banyan/kernel";
+import type { OperationSpec } from "@banyan/kernel";
 import type { Fleet } from "@banyan/mesh";
-import { createFakeClock, RawHttp } from "@banyan/testbed";
+import { FakeClock, RawHttp } from "@banyan/testbed";
 import { operationsElsewhere } from "./elsewhere.ts";
 import { openBed, untilSo, urlOf } from "./sample-fleet.test.ts";
 import type { FleetBed } from "./sample-fleet.test.ts";
@@ -28,7 +28,6 @@ const refused: [what: string, path: string, init: RequestInit, code: string][] =
   ["dots", "/sample/admin.reset", { body: "{}" }, "OPERATION_UNKNOWN"],
   ["an escaped slash", "/sample/admin%2Freset", { body: "{}" }, "OPERATION_UNKNOWN"],
   ["a prototype", "/sample/__proto__", { body: "{}" }, "OPERATION_UNKNOWN"],
-  ["a raw one by its name", "/sample/upload", { body: "x" }, "OPERATION_UNKNOWN"],
   [
     "its own bound",
     "/sample/small",
@@ -118,10 +117,7 @@ describe("At the door of a node that does not run a service", () => {
       assert.match(String(answer.body["detail"]), says);
     }
     const named = await post([other, "/sample/upload"], "{}");
-    assert.match(
-      String(named.body["detail"]),
-      /sample\.upload is a raw HTTP exchange.*POST \/upload/,
-    );
+    assert.match(String(named.body["detail"]), /sample\.upload is a raw .*POST \/upload/);
     const nothing = await request(other, "/nobody/some");
     assert.equal(nothing.body["code"], "SERVICE_UNKNOWN");
   });
@@ -134,7 +130,7 @@ function shapeOf({ status, headers, body }: Answer) {
   return { status, lines, ...body, detail: "", traceId: "" };
 }
 
-test("a node that is started anew with one operation more is called there, under its version", async () => {
+test("a node that is started anew with one operation more is called there", async () => {
   await using bed = openBed();
   const thing = (...names: string[]) => {
     const spec: OperationSpec = { summary: "One.", access: "anonymous" };
@@ -153,10 +149,10 @@ test("a node that is started anew with one operation more is called there, under
 });
 
 describe("What other nodes say of their services", () => {
-  test("is asked for once by all who want it at once, and again when something is missing", async () => {
-    const clock = createFakeClock();
+  test("is asked for once by all at once, and again when something is missing", async () => {
+    const clock = new FakeClock();
     const { fleet, names, counted } = describedFleet();
-    const elsewhere = operationsElsewhere(fleet, clock as Clock);
+    const elsewhere = operationsElsewhere(fleet, clock);
     const find = (path: string) => elsewhere.find("thing", path).then(() => "found", codeOf);
     const all = await Promise.all(Array.from({ length: 50 }, () => find("old")));
     assert.deepEqual([new Set(all), counted()], [new Set(["found"]), 1]);
@@ -174,10 +170,10 @@ describe("What other nodes say of their services", () => {
     );
   });
 
-  test("is asked for again when who said it is gone, and kept where nobody says it anew", async () => {
-    const clock = createFakeClock();
+  test("is asked for again when who said it is gone, and kept where nobody can say", async () => {
+    const clock = new FakeClock();
     const { fleet, names, counted, provider } = describedFleet();
-    const elsewhere = operationsElsewhere(fleet, clock as Clock);
+    const elsewhere = operationsElsewhere(fleet, clock);
     const find = (path: string) => elsewhere.find("thing", path).then(() => "found", codeOf);
     assert.equal(await find("old"), "found");
     provider.instance = "anew";

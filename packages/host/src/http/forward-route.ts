@@ -67,15 +67,18 @@ export function addForwarding(
   const passed = new WeakMap<FastifyRequest, Passed>();
   app.register((scope, _options, registered) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser("application/json", async (request, payload: Readable) => {
-      const limitBytes = passed.get(request)?.payloadBytesMax ?? bodyBytesMax;
-      return parseJsonBody(await readBody(request, payload, limitBytes));
-    });
+    scope.addContentTypeParser(
+      "application/json",
+      async (request: FastifyRequest, payload: Readable) => {
+        const limitBytes = passed.get(request)?.payloadBytesMax ?? bodyBytesMax;
+        return parseJsonBody(await readBody(request, payload, limitBytes));
+      },
+    );
     scope.route({
       method: "POST",
       url: path,
       // Before the body is read.
-      onRequest(request, reply, done) {
+      onRequest(request, reply, goOn) {
         const [service, rest] = targetOf(request);
         if (!isTheirs(service, options)) {
           refuse(request, reply);
@@ -84,7 +87,7 @@ export function addForwarding(
         elsewhere.find(service, rest).then(
           (found) => {
             passed.set(request, found);
-            done();
+            goOn();
           },
           (error: unknown) => sendError(reply, error, door),
         );
