@@ -90,7 +90,7 @@ describe("What becomes of the nodes of a fleet", () => {
     assert.match(text, /^banyan_mesh_instances\{app="banyan",status="degraded"\} 1$/m);
     assert.match(text, /^banyan_mesh_instances\{app="banyan",status="draining"\} 0$/m);
     assert.match(text, /^banyan_mesh_connections [1-9]$/m);
-    for (const part of ["event_loop", "cpu", "memory", "calls"]) {
+    for (const part of ["event_loop", "lag", "cpu", "memory", "calls"]) {
       assert.match(text, new RegExp(`^banyan_mesh_load_ratio\\{part="${part}"\\} [01]`, "m"));
     }
   });

@@ -101,7 +101,7 @@ export const meshSchema = t.Object(
       exclusiveMinimum: 0,
       maximum: 1,
       description:
-        "From this load on, of its event loop, CPU, memory or calls, the node is degraded: called only where no other is left. 0.8 is 80 %.",
+        "From this load on, of its event loop, its lag (250 ms is 1), its cores, memory or calls, the node is degraded: called only where no other is left. 0.8 is 80 %.",
     }),
     messageBytesMax: t.Integer({
       default: 16_777_216,

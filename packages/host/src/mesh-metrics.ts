@@ -37,6 +37,7 @@ export function registerMeshMetrics(
       if (load === undefined) return [];
       return [
         { labels: { part: "event_loop" }, value: load.eventLoop },
+        { labels: { part: "lag" }, value: load.lag },
         { labels: { part: "cpu" }, value: load.cpu },
         { labels: { part: "memory" }, value: load.memory },
         { labels: { part: "calls" }, value: load.calls },

@@ -14,7 +14,7 @@ const record: InstanceRecord = {
   services: { shop: "1.0.0" },
   status: "degraded",
   issues: ["its load is high"],
-  load: { load: 0.9, eventLoop: 0.9, cpu: 0.5, memory: 0, calls: 1 },
+  load: { load: 0.9, eventLoop: 0.9, lag: 0, cpu: 0.5, memory: 0, calls: 1 },
   startedAtMs: 1,
   renewedAtMs: 2,
   hasLeft: true,

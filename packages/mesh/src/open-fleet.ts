@@ -16,7 +16,7 @@ import type { CallRuntime } from "@banyan/kernel/internal";
 import { Balancer } from "./balancer.ts";
 import { meshErrors } from "./errors.ts";
 import { FleetMesh } from "./fleet-mesh.ts";
-import { LoadMeter, processReader } from "./load-meter.ts";
+import { LoadMeter, openProcessReader } from "./load-meter.ts";
 import type { LoadFigures } from "./load-meter.ts";
 import { heartbeatsOfLease, Membership } from "./membership.ts";
 import type { Registry } from "./membership.ts";
@@ -182,7 +182,7 @@ class OpenFleet implements Fleet {
     this.#options = options;
     this.#heartbeatMs = options.heartbeatMs ?? 1500;
     this.#lookMs = Math.min(this.#heartbeatMs, 1000);
-    this.#meter = new LoadMeter(processReader(runtime));
+    this.#meter = new LoadMeter(openProcessReader(runtime));
     this.#watch = new StatusWatch(options.loadMax ?? 0.8, options.health);
     this.#startedAtMs = runtime.clock.nowMs();
     this.instance =
@@ -356,6 +356,7 @@ class OpenFleet implements Fleet {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#membership.close();
+    this.#meter.close();
     this.#roster.close();
     // A registry that is away forgets it by itself.
     await this.#briefly(this.leave());
@@ -407,7 +408,8 @@ class OpenFleet implements Fleet {
   /** What is told with a heartbeat. */
   #renewed(record: InstanceRecord): InstanceRecord {
     const load = this.#meter.sample();
-    const { status, issues } = this.#watch.look(load);
+    const nowMs = this.#options.runtime.clock.monotonicMs();
+    const { status, issues } = this.#watch.look(load, nowMs);
     this.#own = { status: this.isDraining ? "draining" : status, issues, load };
     return { ...record, ...this.#own };
   }
