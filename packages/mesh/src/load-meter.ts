@@ -138,7 +138,7 @@ interface Intervals {
   readonly stddev: number;
 }
 
-/** Of intervals between turns of an event loop, nanoseconds: their sum, and that of their squares. */
+/** Of intervals between turns of an event loop: their sum, and that of their squares. */
 interface IntervalSums {
   readonly ns: number;
   readonly squares: number;
@@ -151,8 +151,8 @@ function sumsOf({ count, mean, stddev }: Intervals): IntervalSums {
 }
 
 /**
- * Milliseconds that whoever comes at any moment waits. A mean of the intervals would hide a block of
- * a second among 25 turns on time; half of the squares by the sum does not.
+ * Milliseconds that whoever comes at any moment waits. A mean of the intervals would hide a block
+ * of a second among 25 turns on time; half of the squares by the sum does not.
  */
 export function lagBetween(before: IntervalSums, after: IntervalSums): number {
   const ns = after.ns - before.ns;
