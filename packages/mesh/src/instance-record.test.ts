@@ -41,6 +41,11 @@ test("a record of an older node is read: its load is not known", () => {
   assert.deepEqual([read?.issues, read?.load], [[], undefined]);
 });
 
+test("a load of a node from before lag was measured has none", () => {
+  const { lag: _lag, ...older } = { lag: 0, ...record.load };
+  assert.deepEqual(parseInstanceRecord({ ...record, load: older })?.load, record.load);
+});
+
 for (const load of [
   { ...record.load, load: 80 },
   { ...record.load, cpu: -0.1 },

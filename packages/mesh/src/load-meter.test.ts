@@ -132,3 +132,18 @@ test("a real process that computes is seen to, and has calls and memory", async 
   assert(figures.memory > 0 && figures.memory < 1, `${figures.memory}`);
   assert(figures.calls > 0 && figures.calls <= 0.25, `${figures.calls}`);
 });
+
+test("a lag is of the time since it was read last: a block is told once", async () => {
+  const reader = openProcessReader({ inFlight: 0, inFlightMax: 1 });
+  using _closed = { [Symbol.dispose]: () => reader.close() };
+  const isWatched = () => reader.read().lagMs > 100;
+  await until(
+    () => {
+      const endMs = performance.now() + 600;
+      while (performance.now() < endMs);
+      return isWatched();
+    },
+    { what: "a block is seen" },
+  );
+  await until(() => reader.read().lagMs < 5, { what: "it is over" });
+});
