@@ -81,6 +81,7 @@ export async function openNodeMesh(
     listen: { host: own.host, port: own.port },
     advertise: withoutUndefined(advertised),
     secret: own.secret,
+    acceptedSecret: own.acceptedSecret,
     tls: own.tls === undefined ? undefined : await readTls(own.tls),
     heartbeatMs: own.heartbeatMs,
     callsMax: own.callsMax,

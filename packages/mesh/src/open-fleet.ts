@@ -53,6 +53,8 @@ export interface FleetOptions {
   readonly advertise?: { readonly host?: string; readonly port?: number } | undefined;
   /** Known to all nodes of the cluster, at least 32 characters. Needed unless `tls` is given. */
   readonly secret?: string | undefined;
+  /** Another that others may still have, or have already, while it is changed. As long. */
+  readonly acceptedSecret?: string | undefined;
   /** Certificates of both sides; without them the wire is not encrypted. */
   readonly tls?: PeerTls | undefined;
   /** Milliseconds between heartbeats, to the registry and to silent peers. Default 1500. */
@@ -137,7 +139,14 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
         "them know, or certificates (tls); for one: openssl rand -hex 32.",
     );
   }
-  const { loadMax = 0.8 } = options;
+  const { loadMax = 0.8, acceptedSecret } = options;
+  if (acceptedSecret !== undefined) {
+    if (options.secret === undefined || acceptedSecret.length < secretLengthMin) {
+      throw meshErrors.MESH_OPTIONS_INVALID(
+        `An acceptedSecret is beside a secret, and as long: at least ${secretLengthMin} characters.`,
+      );
+    }
+  }
   if (!(loadMax > 0 && loadMax <= 1)) {
     throw meshErrors.MESH_OPTIONS_INVALID(
       `The mesh's loadMax is ${loadMax}; say a share above 0 and at most 1, such as 0.8.`,
@@ -430,12 +439,13 @@ class OpenFleet implements Fleet {
   }
 
   #openPeers(log: Log): Peers {
-    const { cluster = defaultApp, secret, tls, runtime } = this.#options;
+    const { cluster = defaultApp, secret, acceptedSecret, tls, runtime } = this.#options;
     const { callsMax = 10_000, messageBytesMax = 16 * 1024 * 1024 } = this.#options;
     return new Peers({
       cluster,
       node: this.instance,
       secret,
+      acceptedSecret,
       tls,
       runtime,
       log,
