@@ -98,7 +98,7 @@ test("parts are asked once in a look, however often it is asked", async () => {
   assert.equal(state.looks, 2);
 });
 
-test("a part that does not answer is not asked again meanwhile, and the last word stays", async () => {
+test("a part that does not answer is not asked again, and its last word stays", async () => {
   const { clock, state, says } = createNode();
   state.health = async () => ({ kind: "degraded", reason: "it is tired" });
   const tired = { status: "degraded", issues: ["frail is degraded: it is tired"] };
