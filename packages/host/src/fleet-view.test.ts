@@ -36,7 +36,7 @@ describe("What becomes of the nodes of a fleet", () => {
       subscriptions: { joined, left, degraded, recovered },
     }));
     const hears = (what: string) => eventually(() => heard.includes(what));
-    await bed.open("a", [look]);
+    const first = await bed.open("a", [look]);
     const other = await bed.open("b", [look]);
     await hears("a: b joined");
     const registry = await bed.registry();
@@ -55,6 +55,14 @@ describe("What becomes of the nodes of a fleet", () => {
     await hears("a: z left expired");
     await other.close();
     await hears("b: b left graceful");
+    await untilSo(async () => {
+      const { text } = await request(urlOf(first), "/metrics");
+      return ["graceful", "expired"].every((reason) =>
+        text.includes(`banyan_mesh_left_total{reason="${reason}"} 1`),
+      );
+    });
+    const { text: counted } = await request(urlOf(first), "/metrics");
+    assert.match(counted, /^banyan_mesh_left_total\{reason="unreachable"\} 0$/m);
     assert.deepEqual(heard.toSorted(), [
       "a: a joined",
       "a: b joined",
@@ -90,7 +98,7 @@ describe("What becomes of the nodes of a fleet", () => {
     assert.match(text, /^banyan_mesh_instances\{app="banyan",status="degraded"\} 1$/m);
     assert.match(text, /^banyan_mesh_instances\{app="banyan",status="draining"\} 0$/m);
     assert.match(text, /^banyan_mesh_connections [1-9]$/m);
-    for (const part of ["event_loop", "cpu", "memory", "calls"]) {
+    for (const part of ["event_loop", "lag", "cpu", "memory", "calls"]) {
       assert.match(text, new RegExp(`^banyan_mesh_load_ratio\\{part="${part}"\\} [01]`, "m"));
     }
   });

@@ -205,13 +205,12 @@ describe("Strangers, over HTTP at a node that does not run the service", () => {
     assert.deepEqual([extra.status, extra.body["code"]], [400, "REQUEST_INVALID"]);
     const unknown = await post([url, "/sample/gret"], "{}");
     assert.deepEqual([unknown.status, unknown.body["code"]], [404, "OPERATION_UNKNOWN"]);
-    assert.match(unknown.text, /The nearest one is \\"greet\\"/);
+    assert.match(unknown.text, /The nearest one is POST \/sample\/greet/);
     for (const path of ["/sample/admin.reset", "/sample/admin%2Freset", "/%73ample/ping"]) {
       assert.equal((await post([url, path], "{}")).status, 404, path);
     }
     const nobody = await post([url, "/nobody/greet"], "{}");
     assert.deepEqual([nobody.status, nobody.body["code"]], [404, "SERVICE_UNKNOWN"]);
-    assert.equal((await request(url, "/sample/greet")).status, 404);
   });
 
   test("may do what they may, whatever the other node lets its own strangers do", async () => {

@@ -57,6 +57,15 @@ export const meshSchema = t.Object(
           "What the nodes of a cluster prove to each other: at least 32 characters, the same in all of them. Needed unless there is tls.",
       }),
     ),
+    acceptedSecret: t.Optional(
+      t.String({
+        minLength: 32,
+        maxLength: 1024,
+        writeOnly: true,
+        description:
+          "Another secret that other nodes may prove, while it is changed: this one itself proves mesh.secret.",
+      }),
+    ),
     host: t.String({
       default: "127.0.0.1",
       minLength: 1,
@@ -101,7 +110,7 @@ export const meshSchema = t.Object(
       exclusiveMinimum: 0,
       maximum: 1,
       description:
-        "From this load on, of its event loop, CPU, memory or calls, the node is degraded: called only where no other is left. 0.8 is 80 %.",
+        "From this load on, of its event loop, its lag (250 ms is 1), its cores, memory or calls, the node is degraded: called only where no other is left. 0.8 is 80 %.",
     }),
     messageBytesMax: t.Integer({
       default: 16_777_216,
@@ -134,7 +143,7 @@ export type MeshConfig = Static<typeof meshSchema>;
 
 /** What is missing before a node may join. */
 export function meshProblems(mesh: MeshConfig): ConfigProblem[] {
-  const { registry, secret, tls, mappings } = mesh;
+  const { registry, secret, acceptedSecret, tls, mappings } = mesh;
   if (registry === undefined) return [];
   const problems: ConfigProblem[] = [];
   if (secret === undefined && tls === undefined) {
@@ -143,6 +152,13 @@ export function meshProblems(mesh: MeshConfig): ConfigProblem[] {
       message:
         "mesh.registry makes this node one of a fleet, but nothing proves to the others that it belongs there.",
       fix: "Set BANYAN_MESH_SECRET to the same 32 characters or more in all nodes (openssl rand -hex 32), or mesh.tls.",
+    });
+  }
+  if (acceptedSecret !== undefined && secret === undefined) {
+    problems.push({
+      pointer: "/mesh/acceptedSecret",
+      message: "It is taken beside mesh.secret, which is not set.",
+      fix: "Set mesh.secret, or leave this out.",
     });
   }
   if (!isSource(registry)) return problems;

@@ -1,6 +1,6 @@
 /** What a node counts of its fleet. */
 
-import type { Fleet } from "@banyan/mesh";
+import type { Fleet, FleetNews } from "@banyan/mesh";
 import type { Metrics } from "@banyan/telemetry";
 
 /** Who is there, as this node sees it, and how busy this node is. A node alone has none of it. */
@@ -37,6 +37,7 @@ export function registerMeshMetrics(
       if (load === undefined) return [];
       return [
         { labels: { part: "event_loop" }, value: load.eventLoop },
+        { labels: { part: "lag" }, value: load.lag },
         { labels: { part: "cpu" }, value: load.cpu },
         { labels: { part: "memory" }, value: load.memory },
         { labels: { part: "calls" }, value: load.calls },
@@ -48,4 +49,19 @@ export function registerMeshMetrics(
     { type: "gauge", help: "Connections to other nodes, by whichever side they were opened." },
     () => fleet.connections,
   );
+}
+
+/** Counts who leaves, at every node that hears of it: the event is told by one that may be gone. */
+export function countLeft(metrics: Metrics): (news: FleetNews) => void {
+  const left = metrics.counter("banyan_mesh_left_total", {
+    help: "Instances of other nodes that left: in order, with their lease over, or unreachable.",
+    labels: ["reason"],
+  });
+  // There from the start, so that the first one is seen as growth.
+  const reasons = ["graceful", "expired", "unreachable"] as const;
+  const series = new Map(reasons.map((reason) => [reason, left.with({ reason })]));
+  for (const each of series.values()) each.add(0);
+  return ({ kind, reason = "expired" }) => {
+    if (kind === "left") series.get(reason)?.add();
+  };
 }

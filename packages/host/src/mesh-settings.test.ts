@@ -12,7 +12,7 @@ import {
 } from "@banyan/testbed";
 import type { CertificatePair } from "@banyan/testbed";
 import type { Node } from "./node.ts";
-import { openBed, untilSo, urlOf } from "./sample-fleet.test.ts";
+import { openBed, secret, untilSo, urlOf } from "./sample-fleet.test.ts";
 import { defineSample, eventually, request, sample, sampleProbe } from "./sample-node.test.ts";
 
 const skip = await findReasonToSkip(opensslPrograms);
@@ -107,6 +107,33 @@ test("The setting inProcess: false has a node call even itself over the wire", a
     const connections = await gaugeOf(node, "banyan_mesh_connections");
     assert.equal(connections > 0, !inProcess);
   }
+});
+
+test("The setting acceptedSecret: a secret is changed node by node", async () => {
+  const [old, fresh] = [secret, secret.toUpperCase()];
+  const step = (own: string, accepted: string | undefined) => ({
+    "/mesh/secret": own,
+    "/mesh/acceptedSecret": accepted,
+  });
+  // Each pair runs side by side at some moment of the change, whoever comes first.
+  const pairs = [
+    [step(old, undefined), step(old, fresh)],
+    [step(old, fresh), step(fresh, old)],
+    [step(fresh, old), step(fresh, undefined)],
+  ] as const;
+  for (const [before, later] of pairs) {
+    for (const [first, second] of [[before, later] as const, [later, before] as const]) {
+      await using bed = openBed();
+      await bed.open("b", [defineSample()], first);
+      await (await bed.open("a", [], second)).client(sample).ping({});
+    }
+  }
+  await using bed = openBed();
+  await bed.open("b", [defineSample()], step(old, undefined));
+  await assert.rejects(bed.open("a", [], step(fresh, old)), (error) =>
+    isBanyanError(error, "MESH_PEER_REFUSED"),
+  );
+  await assert.rejects(bed.open("c", [], step(fresh, "short")), /acceptedSecret/);
 });
 
 test(

@@ -51,6 +51,12 @@ const operationRow = t.Object({
   path: t.String(),
   idempotent: t.Boolean(),
   deadlineMs: t.Optional(t.Integer()),
+  payloadBytesMax: t.Optional(
+    t.Integer({
+      description:
+        "Longest body that its node takes over HTTP. Left out by nodes from before it was told.",
+    }),
+  ),
   request: t.Optional(schemaDocument),
   response: t.Optional(schemaDocument),
   stream: t.Optional(schemaDocument),

@@ -40,7 +40,7 @@ export async function openHttp(
     pages: pagesOf(node),
     door: createDoor({ runtime, log, assertOpen, stranger: strangerOf(http) }),
     tls,
-    elsewhere: node.joined && operationsElsewhere(node.joined.fleet),
+    elsewhere: node.joined && operationsElsewhere(node.joined.fleet, clock),
     onResponse: metrics === undefined ? undefined : createHttpObserver(metrics),
   });
   disposables.defer(() => server.close());

@@ -17,7 +17,7 @@ import type { NodeEngines } from "./engines.ts";
 import { createFleetHealth } from "./fleet-health.ts";
 import type { Probed } from "./health.ts";
 import type { MeshConfig } from "./mesh-config.ts";
-import { registerMeshMetrics } from "./mesh-metrics.ts";
+import { countLeft, registerMeshMetrics } from "./mesh-metrics.ts";
 import { createMeshNews } from "./mesh-news.ts";
 import type { NewsPost } from "./news-post.ts";
 import type { NodeConfig } from "./node-config.ts";
@@ -68,6 +68,8 @@ export async function openNodeMesh(
   const registry = isSource(own.registry) ? undefined : await openStore(own.registry, engines);
   if (registry !== undefined) await placeFirst(registry, own);
   const advertised = { host: own.advertiseHost ?? addressOf(own.host), port: own.advertisePort };
+  const tell = createMeshNews({ node, post });
+  const count = telemetry.metrics === undefined ? undefined : countLeft(telemetry.metrics);
   const fleet = await openFleet({
     node,
     app: own.app,
@@ -79,6 +81,7 @@ export async function openNodeMesh(
     listen: { host: own.host, port: own.port },
     advertise: withoutUndefined(advertised),
     secret: own.secret,
+    acceptedSecret: own.acceptedSecret,
     tls: own.tls === undefined ? undefined : await readTls(own.tls),
     heartbeatMs: own.heartbeatMs,
     callsMax: own.callsMax,
@@ -89,7 +92,10 @@ export async function openNodeMesh(
     validation,
     offers: options.offers,
     health: createFleetHealth(meshed, own.heartbeatMs * 2),
-    onNews: createMeshNews({ node, post }),
+    onNews(news) {
+      count?.(news);
+      tell(news);
+    },
   });
   if (telemetry.metrics !== undefined) registerMeshMetrics(telemetry.metrics, fleet);
   return { mesh: fleet.mesh, joined: { fleet, registry } };

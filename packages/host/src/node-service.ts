@@ -138,9 +138,10 @@ function describeService(
   const all = listOperations(contract.spec.operations ?? {});
   const chosen = operation === undefined ? all : all.filter(({ name }) => name === operation);
   if (operation !== undefined && chosen.length === 0) throw unknownOperation(contract, operation);
+  const { bodyBytesMax } = node.setup.config.http;
   return {
     service: serviceDescription(contract),
-    operations: chosen.map((each) => operationDescription(contract, each)),
+    operations: chosen.map((each) => operationDescription(contract, each, bodyBytesMax)),
   };
 }
 
@@ -190,13 +191,14 @@ function serviceDescription(contract: AnyContract): Answer<"describe">["service"
 function operationDescription(
   contract: AnyContract,
   { name, segments, spec }: NamedOperation,
+  bodyBytesMax: number,
 ): Answer<"describe">["operations"][number] {
   const request =
     spec.http !== undefined || spec.request === undefined
       ? undefined
       : toJsonSchema(spec.request, "input");
   const example = request === undefined ? undefined : exampleOf(request);
-  const { description, deadlineMs, response, stream, http } = spec;
+  const { description, deadlineMs, payloadBytesMax, response, stream, http } = spec;
   return {
     name,
     summary: spec.summary,
@@ -207,6 +209,7 @@ function operationDescription(
     path: http?.path ?? `/${[contract.name, ...segments].join("/")}`,
     idempotent: spec.idempotent ?? false,
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    payloadBytesMax: payloadBytesMax ?? bodyBytesMax,
     ...(request === undefined ? {} : { request: closedSchema(request) }),
     ...(response === undefined ? {} : { response: toJsonSchema(response, "output") }),
     ...(stream === undefined ? {} : { stream: toJsonSchema(stream, "output") }),

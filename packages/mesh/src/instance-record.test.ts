@@ -14,7 +14,7 @@ const record: InstanceRecord = {
   services: { shop: "1.0.0" },
   status: "degraded",
   issues: ["its load is high"],
-  load: { load: 0.9, eventLoop: 0.9, cpu: 0.5, memory: 0, calls: 1 },
+  load: { load: 0.9, eventLoop: 0.9, lag: 0, cpu: 0.5, memory: 0, calls: 1 },
   startedAtMs: 1,
   renewedAtMs: 2,
   hasLeft: true,
@@ -39,6 +39,11 @@ test("a record of an older node is read: its load is not known", () => {
   const read = parseInstanceRecord(older);
   assert.equal(read?.instance, "till.1");
   assert.deepEqual([read?.issues, read?.load], [[], undefined]);
+});
+
+test("a load of a node from before lag was measured has none", () => {
+  const { lag: _lag, ...older } = { lag: 0, ...record.load };
+  assert.deepEqual(parseInstanceRecord({ ...record, load: older })?.load, record.load);
 });
 
 for (const load of [

@@ -93,7 +93,9 @@ function parseLoad(value: unknown): LoadFigures | undefined {
   const [load, eventLoop, cpu, memory, calls] = loadNames.map((name) => bag[name]);
   if (!isShare(load) || !isShare(eventLoop) || !isShare(cpu)) return undefined;
   if (!isShare(memory) || !isShare(calls)) return undefined;
-  return { load, eventLoop, cpu, memory, calls };
+  // Nodes from before it was measured do not tell it.
+  const { lag = 0 } = bag;
+  return isShare(lag) ? { load, eventLoop, lag, cpu, memory, calls } : undefined;
 }
 
 function bagOf(value: unknown): Readonly<Record<string, unknown>> | undefined {

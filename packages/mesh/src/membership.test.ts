@@ -169,7 +169,7 @@ test("a new status is known to the others within a look, a new load moves no cou
   await one.member.announce(recordOf("one"));
   await clock.advance(1100);
   const before = await registry.changes();
-  own = { status: "up", load: { load: 0.5, eventLoop: 0.5, cpu: 0, memory: 0, calls: 0 } };
+  own = { status: "up", load: { load: 0.5, eventLoop: 0.5, lag: 0, cpu: 0, memory: 0, calls: 0 } };
   await clock.advance(20_000); // heartbeats, and the list of each lease
   assert.equal(await registry.changes(), before);
   assert.equal(two.records()[0]?.load?.load, 0.5);

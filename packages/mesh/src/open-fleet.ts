@@ -16,7 +16,7 @@ import type { CallRuntime } from "@banyan/kernel/internal";
 import { Balancer } from "./balancer.ts";
 import { meshErrors } from "./errors.ts";
 import { FleetMesh } from "./fleet-mesh.ts";
-import { LoadMeter, processReader } from "./load-meter.ts";
+import { LoadMeter, openProcessReader } from "./load-meter.ts";
 import type { LoadFigures } from "./load-meter.ts";
 import { heartbeatsOfLease, Membership } from "./membership.ts";
 import type { Registry } from "./membership.ts";
@@ -53,6 +53,8 @@ export interface FleetOptions {
   readonly advertise?: { readonly host?: string; readonly port?: number } | undefined;
   /** Known to all nodes of the cluster, at least 32 characters. Needed unless `tls` is given. */
   readonly secret?: string | undefined;
+  /** Another that others may still have, or have already, while it is changed. As long. */
+  readonly acceptedSecret?: string | undefined;
   /** Certificates of both sides; without them the wire is not encrypted. */
   readonly tls?: PeerTls | undefined;
   /** Milliseconds between heartbeats, to the registry and to silent peers. Default 1500. */
@@ -137,7 +139,14 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
         "them know, or certificates (tls); for one: openssl rand -hex 32.",
     );
   }
-  const { loadMax = 0.8 } = options;
+  const { loadMax = 0.8, acceptedSecret } = options;
+  if (acceptedSecret !== undefined) {
+    if (options.secret === undefined || acceptedSecret.length < secretLengthMin) {
+      throw meshErrors.MESH_OPTIONS_INVALID(
+        `An acceptedSecret is beside a secret, and as long: at least ${secretLengthMin} characters.`,
+      );
+    }
+  }
   if (!(loadMax > 0 && loadMax <= 1)) {
     throw meshErrors.MESH_OPTIONS_INVALID(
       `The mesh's loadMax is ${loadMax}; say a share above 0 and at most 1, such as 0.8.`,
@@ -182,7 +191,7 @@ class OpenFleet implements Fleet {
     this.#options = options;
     this.#heartbeatMs = options.heartbeatMs ?? 1500;
     this.#lookMs = Math.min(this.#heartbeatMs, 1000);
-    this.#meter = new LoadMeter(processReader(runtime));
+    this.#meter = new LoadMeter(openProcessReader(runtime));
     this.#watch = new StatusWatch(options.loadMax ?? 0.8, options.health);
     this.#startedAtMs = runtime.clock.nowMs();
     this.instance =
@@ -356,6 +365,7 @@ class OpenFleet implements Fleet {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#membership.close();
+    this.#meter.close();
     this.#roster.close();
     // A registry that is away forgets it by itself.
     await this.#briefly(this.leave());
@@ -407,7 +417,8 @@ class OpenFleet implements Fleet {
   /** What is told with a heartbeat. */
   #renewed(record: InstanceRecord): InstanceRecord {
     const load = this.#meter.sample();
-    const { status, issues } = this.#watch.look(load);
+    const nowMs = this.#options.runtime.clock.monotonicMs();
+    const { status, issues } = this.#watch.look(load, nowMs);
     this.#own = { status: this.isDraining ? "draining" : status, issues, load };
     return { ...record, ...this.#own };
   }
@@ -428,12 +439,13 @@ class OpenFleet implements Fleet {
   }
 
   #openPeers(log: Log): Peers {
-    const { cluster = defaultApp, secret, tls, runtime } = this.#options;
+    const { cluster = defaultApp, secret, acceptedSecret, tls, runtime } = this.#options;
     const { callsMax = 10_000, messageBytesMax = 16 * 1024 * 1024 } = this.#options;
     return new Peers({
       cluster,
       node: this.instance,
       secret,
+      acceptedSecret,
       tls,
       runtime,
       log,

@@ -11,7 +11,7 @@ function recordOf(instance: string, own: Partial<InstanceRecord> = {}): Instance
   return { ...what, status: "up", issues: [], ...own };
 }
 
-const load = { load: 0.5, eventLoop: 0.5, cpu: 0, memory: 0, calls: 0 };
+const load = { load: 0.5, eventLoop: 0.5, lag: 0, cpu: 0, memory: 0, calls: 0 };
 
 function openSeeds(seeds: SeedList["seeds"] = []) {
   const clock = new FakeClock();

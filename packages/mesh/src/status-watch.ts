@@ -1,7 +1,8 @@
 /**
  * Whether this node is well, by its load and by its host's own word; looked at in each heartbeat.
  *
- * S1. A load about the bound does not flap: degraded at the bound, well again a tenth below it.
+ * S1. A load about the bound does not flap: degraded at the bound, well again when it was a tenth
+ *     below it for `calmMs`. Others hear of it at most once in that time.
  * S2. Whoever cannot say that it is well is degraded.
  */
 
@@ -19,10 +20,13 @@ export interface HealthReport {
 export type OwnStatus = Pick<InstanceRecord, "issues"> & HealthReport;
 
 const hysteresis = 0.1;
+/** Longer than the mean of the load remembers, short beside a rollout. */
+const calmMs = 10_000;
 
 const causes: readonly (readonly [figure: keyof LoadFigures, what: string])[] = [
   ["eventLoop", "its event loop is busy"],
-  ["cpu", "its process takes a core and more"],
+  ["lag", "its event loop is late"],
+  ["cpu", "its process takes the cores that it may use"],
   ["memory", "its memory is used up"],
   ["calls", "it runs as many calls as it may"],
 ];
@@ -30,7 +34,8 @@ const causes: readonly (readonly [figure: keyof LoadFigures, what: string])[] = 
 export class StatusWatch {
   readonly #loadMax: number;
   readonly #health: (() => HealthReport) | undefined;
-  #isBusy = false;
+  /** Why it is busy, and when it was last; `undefined`: it is not. */
+  #busy: { readonly cause: string; readonly atMs: number } | undefined;
 
   /** @param loadMax above 0, at most 1 */
   constructor(loadMax: number, health: (() => HealthReport) | undefined) {
@@ -38,12 +43,17 @@ export class StatusWatch {
     this.#health = health;
   }
 
-  look(figures: LoadFigures): OwnStatus {
+  /** @param nowMs of a clock that only goes on */
+  look(figures: LoadFigures, nowMs: number): OwnStatus {
     const { load } = figures;
     const max = this.#loadMax;
-    this.#isBusy = load >= (this.#isBusy ? max - hysteresis : max);
-    const [, cause = "it is busy"] = causes.find(([name]) => figures[name] === load) ?? [];
-    const own = this.#isBusy ? [`its load is high: ${cause}`] : [];
+    if (load >= (this.#busy === undefined ? max : max - hysteresis)) {
+      const [, cause = "it is busy"] = causes.find(([name]) => figures[name] === load) ?? [];
+      this.#busy = { cause, atMs: nowMs };
+    } else if (this.#busy !== undefined && nowMs - this.#busy.atMs >= calmMs) {
+      this.#busy = undefined;
+    }
+    const own = this.#busy === undefined ? [] : [`its load is high: ${this.#busy.cause}`];
     const { status, issues } = this.#askedHealth();
     const all = [...own, ...issues].slice(0, issuesMax);
     return {

@@ -31,13 +31,7 @@ export function notFoundError(
 ): { error: BanyanError; allow?: string } {
   const path = url.split("?", 1)[0] ?? "/";
   const allowed = allowedAt(path, table);
-  if (allowed.length > 0) {
-    const allow = allowed.join(", ");
-    const error = hostErrors.HTTP_METHOD_NOT_ALLOWED(
-      `${path} is called with ${allow}, not with ${method}.`,
-    );
-    return { error, allow };
-  }
+  if (allowed.length > 0) return methodRefused(method, path, allowed);
   const [, service = "", ...rest] = path.split("/");
   const operations = table.operations.get(service);
   if (operations !== undefined && rest.length > 0) {
@@ -53,12 +47,26 @@ export function notFoundError(
   };
 }
 
+/** The error for a path that is served by other methods. */
+export function methodRefused(
+  method: string,
+  path: string,
+  allowed: readonly string[],
+): { error: BanyanError; allow: string } {
+  const allow = allowed.join(", ");
+  const error = hostErrors.HTTP_METHOD_NOT_ALLOWED(
+    `${path} is called with ${allow}, not with ${method}.`,
+  );
+  return { error, allow };
+}
+
 function allowedAt(path: string, { methods, raw }: RouteTable): readonly string[] {
   const matching = raw.filter((route) => fits(path, route.path)).flatMap((route) => route.methods);
   return [...(methods.get(path) ?? []), ...matching];
 }
 
-function fits(path: string, pattern: string): boolean {
+/** Whether a path is one of a pattern such as `/files/:name`. */
+export function fits(path: string, pattern: string): boolean {
   const segments = path.split("/");
   const wanted = pattern.split("/");
   if (segments.length !== wanted.length) return false;

@@ -17,10 +17,7 @@ export function requestErrorOf(error: unknown, request: RefusedRequest): BanyanE
   if (isBanyanError(error)) return error;
   switch (codeOf(error)) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return hostErrors.HTTP_BODY_TOO_LARGE(
-        `The body is larger than the ${request.bodyLimit} bytes allowed here.`,
-        { details: { limitBytes: request.bodyLimit } },
-      );
+      return bodyTooLarge(request.bodyLimit);
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return hostErrors.HTTP_MEDIA_TYPE_UNSUPPORTED(mediaTypeMessage(request.mediaType));
     case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
@@ -33,7 +30,7 @@ export function requestErrorOf(error: unknown, request: RefusedRequest): BanyanE
     // The client went away, or its bytes stopped being HTTP, in the middle of its body.
     case "ECONNRESET":
     case "ERR_STREAM_PREMATURE_CLOSE":
-      return hostErrors.HTTP_REQUEST_MALFORMED("The body ended before it was complete.");
+      return bodyEndedEarly();
     default:
       return kernelErrors.INTERNAL(
         "The request could not be served; the node's log has the cause.",
@@ -42,6 +39,17 @@ export function requestErrorOf(error: unknown, request: RefusedRequest): BanyanE
         },
       );
   }
+}
+
+export function bodyTooLarge(limitBytes: number): BanyanError {
+  return hostErrors.HTTP_BODY_TOO_LARGE(
+    `The body is larger than the ${limitBytes} bytes allowed here.`,
+    { details: { limitBytes } },
+  );
+}
+
+export function bodyEndedEarly(): BanyanError {
+  return hostErrors.HTTP_REQUEST_MALFORMED("The body ended before it was complete.");
 }
 
 function mediaTypeMessage(mediaType: string | undefined): string {

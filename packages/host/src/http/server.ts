@@ -22,8 +22,8 @@ import { within } from "../within.ts";
 import { parseJsonBody } from "./body.ts";
 import { answerBrokenRequest } from "./broken-request.ts";
 import type { HttpDoor } from "./door.ts";
-import { addForwarding } from "./forward-route.ts";
-import type { Elsewhere } from "./forward-route.ts";
+import { addForwarding, refuseInFleet } from "./forward-route.ts";
+import type { Elsewhere, ForwardOptions, Refusal } from "./forward-route.ts";
 import { createGuard } from "./guard.ts";
 import type { HttpObserver } from "./http-metrics.ts";
 import type { Guard } from "./guard.ts";
@@ -71,7 +71,7 @@ export interface HttpServer {
 const lingerMs = 1000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { config, tls, door, elsewhere } = options;
+  const { config, tls, door } = options;
   const app = createApp(options);
   addGuard(app, createGuard(config), door);
   const { onResponse } = options;
@@ -82,7 +82,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       done();
     });
   }
-  const refuse = refusalOf(options);
+  const forward = forwardOf(options);
+  const refuse = refusalOf(options, forward);
   app.addHook("onRequest", (request, reply, done) => {
     if (request.is404) refuse(request, reply);
     else done();
@@ -104,11 +105,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     answerRefusal(error, { request, reply }, options);
   });
   addRoutes(app, options);
-  if (elsewhere !== undefined) {
-    const own = new Set(options.runners.map(({ service }) => service));
-    const isOurs = (service: string): boolean => own.has(service);
-    addForwarding(app, { elsewhere, door, isOurs, refuse });
-  }
+  if (forward !== undefined) addForwarding(app, refuse, forward);
   return {
     async listen() {
       await app.listen({ host: config.host, port: config.port }).catch((cause: unknown) => {
@@ -265,13 +262,29 @@ function addRawRoute(
   });
 }
 
+/** How what other nodes run is passed on; `undefined`: this node is alone. */
+function forwardOf(options: HttpServerOptions): ForwardOptions | undefined {
+  const { config, runners, door, elsewhere } = options;
+  if (elsewhere === undefined) return undefined;
+  const own = new Set(runners.map(({ service }) => service));
+  const isOurs = (service: string): boolean => own.has(service);
+  return { elsewhere, door, isOurs, bodyBytesMax: config.bodyBytesMax };
+}
+
 /** Answers what nobody serves, before its body is read. */
-function refusalOf({ runners, pages, door, elsewhere }: HttpServerOptions) {
-  const table = { ...routeTable(runners, pages), isFleet: elsewhere !== undefined };
-  return (request: FastifyRequest, reply: FastifyReply): void => {
+function refusalOf(
+  { runners, pages, door }: HttpServerOptions,
+  forward: ForwardOptions | undefined,
+): Refusal {
+  const table = { ...routeTable(runners, pages), isFleet: forward !== undefined };
+  return (request, reply) => {
     const { error, allow } = notFoundError(request.method, request.raw.url ?? "/", table);
-    if (allow !== undefined) reply.header("allow", allow);
-    sendError(reply, error, door);
+    const refuse = (): void => {
+      if (allow !== undefined) reply.header("allow", allow);
+      sendError(reply, error, door);
+    };
+    if (forward === undefined || allow !== undefined) refuse();
+    else refuseInFleet([request, reply], refuse, forward);
   };
 }
 

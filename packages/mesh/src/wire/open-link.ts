@@ -29,6 +29,8 @@ export interface OpenLinkOptions extends Omit<
   readonly identity: Identity;
   /** `undefined`: certificates have proved who is there. */
   readonly secret: string | undefined;
+  /** Taken from others as well, never used for an own proof. */
+  readonly acceptedSecret?: string | undefined;
   /** The node that is called; whoever else answers is refused. */
   readonly expected?: string | undefined;
   readonly onClose: (link: WireLink, reason: Error | undefined) => void;
@@ -161,9 +163,12 @@ class OpeningLink {
   }
 
   #isProof(said: unknown, of: Role): boolean {
-    const { secret } = this.#opening.options;
+    const { secret, acceptedSecret } = this.#opening.options;
     if (typeof said !== "object" || said === null || !("proof" in said)) return false;
-    return secret !== undefined && isProof(said.proof, this.#proof(secret, of));
+    const { proof } = said;
+    return [secret, acceptedSecret].some(
+      (each) => each !== undefined && isProof(proof, this.#proof(each, of)),
+    );
   }
 
   #proof(secret: string, of: Role): string {

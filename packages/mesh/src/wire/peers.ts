@@ -41,6 +41,8 @@ export interface PeersOptions {
   readonly cluster: string;
   readonly node: string;
   readonly secret: string | undefined;
+  /** Taken from others as well, never used for an own proof. */
+  readonly acceptedSecret?: string | undefined;
   /** Both sides show a certificate of this authority. */
   readonly tls: PeerTls | undefined;
   readonly runtime: CallRuntime;
