@@ -210,7 +210,7 @@ class OpenFleet implements Fleet {
       lookMs: this.#lookMs,
       renew: (record) => this.#renewed(record),
       read: (records, mapping) => {
-        this.#roster.read(records);
+        this.#roster.read(records, this.#seeds?.removed());
         if (mapping !== undefined) this.#table.replaceMapping(mapping);
       },
     });
