@@ -21,7 +21,7 @@ export type { Fleet, FleetOptions } from "./open-fleet.ts";
 export type { LocalMeshOptions } from "./options.ts";
 export type { RemoteOperation } from "./remote-endpoint.ts";
 export type { InstanceRecord, Mapping } from "./instance-record.ts";
-export { defaultApp } from "./route-table.ts";
+export { defaultApp, newerMapping } from "./route-table.ts";
 export { placeServices, registryOn } from "./store-registry.ts";
 export type { RegistryEntry } from "./store-registry.ts";
 export type { ReadOnlyRegistry, Seed, SeedList } from "./read-only-registry.ts";

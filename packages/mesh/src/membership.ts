@@ -10,13 +10,15 @@
  *     write and a few small reads in a heartbeat, however many nodes there are.
  *     What was not told, since the registry was away, is told with the next heartbeat.
  * M3. While the registry is away nobody is forgotten: connections tell who is gone.
- * M4. A registry that comes back without what was in it is told again at once: each instance of
- *     itself, all of the mapping that they know.
+ * M4. A registry that comes back without what was in it, or with a mapping older than one that was
+ *     read, is told again at once: each instance of itself, all of the mapping that they know.
+ * M5. Of two mappings of one version the registry's is in force, at all nodes; it is warned of.
  */
 
 import type { CancelTimer, Clock, Log, Random } from "@banyan/kernel";
 import { parseInstanceRecord, parseMapping } from "./instance-record.ts";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
+import { contradicts, isNewer } from "./route-table.ts";
 
 /** Where records lie, under leases; a state store of the platform fits behind it. */
 export interface Registry {
@@ -30,7 +32,10 @@ export interface Registry {
   changed(): Promise<void>;
   /** Services by app, where somebody has placed them. */
   mapping(): Promise<unknown>;
-  /** Puts back what was lost with the registry. Left out: it is written by somebody else. */
+  /**
+   * Puts back what was lost with the registry, unless what is there is as new. Left out: it is
+   * written by somebody else.
+   */
   place?(mapping: Mapping): Promise<void>;
 }
 
@@ -206,6 +211,7 @@ export class Membership {
     const placed = mapping === undefined ? undefined : parseMapping(mapping);
     const known = records.map(parseInstanceRecord).filter((record) => record !== undefined);
     this.#skipped(records.length - known.length + (mapping !== placed && !placed ? 1 : 0));
+    this.#compare(placed);
     read(known, placed);
     await this.#restore(known, placed);
   }
@@ -215,12 +221,24 @@ export class Membership {
     const { registry } = this.#ports;
     const own = this.#record;
     const known = this.#placed;
-    if (placed !== undefined) this.#placed = placed;
-    else if (known !== undefined && known.version > 0) await registry.place?.(known);
+    const isLost = known !== undefined && (placed === undefined || isNewer(known, placed));
+    if (!isLost) this.#placed = placed;
+    else if (known.version > 0) await registry.place?.(known);
     if (own === undefined || this.#writtenAtMs === -Infinity) return;
     if (records.some(({ instance }) => instance === own.instance)) return;
     await this.#write();
     await this.#tell();
+  }
+
+  /** M5. */
+  #compare(placed: Mapping | undefined): void {
+    const known = this.#placed;
+    if (placed === undefined || known === undefined || !contradicts(placed, known)) return;
+    const { epoch, version, apps } = placed;
+    this.#ports.log.warn(
+      "two mappings of services have the same version; that of the registry is in force now",
+      { epoch, version, apps, before: known.apps },
+    );
   }
 
   /** Said once, and once more when it was mended in between. */

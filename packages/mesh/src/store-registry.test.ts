@@ -51,7 +51,9 @@ test("of mappings the newest is in force, whoever writes last", async () => {
   const older = { epoch: "1", version: 9, apps: { shop: "blue" } };
   assert.deepEqual(await placeServices(store, older), { mapping: older, isPlaced: true });
   assert.deepEqual(await placeServices(store, newer), { mapping: newer, isPlaced: true });
+  const before = await registry.changes();
   assert.deepEqual(await placeServices(store, older), { mapping: newer, isPlaced: false });
+  assert.equal(await registry.changes(), before, "nothing has changed");
   const next = ({ epoch, version }: Mapping): Mapping => ({
     epoch,
     version: version + 1,

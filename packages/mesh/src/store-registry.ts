@@ -91,7 +91,7 @@ export async function placeServices(
     isPlaced = placed === undefined || isNewer(wanted, placed);
     return { kind: "mapping", mapping: isPlaced ? wanted : (placed ?? wanted) };
   });
-  await registryOn(store, cluster).changed();
+  if (isPlaced) await registryOn(store, cluster).changed();
   return { mapping: entry.kind === "mapping" ? entry.mapping : noMapping, isPlaced };
 }
 
