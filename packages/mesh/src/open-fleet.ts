@@ -208,6 +208,7 @@ class OpenFleet implements Fleet {
       log,
       heartbeatMs: this.#heartbeatMs,
       lookMs: this.#lookMs,
+      doubted: () => this.#table.unreached,
       renew: (record) => this.#renewed(record),
       read: (records, mapping) => {
         this.#roster.read(records, this.#seeds?.removed());

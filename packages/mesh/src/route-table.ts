@@ -73,6 +73,11 @@ export class RouteTable {
     return this.#instances.values();
   }
 
+  /** Instances that could not be reached, and did not leave. */
+  get unreached(): readonly string[] {
+    return [...this.#excluded.keys()].filter((instance) => !this.#left.has(instance));
+  }
+
   /** False: it is older than what is in force (T1). */
   replaceMapping(mapping: Mapping): boolean {
     const isTaken = isNewer(mapping, this.#mapping) || contradicts(mapping, this.#mapping);
