@@ -149,28 +149,6 @@ test("while the registry is away nobody is forgotten, and then it is read again"
   assert.deepEqual(one.names(), ["one", "two"]);
 });
 
-test("a thousand nodes cost the registry a write each in a heartbeat, and no lists", async () => {
-  const clock = new FakeClock();
-  const registry = new CountingRegistry(clock);
-  const count = 1000;
-  const members = Array.from({ length: count }, () => openMember(registry, clock));
-  for (const [index, { member }] of members.entries()) {
-    await member.start();
-    await member.announce(recordOf(`n${index}`));
-  }
-  await clock.advance(5000); // they hear of each other
-  assert.equal(members[0]?.names().length, count);
-  const before = { writes: registry.writes, reads: registry.reads, lists: registry.lists };
-  await clock.advance(10_000);
-  const perNode = (what: "writes" | "reads" | "lists"): number =>
-    (registry[what] - before[what]) / count;
-  // Ten seconds: two heartbeats, ten looks; the list once in a lease of fifteen.
-  assert(perNode("writes") <= 2.5, `${perNode("writes")} writes`);
-  assert(perNode("reads") <= 14, `${perNode("reads")} reads of the counter`);
-  assert(perNode("lists") <= 1, `${perNode("lists")} lists`);
-  for (const { member } of members) member.close();
-});
-
 test("a new status is known to the others within a look, a new load moves no counter", async () => {
   const clock = new FakeClock();
   const registry = new CountingRegistry(clock);

@@ -15,6 +15,7 @@ import { kernelErrors, toBanyanError } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import { Balancer } from "./balancer.ts";
 import { meshErrors } from "./errors.ts";
+import { assertFleetBounds } from "./fleet-bounds.ts";
 import { FleetMesh } from "./fleet-mesh.ts";
 import { LoadMeter, processReader } from "./load-meter.ts";
 import type { LoadFigures } from "./load-meter.ts";
@@ -137,12 +138,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
         "them know, or certificates (tls); for one: openssl rand -hex 32.",
     );
   }
-  const { loadMax = 0.8 } = options;
-  if (!(loadMax > 0 && loadMax <= 1)) {
-    throw meshErrors.MESH_OPTIONS_INVALID(
-      `The mesh's loadMax is ${loadMax}; say a share above 0 and at most 1, such as 0.8.`,
-    );
-  }
+  assertFleetBounds(options);
   const fleet = new OpenFleet(options);
   try {
     await fleet.start();

@@ -23,6 +23,11 @@ interface Changes {
   readonly since?: number | undefined;
 }
 
+interface KnownChanges extends Changes {
+  readonly recent: NonNullable<Changes["recent"]>;
+  readonly since: number;
+}
+
 const pageSize = 1000;
 /** In the counter, which all nodes read about once a second: some 2 KB. */
 const recentMax = 32;
@@ -121,20 +126,21 @@ export async function placeServices(
  * Whatever lies there: a count that is none begins anew, which is a change as well. Nodes of
  * earlier versions write a count alone.
  */
-function changesOf(entry: RegistryEntry | undefined): Required<Changes> {
+function changesOf(entry: RegistryEntry | undefined): KnownChanges {
   if (entry?.kind !== "changes" || !Number.isSafeInteger(entry.count)) {
     return { count: 0, recent: [], since: 0 };
   }
   const { count, recent, since } = entry;
-  const isWhole = Array.isArray(recent) && Number.isSafeInteger(since) && recent.every(isTold);
-  return isWhole ? { count, recent, since } : { count, recent: [], since: count };
+  const isWhole = Array.isArray(recent) && recent.every(isTold);
+  if (!isWhole || since === undefined) return { count, recent: [], since: count };
+  return { count, recent, since };
 }
 
 function isTold(value: unknown): boolean {
   return Array.isArray(value) && typeof value[0] === "string" && typeof value[1] === "number";
 }
 
-function changesAfter(before: Required<Changes>, instances: readonly string[]): Changes {
+function changesAfter(before: KnownChanges, instances: readonly string[]): KnownChanges {
   const count = before.count + 1;
   const told = new Set(instances);
   const all = [
@@ -146,7 +152,7 @@ function changesAfter(before: Required<Changes>, instances: readonly string[]): 
 }
 
 /** `undefined`: more than is known, or somebody counts anew. */
-function toldSince({ count, recent, since }: Required<Changes>, seen: number) {
+function toldSince({ count, recent, since }: KnownChanges, seen: number) {
   if (seen > count || seen < since) return undefined;
   return recent.filter(([, at]) => at > seen).map(([instance]) => instance);
 }
