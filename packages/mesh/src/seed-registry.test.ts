@@ -127,8 +127,8 @@ test("whose address is taken out is removed until it is back, however many were 
     assert.deepEqual(await names(), []);
     assert.deepEqual([...registry.removed()], ["a"]);
   }
-  const before = met.length;
   const count = await look();
+  const before = met.length;
   say([{ host: "outer", port: 7 }]);
   assert.notEqual(await look(), count);
   assert.deepEqual([await names(), [...registry.removed()]], [["a"], []]);
