@@ -5,7 +5,7 @@
 
 import type { Clock } from "@banyan/kernel";
 import { meshErrors } from "./errors.ts";
-import type { Registry } from "./membership.ts";
+import type { Registry } from "./registry.ts";
 
 export interface RegistryBounds {
   readonly clock: Clock;

@@ -14,7 +14,7 @@ test("numbers that are out of their bounds are refused with what to say", async 
     ["callsMax", 0],
     ["messageBytesMax", Infinity],
     ["loadMax", 80],
-    ["loadMax", "0.8"],
+    ["loadMax", true],
   ];
   for (const [name, value] of wrong) {
     const own = { [name]: value };

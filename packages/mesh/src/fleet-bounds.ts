@@ -44,6 +44,10 @@ export function assertFleetBounds(options: Bounded): void {
     if (value === undefined) continue;
     const isNumber = typeof value === "number" && value >= min && value <= max;
     if (isNumber && (!isWhole || Number.isInteger(value))) continue;
-    throw meshErrors.MESH_OPTIONS_INVALID(`The mesh's ${name} is ${String(value)}; say ${fix}.`);
+    throw meshErrors.MESH_OPTIONS_INVALID(`The mesh's ${name} is ${shown(value)}; say ${fix}.`);
   }
+}
+
+function shown(value: unknown): string {
+  return typeof value === "number" ? String(value) : JSON.stringify(value);
 }

@@ -15,7 +15,7 @@ export type {
   Withdraw,
 } from "./mesh.ts";
 export type { LoadFigures } from "./load-meter.ts";
-export type { Registry, RegistryNews } from "./membership.ts";
+export type { Registry, RegistryNews } from "./registry.ts";
 export { openFleet } from "./open-fleet.ts";
 export type { Fleet, FleetOptions } from "./open-fleet.ts";
 export type { LocalMeshOptions } from "./options.ts";

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { systemRandom } from "@banyan/kernel";
 import { createRecordingLog, FakeClock } from "@banyan/testbed";
 import { Membership } from "./membership.ts";
-import type { MembershipPorts, Registry } from "./membership.ts";
+import type { MembershipPorts } from "./membership.ts";
+import type { Registry } from "./registry.ts";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
 
 /** A registry in memory that counts what it is asked. */

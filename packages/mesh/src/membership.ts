@@ -22,42 +22,8 @@ import type { CancelTimer, Clock, Log, Random } from "@banyan/kernel";
 import { boundRegistry } from "./bounded-registry.ts";
 import { parseInstanceRecord, parseMapping } from "./instance-record.ts";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
+import type { Registry, RegistryNews } from "./registry.ts";
 import { contradicts, isNewer } from "./route-table.ts";
-
-/** Where records lie, under leases; a state store of the platform fits behind it. */
-export interface Registry {
-  /** Writes this instance's record, which is gone after `leaseMs` unless it is written again. */
-  write(record: InstanceRecord, leaseMs: number): Promise<void>;
-  /** All records there are, as they were written: what is no record is skipped by who reads. */
-  list(): Promise<readonly unknown[]>;
-  /** A number that differs whenever somebody came, left or changed. */
-  changes(): Promise<number>;
-  /** Somebody came, left or changed: these, or the mapping. */
-  changed(instances?: readonly string[]): Promise<void>;
-  /**
-   * What has changed since the counter was at `count`, and the records of others that are asked
-   * for. Left out: all is read by `list` whenever the counter has moved, which suits few nodes.
-   */
-  since?(count: number, also: readonly string[]): Promise<RegistryNews>;
-  /** Services by app, where somebody has placed them. */
-  mapping(): Promise<unknown>;
-  /**
-   * Puts back what was lost with the registry, unless what is there is as new. Left out: it is
-   * written by somebody else.
-   */
-  place?(mapping: Mapping): Promise<void>;
-}
-
-/** What has changed in a registry. */
-export interface RegistryNews {
-  /** The counter now. */
-  readonly count: number;
-  /**
-   * By instance; `undefined` for those that have none any more. Left out: it is not known who has
-   * changed, since that was too many.
-   */
-  readonly records?: ReadonlyMap<string, unknown> | undefined;
-}
 
 export interface MembershipPorts {
   readonly registry: Registry;
@@ -249,7 +215,7 @@ export class Membership {
     const nowMs = clock.monotonicMs();
     if (nowMs >= this.#listAtMs) return this.#read();
     if (news.records === undefined) {
-      // Where so much changes, all read all: not at every look. Unless it is a registry that is new.
+      // Where so much changes, all read all: not at every look, unless the registry is new.
       const isMuch = registry.since !== undefined && news.count >= seen;
       return isMuch && nowMs - this.#listedAtMs < heartbeatMs ? undefined : this.#read();
     }

@@ -20,7 +20,7 @@ import { FleetMesh } from "./fleet-mesh.ts";
 import { LoadMeter, processReader } from "./load-meter.ts";
 import type { LoadFigures } from "./load-meter.ts";
 import { heartbeatsOfLease, Membership } from "./membership.ts";
-import type { Registry } from "./membership.ts";
+import type { Registry } from "./registry.ts";
 import type { ReadOnlyRegistry } from "./read-only-registry.ts";
 import { SeedRegistry } from "./seed-registry.ts";
 import type { ClientOptions, Endpoint, Mesh } from "./mesh.ts";

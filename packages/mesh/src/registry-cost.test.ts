@@ -153,7 +153,7 @@ test("a roll-out of a thousand nodes in ten minutes costs it 10 000 records a se
   for (const { member } of fleet.members.values()) member.close();
 });
 
-test("who is killed is found by whoever reads a list, and known to all within a lease", async () => {
+test("who is killed is found by whoever reads a list, and then known to all", async () => {
   const fleet = await openFleetOf(500); // each of them reads a list once in a minute and a half
   await fleet.clock.advance(120_000);
   const [killed] = fleet.members.values();

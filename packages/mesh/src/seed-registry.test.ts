@@ -111,7 +111,7 @@ test("of many addresses no more than 32 are called at once", async () => {
   assert.equal(met.length, 32);
 });
 
-test("whose address is taken out is removed until it is back, however many were in between", async () => {
+test("whose address is taken out is removed until it is back, whoever was between", async () => {
   const { registry, look, names, connected, answering, met, say } = openSeeds([
     { host: "outer", port: 7 },
   ]);

@@ -13,7 +13,7 @@
 
 import type { Clock, Log } from "@banyan/kernel";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
-import type { Registry } from "./membership.ts";
+import type { Registry } from "./registry.ts";
 import { seedsMax } from "./read-only-registry.ts";
 import type { ReadOnlyRegistry, Seed } from "./read-only-registry.ts";
 

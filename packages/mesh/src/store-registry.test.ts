@@ -71,7 +71,7 @@ test("of mappings the newest is in force, whoever writes last", async () => {
   assert.deepEqual(await registry.mapping(), { ...newer, version: 4 });
 });
 
-test("what has changed since a count is told with its records, unless it was too much", async () => {
+test("what has changed since a count is told with its records, unless too much", async () => {
   const clock = new FakeClock();
   const store = await openRegistryStore(clock);
   const registry = registryOn(store);

@@ -4,7 +4,7 @@
  */
 
 import type { Store } from "@banyan/kernel";
-import type { Registry } from "./membership.ts";
+import type { Registry } from "./registry.ts";
 import { parseMapping } from "./instance-record.ts";
 import { defaultApp, isNewer, noMapping } from "./route-table.ts";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
