@@ -80,6 +80,17 @@ describe("Nodes of a fleet", () => {
     );
   });
 
+  test("a registry that is silent fails the start when its time is over", async () => {
+    await using bed = openBed({ isSilent: true });
+    for (const more of [{}, { "/mesh/mappings": { sample: "green" } }]) {
+      const settings = { "/node/startTimeoutMs": 400, "/mesh/heartbeatMs": 5000, ...more };
+      await assert.rejects(bed.open("a", [], settings), {
+        code: "NODE_START_FAILED",
+        message: /The registry of the mesh, shared, had not answered when 400 ms/,
+      });
+    }
+  });
+
   test("a start that waits in vain says for what, or which version runs", async () => {
     await using bed = openBed();
     const settings = { "/node/startTimeoutMs": 300 };

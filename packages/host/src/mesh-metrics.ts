@@ -54,11 +54,11 @@ export function registerMeshMetrics(
 /** Counts who leaves, at every node that hears of it: the event is told by one that may be gone. */
 export function countLeft(metrics: Metrics): (news: FleetNews) => void {
   const left = metrics.counter("banyan_mesh_left_total", {
-    help: "Instances of other nodes that left: in order, with their lease over, or unreachable.",
+    help: "Instances of other nodes that left: in order, with their lease over, unreachable, or taken out of the list.",
     labels: ["reason"],
   });
   // There from the start, so that the first one is seen as growth.
-  const reasons = ["graceful", "expired", "unreachable"] as const;
+  const reasons = ["graceful", "expired", "unreachable", "removed"] as const;
   const series = new Map(reasons.map((reason) => [reason, left.with({ reason })]));
   for (const each of series.values()) each.add(0);
   return ({ kind, reason = "expired" }) => {

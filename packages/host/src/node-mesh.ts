@@ -3,7 +3,9 @@
  * fleet.
  *
  * N1. Other nodes may call a service when it has started, and until the node has drained.
- * N2. A node that cannot reach its registry goes on with those that it knows.
+ * N2. A registry that is silent fails the start when its time is over. How long an engine waits for
+ *     its server is its own setting, and comes before that.
+ * N3. A node that cannot reach its registry goes on with those that it knows.
  */
 
 import { readFile } from "node:fs/promises";
@@ -14,6 +16,7 @@ import { createLocalMesh, openFleet, placeServices, registryOn } from "@banyan/m
 import type { Fleet, Mesh, PeerTls, RegistryEntry } from "@banyan/mesh";
 import type { Metrics } from "@banyan/telemetry";
 import type { NodeEngines } from "./engines.ts";
+import { hostErrors } from "./errors.ts";
 import { createFleetHealth } from "./fleet-health.ts";
 import type { Probed } from "./health.ts";
 import type { MeshConfig } from "./mesh-config.ts";
@@ -22,6 +25,7 @@ import { createMeshNews } from "./mesh-news.ts";
 import type { NewsPost } from "./news-post.ts";
 import type { NodeConfig } from "./node-config.ts";
 import { isSource, openSource } from "./registry-source.ts";
+import { within } from "./within.ts";
 
 /** A node among others. */
 export interface NodeFleet {
@@ -66,11 +70,15 @@ export async function openNodeMesh(
     return { mesh: createLocalMesh({ validation }), joined: undefined };
   }
   const registry = isSource(own.registry) ? undefined : await openStore(own.registry, engines);
-  if (registry !== undefined) await placeFirst(registry, own);
+  const patience = { clock: runtime.clock, limitMs: setup.config.node.startTimeoutMs };
+  if (registry !== undefined) {
+    const placing = await within(patience, placeFirst(registry, own));
+    if (placing.kind === "late") throw silentRegistry(own.registry, patience.limitMs);
+  }
   const advertised = { host: own.advertiseHost ?? addressOf(own.host), port: own.advertisePort };
   const tell = createMeshNews({ node, post });
   const count = telemetry.metrics === undefined ? undefined : countLeft(telemetry.metrics);
-  const fleet = await openFleet({
+  const joining = openFleet({
     node,
     app: own.app,
     cluster: own.cluster,
@@ -97,8 +105,22 @@ export async function openNodeMesh(
       tell(news);
     },
   });
+  const joined = await within(patience, joining);
+  if (joined.kind === "late") {
+    joining.then((late) => late.close()).catch(() => undefined); // nobody waits for it any more
+    throw silentRegistry(own.registry, patience.limitMs);
+  }
+  const fleet = joined.value;
   if (telemetry.metrics !== undefined) registerMeshMetrics(telemetry.metrics, fleet);
   return { mesh: fleet.mesh, joined: { fleet, registry } };
+}
+
+function silentRegistry(registry: string, limitMs: number): Error {
+  return hostErrors.NODE_START_FAILED(
+    `The registry of the mesh, ${registry}, had not answered when ${limitMs} ms ` +
+      "(node.startTimeoutMs) were over; see whether its server is well.",
+    { details: { registry } },
+  );
 }
 
 async function openStore(engine: string, engines: NodeEngines): Promise<Store<RegistryEntry>> {

@@ -42,9 +42,22 @@ export interface FleetBed extends AsyncDisposable {
   registry(): Promise<Registry>;
 }
 
-export function openBed(): FleetBed {
+/** It opens, and answers nothing. */
+function silence(engine: StateEngine): StateEngine {
+  const silent = async (): Promise<never> => new Promise(() => undefined);
+  const openStore: StateEngine["openStore"] = async (spec) => {
+    const store = await engine.openStore(spec);
+    // `then` would make it a promise.
+    return new Proxy(store, { get: (_, name) => (name === "then" ? undefined : silent) });
+  };
+  return new Proxy(engine, {
+    get: (all, name) => (name === "openStore" ? openStore : Reflect.get(all, name)),
+  });
+}
+
+export function openBed({ isSilent = false } = {}): FleetBed {
   const engine = openMemoryEngine({ clock: systemClock });
-  const findEngine = shareEngine(engine);
+  const findEngine = shareEngine(isSilent ? silence(engine) : engine);
   const nodes: Node[] = [];
   return {
     async open(id, services, { directory, log, ...settings } = {}) {

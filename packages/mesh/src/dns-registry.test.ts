@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { systemRandom } from "@banyan/kernel";
+import type { Random } from "@banyan/kernel";
 import { FakeClock } from "@banyan/testbed";
 import { dnsRegistry } from "./dns-registry.ts";
 import type { ReadOnlyRegistry } from "./read-only-registry.ts";
 import { openDnsServer } from "./sample-dns.test.ts";
+
+/** The least: an answer holds as long as it says. */
+const random: Random = { ...systemRandom, next: () => 0 };
 
 async function addressesOf(registry: ReadOnlyRegistry): Promise<string[]> {
   const { seeds } = await registry.read();
@@ -38,7 +43,7 @@ test("a name that begins with _ tells ports as well", async () => {
 test("it is asked again when its records are over, and at most once a second", async () => {
   await using dns = await openDnsServer();
   const clock = new FakeClock();
-  const registry = dnsRegistry({ host: "mesh.test", port: 7000, ...dns, clock });
+  const registry = dnsRegistry({ host: "mesh.test", port: 7000, ...dns, clock, random });
   dns.zone.set("mesh.test", [{ type: "A", ttl: 0, address: "127.0.0.2" }]);
   await addressesOf(registry);
   const first = dns.asked;
@@ -49,7 +54,7 @@ test("it is asked again when its records are over, and at most once a second", a
   assert.equal(dns.asked, first, "within the second");
   dns.zone.set("mesh.test", [{ type: "A", ttl: 10, address: "127.0.0.3" }]);
   await clock.advance(100);
-  assert.deepEqual(await addressesOf(registry), ["127.0.0.3 7000"]);
+  assert.deepEqual(await addressesOf(registry), ["127.0.0.2 7000", "127.0.0.3 7000"]);
   const second = dns.asked;
   await clock.advance(9900);
   await addressesOf(registry);
@@ -81,5 +86,58 @@ test("a registry without a name or a port is refused with what it needs", () => 
       code: "MESH_OPTIONS_INVALID",
       message: /1 to 65535/,
     });
+  }
+});
+
+const three = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
+
+test("answers that tell another part each time take nobody out", async () => {
+  await using dns = await openDnsServer();
+  const clock = new FakeClock();
+  const registry = dnsRegistry({ host: "mesh.test", port: 7000, ...dns, clock, random });
+  dns.zone.set(
+    "mesh.test",
+    three.map((address) => ({ type: "A", ttl: 0, address })),
+  );
+  dns.rotates = true;
+  assert.equal((await addressesOf(registry)).length, 2);
+  for (let n = 0; n < 20; n += 1) {
+    await clock.advance(1000);
+    assert.equal((await addressesOf(registry)).length, 3);
+  }
+});
+
+test("an address is gone when several answers have left it out, also when all are", async () => {
+  await using dns = await openDnsServer();
+  const clock = new FakeClock();
+  const registry = dnsRegistry({ host: "mesh.test", port: 7000, ...dns, clock, random });
+  const records = three.map((address) => ({ type: "A", ttl: 0, address }) as const);
+  dns.zone.set("mesh.test", records);
+  await addressesOf(registry);
+  for (const left of [records.slice(1), []]) {
+    dns.zone.set("mesh.test", left);
+    const before = (await addressesOf(registry)).length;
+    for (let n = 0; n < 4; n += 1) {
+      await clock.advance(1000);
+      assert.equal((await addressesOf(registry)).length, before);
+    }
+    await clock.advance(1000);
+    assert.equal((await addressesOf(registry)).length, left.length);
+  }
+});
+
+test("a kind of record that DNS fails for keeps its addresses", async () => {
+  await using dns = await openDnsServer();
+  const clock = new FakeClock();
+  const registry = dnsRegistry({ host: "mesh.test", port: 7000, ...dns, clock, random });
+  dns.zone.set("mesh.test", [
+    { type: "A", ttl: 0, address: "127.0.0.2" },
+    { type: "AAAA", ttl: 0 },
+  ]);
+  await addressesOf(registry);
+  dns.brokenType = "AAAA";
+  for (let n = 0; n < 10; n += 1) {
+    await clock.advance(1000);
+    assert.deepEqual(await addressesOf(registry), ["127.0.0.2 7000", "::1 7000"]);
   }
 });

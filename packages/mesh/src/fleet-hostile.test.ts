@@ -7,8 +7,9 @@ import type { Store } from "@banyan/kernel";
 import { kernelErrors, listOperations, OperationRunner } from "@banyan/kernel/internal";
 import type { Handler } from "@banyan/kernel/internal";
 import { openMemoryEngine, openStore } from "@banyan/state";
-import { FakeClock, freePort, until } from "@banyan/testbed";
+import { createRecordingLog, FakeClock, freePort, until } from "@banyan/testbed";
 import { InstanceLoad } from "./balancer.ts";
+import type { Mapping } from "./instance-record.ts";
 import { clientOf, createRegistry, join, sees } from "./sample-fleet.test.ts";
 import type { Member } from "./sample-fleet.test.ts";
 import { placeServices, registryOn } from "./store-registry.ts";
@@ -122,6 +123,43 @@ test("a registry that comes back empty is told again at once by those who know",
   await until(async () => (await registry.mapping()) !== undefined, { what: "it is placed" });
   assert.deepEqual(await registry.mapping(), mapping);
   assert.equal((await clientOf(front).sell({ n: 1 })).by, "back");
+});
+
+test("a registry that comes back with an older mapping is told the newer one again", async () => {
+  const spec = { durability: "ephemeral", value: t.Unknown(), expires: true } as const;
+  const opened = await openStore(openMemoryEngine(), { scope: "node", name: "mesh", spec });
+  const store = opened as Store<RegistryEntry>; // nobody else writes to it
+  const registry = registryOn(store);
+  const log = createRecordingLog();
+  const old = await join(registry, "old", { workMs: 1, log });
+  const says = (member: Member): unknown => member.fleet.mapping().apps["lamp"];
+  const mapping = (version: number, lamp: string): Mapping => ({
+    epoch: "1",
+    version,
+    apps: { lamp },
+  });
+  await placeServices(store, mapping(1, "one"));
+  const backup = await store.scan({ limit: 1000 });
+  await placeServices(store, mapping(2, "two"));
+  await until(() => says(old) === "two", { what: "it is read" });
+  for (const { key, value } of backup.entries) await store.set(key, value);
+  const isBack = async (): Promise<boolean> =>
+    JSON.stringify(await registry.mapping()) === JSON.stringify(mapping(2, "two"));
+  await until(isBack, { what: "the newer one is placed again" });
+  const young = await join(registry, "young", { workMs: 1 });
+  await until(() => says(young) === "two", { what: "who comes reads it" });
+  // Somebody counted from the older one, before anybody looked.
+  const key = backup.entries.find(({ value }) => value.kind === "mapping")?.key ?? "";
+  await store.set(key, { kind: "mapping", mapping: mapping(2, "three") });
+  await registry.changed();
+  for (const member of [old, young]) {
+    await until(() => says(member) === "three", { what: "all take what the registry says" });
+  }
+  const warned = log.lines.filter(({ message }) => /the same version/.test(message));
+  assert.deepEqual(
+    warned.map(({ fields }) => [fields["apps"], fields["before"]]),
+    [[{ lamp: "three" }, { lamp: "two" }]],
+  );
 });
 
 test("who was slow is tried again in time, and a failure is no proof of speed", async () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freePort, openTcpProxy, until } from "@banyan/testbed";
-import type { Registry } from "./membership.ts";
+import type { Registry } from "./registry.ts";
 import type { FleetNews } from "./roster.ts";
 import { clientOf, createRegistry, join, sees } from "./sample-fleet.test.ts";
 import type { HealthReport } from "./status-watch.ts";

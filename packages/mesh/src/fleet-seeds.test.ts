@@ -88,6 +88,35 @@ test("a node that is taken out of the file is called no more until it is back", 
   await sees(front, 2);
 });
 
+test("whose address is back counts again at once, by the connection that was there", async () => {
+  await using file = await createFile();
+  const [one = 0, two = 0, three = 0] = await findFreePorts(3);
+  const all = [{ port: one }, { port: two }, { port: three }];
+  await file.say([{ port: two }]);
+  const news: FleetNews[] = [];
+  const onNews = (each: FleetNews): void => void news.push(each);
+  const back = await join(file.registry(), "back", { workMs: 1, listen: { port: two } });
+  const front = await join(file.registry(), "front", { listen: { port: one }, onNews });
+  await join(file.registry(), "third", { workMs: 1, listen: { port: three }, onNews });
+  await sees(front, 1);
+  await file.say(all);
+  await sees(front, 2);
+  const connected = back.fleet.connections;
+  await file.say([{ port: one }, { port: three }]);
+  await sees(front, 1);
+  const left = () => news.filter(({ kind }) => kind === "left");
+  await until(() => left().length === 2, { what: "both have told their hosts" });
+  assert.deepEqual(
+    left().map(({ record, reason }) => `${record.node} ${reason}`),
+    ["back removed", "back removed"],
+  );
+  assert.equal(left().filter(({ isTeller }) => isTeller).length, 1, "one tells it for the fleet");
+  assert.equal(back.fleet.connections, connected);
+  await file.say(all);
+  await sees(front, 2);
+  assert.equal(back.fleet.connections, connected);
+});
+
 test("who begins again on a file is called again, and knows who was there as old", async () => {
   await using file = await createFile();
   const [one = 0, two = 0] = await findFreePorts(2);
@@ -186,6 +215,39 @@ test("nodes find each other by the addresses of a name, and a new one is found",
   await front.fleet.settled();
   await sees(front, 2);
   dns.isBroken = false;
+});
+
+test("addresses that DNS tells in parts leave nobody out", async () => {
+  // One server for each, so that each is told all parts in turns.
+  await using first = await openDnsServer();
+  await using second = await openDnsServer();
+  await using third = await openDnsServer();
+  const servers = [first, second, third];
+  const [port = 0] = await findFreePorts(1);
+  const hosts = servers.map((_, n) => `127.0.0.${n + 1}`);
+  const news: FleetNews[] = [];
+  const onNews = (each: FleetNews): void => void news.push(each);
+  const members: Member[] = [];
+  for (const [n, { zone, resolver }] of servers.entries()) {
+    zone.set(
+      "mesh.test",
+      hosts.map((address) => ({ type: "A", ttl: 0, address })),
+    );
+    const registry = dnsRegistry({ host: "mesh.test", port, resolver });
+    const own = { workMs: 1, listen: { host: `127.0.0.${n + 1}`, port }, onNews };
+    members.push(await join(registry, `n${n}`, own));
+  }
+  for (const member of members) await sees(member, 3);
+  for (const dns of servers) dns.rotates = true;
+  const before = first.asked;
+  // For two kinds, once a second or so.
+  await until(() => first.asked > before + 14, { what: "it has asked often", timeoutMs: 30_000 });
+  const left = news.filter(({ kind }) => kind === "left");
+  assert.deepEqual(
+    left.map(({ record }) => record.node),
+    [],
+  );
+  for (const member of members) await sees(member, 3);
 });
 
 test("nodes find each other by SRV records, each with its port", async () => {

@@ -15,13 +15,13 @@ export type {
   Withdraw,
 } from "./mesh.ts";
 export type { LoadFigures } from "./load-meter.ts";
-export type { Registry } from "./membership.ts";
+export type { Registry, RegistryNews } from "./registry.ts";
 export { openFleet } from "./open-fleet.ts";
 export type { Fleet, FleetOptions } from "./open-fleet.ts";
 export type { LocalMeshOptions } from "./options.ts";
 export type { RemoteOperation } from "./remote-endpoint.ts";
 export type { InstanceRecord, Mapping } from "./instance-record.ts";
-export { defaultApp } from "./route-table.ts";
+export { defaultApp, newerMapping } from "./route-table.ts";
 export { placeServices, registryOn } from "./store-registry.ts";
 export type { RegistryEntry } from "./store-registry.ts";
 export type { ReadOnlyRegistry, Seed, SeedList } from "./read-only-registry.ts";

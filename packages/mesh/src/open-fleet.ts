@@ -14,12 +14,12 @@ import { createIdSource, isBanyanError, silentLog, systemRandom } from "@banyan/
 import { kernelErrors, toBanyanError } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import { Balancer } from "./balancer.ts";
-import { meshErrors } from "./errors.ts";
+import { assertFleetBounds } from "./fleet-bounds.ts";
 import { FleetMesh } from "./fleet-mesh.ts";
 import { LoadMeter, openProcessReader } from "./load-meter.ts";
 import type { LoadFigures } from "./load-meter.ts";
 import { heartbeatsOfLease, Membership } from "./membership.ts";
-import type { Registry } from "./membership.ts";
+import type { Registry } from "./registry.ts";
 import type { ReadOnlyRegistry } from "./read-only-registry.ts";
 import { SeedRegistry } from "./seed-registry.ts";
 import type { ClientOptions, Endpoint, Mesh } from "./mesh.ts";
@@ -123,7 +123,6 @@ export interface Fleet extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const secretLengthMin = 32;
 /** Every node runs it for itself, wherever services are placed. */
 const nodeService = "node";
 /** Others that a node that comes introduces itself to. */
@@ -133,25 +132,7 @@ const outgoingBytesMax = 64 * 1024 * 1024;
 
 /** Joins a fleet. @throws MESH_OPTIONS_INVALID, MESH_LISTEN_FAILED, and what the registry throws */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
-  if (options.tls === undefined && (options.secret?.length ?? 0) < secretLengthMin) {
-    throw meshErrors.MESH_OPTIONS_INVALID(
-      `A mesh of several nodes needs a secret of at least ${secretLengthMin} characters that all of ` +
-        "them know, or certificates (tls); for one: openssl rand -hex 32.",
-    );
-  }
-  const { loadMax = 0.8, acceptedSecret } = options;
-  if (acceptedSecret !== undefined) {
-    if (options.secret === undefined || acceptedSecret.length < secretLengthMin) {
-      throw meshErrors.MESH_OPTIONS_INVALID(
-        `An acceptedSecret is beside a secret, and as long: at least ${secretLengthMin} characters.`,
-      );
-    }
-  }
-  if (!(loadMax > 0 && loadMax <= 1)) {
-    throw meshErrors.MESH_OPTIONS_INVALID(
-      `The mesh's loadMax is ${loadMax}; say a share above 0 and at most 1, such as 0.8.`,
-    );
-  }
+  assertFleetBounds(options);
   const fleet = new OpenFleet(options);
   try {
     await fleet.start();
@@ -217,9 +198,10 @@ class OpenFleet implements Fleet {
       log,
       heartbeatMs: this.#heartbeatMs,
       lookMs: this.#lookMs,
+      doubted: () => this.#table.unreached,
       renew: (record) => this.#renewed(record),
       read: (records, mapping) => {
-        this.#roster.read(records);
+        this.#roster.read(records, this.#seeds?.removed());
         if (mapping !== undefined) this.#table.replaceMapping(mapping);
       },
     });

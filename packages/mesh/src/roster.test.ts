@@ -289,3 +289,22 @@ test("who calls by itself within its time of grace is there, without news", asyn
   assert.deepEqual(told(), []);
   assert.deepEqual(called(), ["a", "b"]);
 });
+
+test("who is removed has left once, told by one that stays, and says no second farewell", () => {
+  const [least, other] = [openRoster("a"), openRoster("b")];
+  const all = ["a", "b", "c"].map((name) => recordOf(name));
+  for (const { roster, connected, told } of [least, other]) {
+    connected.add("c");
+    roster.read(all);
+    told();
+  }
+  const removed = new Set(["a", "c"]); // with the least id
+  least.connected.add("b");
+  other.connected.add("a");
+  least.roster.read([recordOf("a"), recordOf("b")], removed);
+  other.roster.read([recordOf("b")], removed);
+  assert.deepEqual(least.told(), ["left c removed"]);
+  assert.deepEqual(other.told(), ["left a removed!", "left c removed!"]);
+  least.roster.farewell(recordOf("a"));
+  assert.deepEqual(least.told(), ["left a graceful"]);
+});

@@ -13,6 +13,8 @@
  *     left in order has the time of a look to be read of. Then it is unreachable.
  * R4. Of nodes that have read the same list one tells: who leaves tells of that itself, of all
  *     else tells the instance of the least id that does not drain.
+ * R5. Whoever the registry does not want there any more has left for all others, though it is
+ *     connected; it takes no part in the telling, and its own farewell is no second news.
  */
 
 import type { CancelTimer, Clock, Log } from "@banyan/kernel";
@@ -26,7 +28,9 @@ export type LeaveReason =
   /** Its lease is over: it was killed, or cut off. */
   | "expired"
   /** Its connection has ended and cannot be opened again, while its record lives. */
-  | "unreachable";
+  | "unreachable"
+  /** Its address was taken out of a registry that is only read. */
+  | "removed";
 
 /** What has become of an instance. */
 export interface FleetNews {
@@ -61,6 +65,8 @@ export class Roster {
   #known = new Map<string, InstanceRecord>();
   /** Of these the registry has a record. */
   #listed: ReadonlySet<string> = new Set();
+  /** Not wanted there any more (R5). */
+  #removed: ReadonlySet<string> = new Set();
   /** Told as left, and still listed. */
   readonly #unreachable = new Set<string>();
   /** Being called again; later what ends their time of grace. */
@@ -86,20 +92,25 @@ export class Roster {
     );
   }
 
-  /** The registry was read. */
-  read(records: readonly InstanceRecord[]): void {
+  /**
+   * The registry was read.
+   * @param removed instances that it does not want there any more, connected or not
+   */
+  read(records: readonly InstanceRecord[], removed: ReadonlySet<string> = new Set()): void {
     const before = this.#known;
     const { instance: own, table, forget, isConnected } = this.#ports;
     const there = records.filter(({ hasLeft }) => hasLeft !== true);
     const saidFarewell = new Set(
       records.filter(({ hasLeft }) => hasLeft === true).map(({ instance }) => instance),
     );
+    this.#removed = removed;
     this.#listed = new Set(there.map(({ instance }) => instance));
     this.#known = new Map(there.map((record) => [record.instance, record]));
     for (const [instance, record] of before) {
       if (this.#listed.has(instance) || saidFarewell.has(instance)) continue;
       const isHere = instance === own && !this.#hasLeft;
-      if (isHere || isConnected(instance)) this.#known.set(instance, record); // R2
+      const isConnectedStill = isConnected(instance) && !removed.has(instance);
+      if (isHere || isConnectedStill) this.#known.set(instance, record); // R2
     }
     table.replaceInstances([...this.#known.values()]);
     const news = this.#isFirst ? [] : this.#changesSince(before, saidFarewell);
@@ -137,7 +148,8 @@ export class Roster {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
     this.#known.delete(record.instance);
-    this.#say({ kind: "left", record, reason: "graceful", isTeller: true });
+    const isTeller = !this.#removed.has(record.instance); // else it was told of before (R5)
+    this.#say({ kind: "left", record, reason: "graceful", isTeller });
   }
 
   close(): void {
@@ -186,7 +198,8 @@ export class Roster {
     for (const [instance, record] of before) {
       if (this.#known.has(instance)) continue;
       const wasTold = this.#unreachable.delete(instance) || instance === this.#ports.instance;
-      const reason = saidFarewell.has(instance) ? "graceful" : "expired";
+      const isRemoved = this.#removed.has(instance);
+      const reason = saidFarewell.has(instance) ? "graceful" : isRemoved ? "removed" : "expired";
       if (!wasTold) news.push({ kind: "left", record, reason });
     }
     for (const [instance, record] of this.#known) {
@@ -214,7 +227,7 @@ export class Roster {
   /** The instance of the least id; one that drains only where all do. */
   #teller(): string | undefined {
     const there = [...this.#known.values()].filter(
-      ({ instance }) => !this.#unreachable.has(instance),
+      ({ instance }) => !this.#unreachable.has(instance) && !this.#removed.has(instance),
     );
     const staying = there.filter(({ status }) => status !== "draining");
     const ids = (staying.length > 0 ? staying : there).map(({ instance }) => instance);

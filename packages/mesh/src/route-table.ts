@@ -5,7 +5,8 @@
  * What it owns: the mapping in force, the instances that are known.
  *
  * T1. A mapping is replaced as a whole, by one of a later epoch, or of the same epoch and a higher
- *     version; anything else is dropped.
+ *     version; one that is older is dropped. Of two of the same version the later one read holds:
+ *     the registry's word, which is the same for all.
  * T2. A service that no mapping names belongs to the default app.
  * T3. An instance that could not be reached is no candidate until its owner has renewed its record,
  *     or a connection to it is there again.
@@ -22,6 +23,23 @@ export const noMapping: Mapping = Object.freeze({ epoch: "", version: 0, apps: O
 /** Of a later epoch, or of the same one and a higher version. */
 export function isNewer(one: Mapping, other: Mapping): boolean {
   return one.epoch > other.epoch || (one.epoch === other.epoch && one.version > other.version);
+}
+
+/** The newer of both; the first where they are as new. */
+export function newerMapping(one: Mapping, other: Mapping): Mapping {
+  return isNewer(other, one) ? other : one;
+}
+
+/** Of the same epoch and version, and yet another: somebody counted from what was lost. */
+export function contradicts(one: Mapping, other: Mapping): boolean {
+  if (one.epoch !== other.epoch || one.version !== other.version) return false;
+  return textOf(one) !== textOf(other);
+}
+
+/** The same for the same content, in whichever order it lies. */
+function textOf({ apps }: Mapping): string {
+  const sorted = Object.entries(apps).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(sorted);
 }
 
 /** Who may be called. */
@@ -55,9 +73,15 @@ export class RouteTable {
     return this.#instances.values();
   }
 
+  /** Instances that could not be reached, and did not leave. */
+  get unreached(): readonly string[] {
+    return [...this.#excluded.keys()].filter((instance) => !this.#left.has(instance));
+  }
+
   /** False: it is older than what is in force (T1). */
   replaceMapping(mapping: Mapping): boolean {
-    if (!isNewer(mapping, this.#mapping)) return false;
+    const isTaken = isNewer(mapping, this.#mapping) || contradicts(mapping, this.#mapping);
+    if (!isTaken) return false;
     this.#mapping = mapping;
     this.#byService.clear();
     return true;

@@ -23,6 +23,10 @@ export interface DnsServer extends AsyncDisposable {
   readonly zone: Map<string, readonly DnsRecord[]>;
   /** It answers that it cannot. */
   isBroken: boolean;
+  /** It cannot for this type alone. */
+  brokenType: keyof typeof types | undefined;
+  /** Each answer leaves out one record, another each time. */
+  rotates: boolean;
   /** Questions so far. */
   asked: number;
 }
@@ -34,26 +38,36 @@ export async function openDnsServer(): Promise<DnsServer> {
     resolver,
     zone: new Map(),
     isBroken: false,
+    brokenType: undefined,
+    rotates: false,
     asked: 0,
     async [Symbol.asyncDispose]() {
       await new Promise<void>((resolve) => socket.close(resolve));
     },
   };
+  /** Answers so far, by type: two types are asked for in turns. */
+  const turns = new Map<number, number>();
   socket.on("message", (question, { port, address }) => {
     server.asked += 1;
-    socket.send(answerTo(question, server), port, address);
+    const type = question.readUInt16BE(nameAt(question, 12).end);
+    const turn = turns.get(type) ?? 0;
+    turns.set(type, turn + 1);
+    socket.send(answerTo(question, server, turn), port, address);
   });
   await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
   resolver.setServers([`127.0.0.1:${socket.address().port}`]);
   return server;
 }
 
-function answerTo(question: Buffer, { zone, isBroken }: DnsServer): Buffer {
+function answerTo(question: Buffer, server: DnsServer, turn: number): Buffer {
+  const { zone, rotates, brokenType } = server;
   const { name, end } = nameAt(question, 12);
   const type = question.readUInt16BE(end);
   const known = zone.get(name.toLowerCase());
+  const isBroken = server.isBroken || (brokenType !== undefined && types[brokenType] === type);
   const code = isBroken ? codes.failed : known === undefined ? codes.unknown : codes.none;
-  const found = isBroken ? [] : (known ?? []).filter((record) => types[record.type] === type);
+  const all = isBroken ? [] : (known ?? []).filter((record) => types[record.type] === type);
+  const found = rotates ? all.filter((_, n) => n !== turn % all.length) : all;
   const head = Buffer.alloc(12);
   question.copy(head, 0, 0, 2);
   head.writeUInt16BE(0x8180 | code, 2); // an answer, recursion wanted and available

@@ -6,7 +6,7 @@ import type { Client } from "@banyan/kernel";
 import { CallRuntime, listOperations, OperationRunner } from "@banyan/kernel/internal";
 import { until } from "@banyan/testbed";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
-import type { Registry } from "./membership.ts";
+import type { Registry } from "./registry.ts";
 import { openFleet } from "./open-fleet.ts";
 import type { Fleet, FleetOptions } from "./open-fleet.ts";
 

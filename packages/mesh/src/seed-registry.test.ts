@@ -13,7 +13,8 @@ function recordOf(instance: string, own: Partial<InstanceRecord> = {}): Instance
 
 const load = { load: 0.5, eventLoop: 0.5, lag: 0, cpu: 0, memory: 0, calls: 0 };
 
-function openSeeds(seeds: SeedList["seeds"] = []) {
+function openSeeds(first: SeedList["seeds"] = []) {
+  let seeds = first;
   const clock = new FakeClock();
   const connected = new Set<string>();
   const answering = new Map<number, string>();
@@ -42,7 +43,8 @@ function openSeeds(seeds: SeedList["seeds"] = []) {
   };
   const names = async (): Promise<string[]> =>
     (await registry.list()).map(({ instance }) => instance);
-  return { clock, connected, answering, met, told, registry, look, names };
+  const say = (next: SeedList["seeds"]): void => void (seeds = next);
+  return { clock, connected, answering, met, told, registry, look, names, say };
 }
 
 test("whoever connects is told what this node is, all when that changes", async () => {
@@ -107,4 +109,28 @@ test("of many addresses no more than 32 are called at once", async () => {
   const { registry, met } = openSeeds(seeds);
   await registry.changes();
   assert.equal(met.length, 32);
+});
+
+test("whose address is taken out is removed until it is back, whoever was between", async () => {
+  const { registry, look, names, connected, answering, met, say } = openSeeds([
+    { host: "outer", port: 7 },
+  ]);
+  answering.set(7, "a"); // it says another address of itself
+  await look();
+  await look();
+  connected.add("a");
+  registry.heard("a", recordOf("a"));
+  assert.deepEqual(await names(), ["a"]);
+  for (let round = 0; round < 5; round += 1) {
+    say(Array.from({ length: 1000 }, (_, n) => ({ host: `pod-${round}`, port: n + 8 })));
+    await look();
+    assert.deepEqual(await names(), []);
+    assert.deepEqual([...registry.removed()], ["a"]);
+  }
+  const count = await look();
+  const before = met.length;
+  say([{ host: "outer", port: 7 }]);
+  assert.notEqual(await look(), count);
+  assert.deepEqual([await names(), [...registry.removed()]], [["a"], []]);
+  assert.equal(met.length, before, "its connection was there all the while");
 });

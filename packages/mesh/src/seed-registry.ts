@@ -7,12 +7,14 @@
  * G1. A node knows of another only what that one said itself, over their own connection.
  * G2. What was said holds while the connection lives, and for a lease after that.
  * G3. An address where nobody answers is tried again, after pauses that grow.
- * G4. Whose address is taken out is called no more, though the connection lives.
+ * G4. Whose address is taken out is called no more, though the connection lives, until the address
+ *     is back. Who is there at another address as well, or by another name, stays.
  */
 
 import type { Clock, Log } from "@banyan/kernel";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
-import type { Registry } from "./membership.ts";
+import type { Registry } from "./registry.ts";
+import { seedsMax } from "./read-only-registry.ts";
 import type { ReadOnlyRegistry, Seed } from "./read-only-registry.ts";
 
 export interface SeedRegistryPorts {
@@ -52,8 +54,8 @@ export class SeedRegistry implements Registry {
   readonly #met = new Map<string, string>();
   /** Addresses that the source has now. */
   #keys: ReadonlySet<string> = new Set();
-  /** Addresses that it has no more, and who answered there (G4). */
-  readonly #takenOut = new Set<string>();
+  /** Addresses that it has no more, and who answered there, if anybody did (G4). */
+  readonly #takenOut = new Map<string, string | undefined>();
   readonly #pauses = new Map<string, Pause>();
   readonly #meetings = new Map<string, Promise<void>>();
   /** Apps that addresses are said to be of, by who answered there. */
@@ -82,11 +84,19 @@ export class SeedRegistry implements Registry {
     this.#forgetOld();
     const records: InstanceRecord[] = this.#own === undefined ? [] : [this.#own];
     for (const { record } of this.#heard.values()) {
-      if (record === undefined || !this.#isOfItsApp(record)) continue;
-      // Its connection lives, so that it is gone has to be said.
-      records.push(this.#isTakenOut(record) ? { ...record, hasLeft: true } : record);
+      if (record === undefined || !this.#isOfItsApp(record) || this.#isTakenOut(record)) continue;
+      records.push(record);
     }
     return records;
+  }
+
+  /** Instances whose address was taken out (G4), this one included. */
+  removed(): ReadonlySet<string> {
+    const all = [this.#own, ...[...this.#heard.values()].map(({ record }) => record)];
+    const there = all.filter((record) => record !== undefined);
+    return new Set(
+      there.filter((record) => this.#isTakenOut(record)).map(({ instance }) => instance),
+    );
   }
 
   /** Looks for addresses, and connects to those that are new. @throws what the source throws */
@@ -129,19 +139,42 @@ export class SeedRegistry implements Registry {
   }
 
   #takeOut(keys: ReadonlySet<string>): void {
-    for (const key of keys) this.#takenOut.delete(key);
+    for (const [key, met] of this.#takenOut) {
+      if (!keys.has(key)) continue;
+      this.#takenOut.delete(key);
+      // Its connection may have lived all the while.
+      if (met !== undefined) this.#met.set(key, met);
+      this.#count += 1;
+    }
     for (const key of this.#keys) {
       if (keys.has(key)) continue;
-      this.#takenOut.add(key);
-      const met = this.#met.get(key);
-      if (met !== undefined) this.#takenOut.add(met);
+      this.#takenOut.set(key, this.#met.get(key));
       this.#count += 1;
     }
     this.#keys = keys;
+    this.#forgetTakenOut();
+  }
+
+  /** Nobody is heard of there any more: an address is needed no longer. The oldest go first. */
+  #forgetTakenOut(): void {
+    if (this.#takenOut.size <= seedsMax) return;
+    const records = [...this.#heard.values()].map(({ record }) => record);
+    const there = new Set(records.map((record) => (record === undefined ? "" : keyOf(record))));
+    for (const [key, met] of this.#takenOut) {
+      if (this.#takenOut.size <= seedsMax) return;
+      const isHeard = there.has(key) || (met !== undefined && this.#heard.has(met));
+      if (!isHeard) this.#takenOut.delete(key);
+    }
   }
 
   #isTakenOut(record: InstanceRecord): boolean {
-    return this.#takenOut.has(keyOf(record)) || this.#takenOut.has(record.instance);
+    const { instance } = record;
+    const key = keyOf(record);
+    if (this.#keys.has(key)) return false;
+    for (const [at, met] of this.#met) if (met === instance && this.#keys.has(at)) return false;
+    if (this.#takenOut.has(key)) return true;
+    for (const met of this.#takenOut.values()) if (met === instance) return true;
+    return false;
   }
 
   #meetOnce(seed: Seed): void {
@@ -161,8 +194,9 @@ export class SeedRegistry implements Registry {
     const { meet, clock, log, lookMs } = this.#ports;
     try {
       const instance = await meet(seed);
+      // Whether it is taken out may depend on it.
+      if (this.#met.get(key) !== instance) this.#count += 1;
       this.#met.set(key, instance);
-      if (this.#takenOut.delete(instance)) this.#count += 1;
       this.#pauses.delete(key);
       if (seed.app !== undefined) this.#appOf.set(instance, seed.app);
     } catch (error) {

@@ -51,7 +51,9 @@ test("of mappings the newest is in force, whoever writes last", async () => {
   const older = { epoch: "1", version: 9, apps: { shop: "blue" } };
   assert.deepEqual(await placeServices(store, older), { mapping: older, isPlaced: true });
   assert.deepEqual(await placeServices(store, newer), { mapping: newer, isPlaced: true });
+  const before = await registry.changes();
   assert.deepEqual(await placeServices(store, older), { mapping: newer, isPlaced: false });
+  assert.equal(await registry.changes(), before, "nothing has changed");
   const next = ({ epoch, version }: Mapping): Mapping => ({
     epoch,
     version: version + 1,
@@ -67,4 +69,37 @@ test("of mappings the newest is in force, whoever writes last", async () => {
   );
   await placeServices(store, { ...newer, version: 4 });
   assert.deepEqual(await registry.mapping(), { ...newer, version: 4 });
+});
+
+test("what has changed since a count is told with its records, unless too much", async () => {
+  const clock = new FakeClock();
+  const store = await openRegistryStore(clock);
+  const registry = registryOn(store);
+  const since = async (count: number, also: readonly string[] = []) => {
+    const news = await registry.since?.(count, also);
+    return news?.records && [...news.records].map(([name, value]) => [name, value !== undefined]);
+  };
+  await registry.write(recordOf("a"), 4500);
+  await registry.changed(["a"]);
+  await registry.changed(["gone"]);
+  await registry.changed(); // the mapping
+  await registry.changed(["a"]);
+  assert.deepEqual(await since(4), []);
+  assert.deepEqual(await since(4, ["a"]), [["a", true]]);
+  assert.deepEqual(await since(2), [["a", true]]);
+  const both = [
+    ["gone", false],
+    ["a", true],
+  ];
+  assert.deepEqual(await since(0), both);
+  assert.equal(await since(5), undefined, "it counts anew");
+  for (let n = 0; n < 31; n += 1) await registry.changed([`n${n}`]);
+  assert.equal((await since(3))?.length, 32);
+  assert.equal((await since(2))?.length, 32, "nobody was told of by the third");
+  assert.equal(await since(1), undefined);
+  // A node of an earlier version writes a count alone.
+  await store.set("banyan/changes", { kind: "changes", count: 40 });
+  assert.equal(await since(35), undefined);
+  await registry.changed(["a"]);
+  assert.deepEqual(await since(40), [["a", true]]);
 });

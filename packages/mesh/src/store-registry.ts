@@ -4,7 +4,7 @@
  */
 
 import type { Store } from "@banyan/kernel";
-import type { Registry } from "./membership.ts";
+import type { Registry } from "./registry.ts";
 import { parseMapping } from "./instance-record.ts";
 import { defaultApp, isNewer, noMapping } from "./route-table.ts";
 import type { InstanceRecord, Mapping } from "./instance-record.ts";
@@ -12,10 +12,25 @@ import type { InstanceRecord, Mapping } from "./instance-record.ts";
 /** What the store holds: records, the counter of changes, the mapping. */
 export type RegistryEntry =
   | { readonly kind: "instance"; readonly record: InstanceRecord }
-  | { readonly kind: "changes"; readonly count: number }
+  | ({ readonly kind: "changes" } & Changes)
   | { readonly kind: "mapping"; readonly mapping: Mapping };
 
+interface Changes {
+  readonly count: number;
+  /** Who has changed, each with its last count, the oldest first. */
+  readonly recent?: readonly (readonly [instance: string, count: number])[] | undefined;
+  /** All who have changed after this count are in `recent`. */
+  readonly since?: number | undefined;
+}
+
+interface KnownChanges extends Changes {
+  readonly recent: NonNullable<Changes["recent"]>;
+  readonly since: number;
+}
+
 const pageSize = 1000;
+/** In the counter, which all nodes read about once a second: some 2 KB. */
+const recentMax = 32;
 
 /** Names of clusters hold no slash, so none begins another. */
 function keysOf(cluster: string) {
@@ -48,14 +63,26 @@ export function registryOn(store: Store<RegistryEntry>, cluster: string = defaul
       return records;
     },
     async changes() {
-      const entry = await store.get(changesKey);
-      return countOf(entry);
+      return changesOf(await store.get(changesKey)).count;
     },
-    async changed() {
+    async changed(told = []) {
       await store.update(changesKey, (current) => ({
         kind: "changes",
-        count: countOf(current) + 1,
+        ...changesAfter(changesOf(current), told),
       }));
+    },
+    async since(count, also) {
+      const changes = changesOf(await store.get(changesKey));
+      const told = toldSince(changes, count);
+      if (told === undefined) return { count: changes.count };
+      const wanted = [...new Set([...told, ...also])].slice(0, pageSize);
+      const records = new Map<string, unknown>(wanted.map((instance) => [instance, undefined]));
+      const keys = wanted.map((instance) => instances + instance);
+      const found = keys.length === 0 ? [] : await store.getMany(keys);
+      for (const { key, value } of found) {
+        if (value.kind === "instance") records.set(key.slice(instances.length), value.record);
+      }
+      return { count: changes.count, records };
     },
     async place(mapping) {
       await placeServices(store, mapping, cluster);
@@ -91,11 +118,41 @@ export async function placeServices(
     isPlaced = placed === undefined || isNewer(wanted, placed);
     return { kind: "mapping", mapping: isPlaced ? wanted : (placed ?? wanted) };
   });
-  await registryOn(store, cluster).changed();
+  if (isPlaced) await registryOn(store, cluster).changed();
   return { mapping: entry.kind === "mapping" ? entry.mapping : noMapping, isPlaced };
 }
 
-/** Whatever lies there: a count that is none begins anew, which is a change as well. */
-function countOf(entry: RegistryEntry | undefined): number {
-  return entry?.kind === "changes" && Number.isSafeInteger(entry.count) ? entry.count : 0;
+/**
+ * Whatever lies there: a count that is none begins anew, which is a change as well. Nodes of
+ * earlier versions write a count alone.
+ */
+function changesOf(entry: RegistryEntry | undefined): KnownChanges {
+  if (entry?.kind !== "changes" || !Number.isSafeInteger(entry.count)) {
+    return { count: 0, recent: [], since: 0 };
+  }
+  const { count, recent, since } = entry;
+  const isWhole = Array.isArray(recent) && recent.every(isTold);
+  if (!isWhole || since === undefined) return { count, recent: [], since: count };
+  return { count, recent, since };
+}
+
+function isTold(value: unknown): boolean {
+  return Array.isArray(value) && typeof value[0] === "string" && typeof value[1] === "number";
+}
+
+function changesAfter(before: KnownChanges, instances: readonly string[]): KnownChanges {
+  const count = before.count + 1;
+  const told = new Set(instances);
+  const all = [
+    ...before.recent.filter(([instance]) => !told.has(instance)),
+    ...[...told].map((instance) => [instance, count] as const),
+  ];
+  const dropped = all[all.length - recentMax - 1];
+  return { count, recent: all.slice(-recentMax), since: dropped?.[1] ?? before.since };
+}
+
+/** `undefined`: more than is known, or somebody counts anew. */
+function toldSince({ count, recent, since }: KnownChanges, seen: number) {
+  if (seen > count || seen < since) return undefined;
+  return recent.filter(([, at]) => at > seen).map(([instance]) => instance);
 }

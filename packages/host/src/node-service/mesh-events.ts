@@ -23,9 +23,9 @@ export const meshEvents = {
     durability: "ephemeral",
     payload: t.Object({
       ...endpoint,
-      reason: t.Enum(["graceful", "expired", "unreachable"], {
+      reason: t.Enum(["graceful", "expired", "unreachable", "removed"], {
         description:
-          "graceful: it said so. expired: its lease ran out. unreachable: its connection ended and cannot be opened again.",
+          "graceful: it said so. expired: its lease ran out. unreachable: its connection ended and cannot be opened again. removed: its address was taken out of the file or the DNS name.",
       }),
     }),
   },

@@ -2,7 +2,7 @@
 
 import type { Call, Client, ServiceParts } from "@banyan/kernel";
 import { kernelErrors, nearest } from "@banyan/kernel/internal";
-import { placeServices } from "@banyan/mesh";
+import { newerMapping, placeServices } from "@banyan/mesh";
 import type { InstanceRecord, Mapping } from "@banyan/mesh";
 import { hostErrors } from "../errors.ts";
 import { nodeContract } from "../node-contract.ts";
@@ -34,11 +34,15 @@ export function meshHandlers(node: NodeView): Handlers {
       if (registry === undefined) throw onlyRead(node);
       if (Object.hasOwn(apps, nodeContract.name)) throw placedNode();
       const { cluster } = node.setup.config.mesh;
-      const next = (present: Mapping): Mapping => ({
-        epoch: epoch ?? present.epoch,
-        version: version ?? (epoch === undefined ? present.version + 1 : 1),
-        apps,
-      });
+      const next = (present: Mapping): Mapping => {
+        // A registry that was put back to an earlier day does not count anew.
+        const last = newerMapping(present, fleet.mapping());
+        return {
+          epoch: epoch ?? last.epoch,
+          version: version ?? (epoch === undefined ? last.version + 1 : 1),
+          apps,
+        };
+      };
       const { mapping, isPlaced } = await placeServices(registry, next, cluster);
       await fleet.refresh();
       if (!isPlaced) throw olderMapping(next(mapping), mapping);
