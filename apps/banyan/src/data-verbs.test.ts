@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { spawnNode, temporaryDirectory } from "@banyan/testbed";
+import { bareEnvironment, spawnNode, temporaryDirectory } from "@banyan/testbed";
 import type { Child, TemporaryDirectory } from "@banyan/testbed";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -37,12 +37,7 @@ async function makeProject(): Promise<TemporaryDirectory> {
   return project;
 }
 
-/** Nothing of the run around this one reaches the command. */
-const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS", "npm_command"]
-    .filter((name) => name.startsWith("BANYAN_") || name === "npm_command")
-    .map((name) => [name, undefined]),
-);
+const env = bareEnvironment();
 
 function start(project: TemporaryDirectory, ...words: string[]): Child {
   return spawnNode(bin, words, { cwd: project.path, env });

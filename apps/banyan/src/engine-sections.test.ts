@@ -9,16 +9,11 @@ import type { NodeCheck } from "@banyan/host";
 import { resolveMysqlOptions } from "@banyan/mysql";
 import { resolvePostgresOptions } from "@banyan/postgres";
 import { resolveRabbitmqOptions } from "@banyan/rabbitmq";
-import { spawnNode, temporaryDirectory } from "@banyan/testbed";
+import { bareEnvironment, spawnNode, temporaryDirectory } from "@banyan/testbed";
 import { createEngineFinder } from "./engines.ts";
 
 const bin = fileURLToPath(new URL("../bin/banyan.js", import.meta.url));
-/** A node refuses variables that it does not know, such as those of tests. */
-const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
-    .filter((name) => name.startsWith("BANYAN_"))
-    .map((name) => [name, undefined]),
-);
+const env = bareEnvironment();
 const secret = "hunter2";
 const nothing = "/no/such/ca.pem";
 

@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import {
+  bareEnvironment,
   findReasonToSkip,
   freePort,
   mariadbPrograms,
@@ -25,12 +26,7 @@ const onPostgres = { skip: redisMissing || (await findReasonToSkip(postgresProgr
 const onMariadb = { skip: redisMissing || (await findReasonToSkip(mariadbPrograms)) };
 const ready = { timeoutMs: 60_000 };
 
-/** A node refuses variables that it does not know, such as those of tests. */
-const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
-    .filter((name) => name.startsWith("BANYAN_"))
-    .map((name) => [name, undefined]),
-);
+const env = bareEnvironment();
 
 interface Place {
   readonly durable: string;

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { systemClock } from "@banyan/kernel";
 import {
+  bareEnvironment,
   findReasonToSkip,
   freePort,
   mariadbPrograms,
@@ -26,12 +27,7 @@ const ready = { timeoutMs: 60_000 };
 const heartbeatMs = 300;
 const timeoutMs = 2000;
 
-/** A node refuses variables that it does not know, such as those of tests. */
-const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
-    .filter((name) => name.startsWith("BANYAN_"))
-    .map((name) => [name, undefined]),
-);
+const env = bareEnvironment();
 
 interface Bed extends AsyncDisposable {
   /** Starts a node, or the same again; resolves when it is ready. */

@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { spawnNode, temporaryDirectory } from "@banyan/testbed";
+import { bareEnvironment, spawnNode, temporaryDirectory } from "@banyan/testbed";
 import type { Child, TemporaryDirectory } from "@banyan/testbed";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -31,15 +31,7 @@ async function makeProject(): Promise<TemporaryDirectory> {
   return project;
 }
 
-/**
- * Nothing of the run around this one: a node refuses variables that it does not know, and below npm
- * the command is spelled in another way.
- */
-const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS", "npm_command"]
-    .filter((name) => name.startsWith("BANYAN_") || name === "npm_command")
-    .map((name) => [name, undefined]),
-);
+const env = bareEnvironment();
 
 function start(project: TemporaryDirectory, ...words: string[]): Child {
   return spawnNode(bin, words, { cwd: project.path, env });

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
+  bareEnvironment,
   findReasonToSkip,
   freePort,
   openRabbitmq,
@@ -23,12 +24,7 @@ const bin = join(root, "apps/banyan/bin/banyan.js");
 const skip = await findReasonToSkip(rabbitmqPrograms);
 const patience = { timeoutMs: 60_000, everyMs: 50 };
 
-/** A node refuses variables that it does not know, such as those of tests. */
-const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
-    .filter((name) => name.startsWith("BANYAN_"))
-    .map((name) => [name, undefined]),
-);
+const env = bareEnvironment();
 
 test(
   "a node ends itself when RabbitMQ stays away, and loses nothing unnamed",

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { spawnNode, temporaryDirectory } from "@banyan/testbed";
+import { bareEnvironment, spawnNode, temporaryDirectory } from "@banyan/testbed";
 import type { Child, TemporaryDirectory } from "@banyan/testbed";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -33,12 +33,7 @@ export async function makeProject(): Promise<TemporaryDirectory> {
   return project;
 }
 
-/** Nothing of the run around this one reaches the command. */
-const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS", "npm_command"]
-    .filter((name) => name.startsWith("BANYAN_") || name === "npm_command")
-    .map((name) => [name, undefined]),
-);
+const env = bareEnvironment();
 
 export function start(project: TemporaryDirectory, ...words: string[]): Child {
   return spawnNode(bin, words, { cwd: project.path, env });

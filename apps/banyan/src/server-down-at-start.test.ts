@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import {
+  bareEnvironment,
   findReasonToSkip,
   freePort,
   openPostgres,
@@ -25,12 +26,7 @@ const onRedis = { skip: await findReasonToSkip(redisPrograms) };
 const patient = { timeoutMs: 60_000 };
 const secret = "hunter2";
 
-/** A node refuses variables that it does not know, such as those of tests. */
-const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
-    .filter((name) => name.startsWith("BANYAN_"))
-    .map((name) => [name, undefined]),
-);
+const env = bareEnvironment();
 
 function up(project: TemporaryDirectory, settings: object): Child {
   const configuration = { discover: [greeter, pantry], ...settings };

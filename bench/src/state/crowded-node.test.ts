@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  bareEnvironment,
   findReasonToSkip,
   freePort,
   openPostgres,
@@ -15,12 +16,7 @@ import { crowd, makeCrowdedFolder, serviceAt } from "./crowded-folder.ts";
 const skip =
   (await findReasonToSkip(postgresPrograms)) || (await findReasonToSkip(redisPrograms)) || false;
 
-/** A node refuses variables that it does not know, such as those of tests. */
-const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
-    .filter((name) => name.startsWith("BANYAN_"))
-    .map((name) => [name, undefined]),
-);
+const env = bareEnvironment();
 
 test(
   "54 services with 107 stores start in time, and share one pool per engine",

@@ -9,6 +9,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import {
+  bareEnvironment,
   checkMetrics,
   findReasonToSkip,
   freePort,
@@ -31,7 +32,6 @@ import { LiveMetrics, readExemplars } from "./live-metrics.ts";
 import { deadLetters, plausible } from "./plausible.ts";
 import {
   createFailingMetrics,
-  noVariables,
   nodeConfig,
   prometheusFiles,
   repository,
@@ -219,7 +219,7 @@ async function openScene(): Promise<Scene> {
   const config = nodeConfig({ port, collector, postgresUrl, rabbitmqUrl });
   writeFileSync(project.join("banyan.yaml"), config);
   const command = resolve(repository, "apps/banyan/bin/banyan.js");
-  const node = stack.use(spawnNode(command, ["up"], { cwd: project.path, env: noVariables }));
+  const node = stack.use(spawnNode(command, ["up"], { cwd: project.path, env: bareEnvironment() }));
   const files = prometheusFiles([port, failingPort]);
   const flags = ["--enable-feature=exemplar-storage"];
   const prometheus = stack.use(await openPrometheus({ ...files, flags }));

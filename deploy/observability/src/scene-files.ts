@@ -94,13 +94,6 @@ export async function serve(stack: AsyncDisposableStack, answer: RequestListener
   return address.port;
 }
 
-/** A node refuses variables that it does not know. */
-export const noVariables = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
-    .filter((name) => name.startsWith("BANYAN_"))
-    .map((name) => [name, undefined]),
-);
-
 function tableOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null
     ? Object.fromEntries(Object.entries(value))

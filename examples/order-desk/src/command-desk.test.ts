@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { AnyContract, Client } from "@banyan/kernel";
-import { freePort, spawnNode, temporaryDirectory } from "@banyan/testbed";
+import { bareEnvironment, freePort, spawnNode, temporaryDirectory } from "@banyan/testbed";
 import type { Child } from "@banyan/testbed";
 import type { Desk, TailFrame } from "./end-to-end.ts";
 import { httpClient } from "./http-client.ts";
@@ -73,9 +73,4 @@ async function* framesOf(tail: Child): AsyncGenerator<TailFrame> {
   }
 }
 
-/** A node refuses variables that it does not know. */
-const env = Object.fromEntries(
-  [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
-    .filter((name) => name.startsWith("BANYAN_"))
-    .map((name) => [name, undefined]),
-);
+const env = bareEnvironment();

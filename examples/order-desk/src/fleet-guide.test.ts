@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import {
+  bareEnvironment,
   findReasonToSkip,
   freePort,
   openPostgres,
@@ -53,12 +54,8 @@ test("the commands of the guide make three nodes of one", { skip, timeout: 180_0
   const file = /BANYAN_CONFIG=(\S+)/.exec(secret ?? "")?.[1];
   const named = ["BANYAN_POSTGRES_URL", "BANYAN_REDIS_URL", "BANYAN_RABBITMQ_URL"];
   for (const name of named) assert(page.includes(name), `the page does not name ${name}`);
-  // A node refuses variables that it does not know, such as those of tests.
-  const others = [...Object.keys(process.env), "BANYAN_TESTPOINTS"]
-    .filter((name) => name.startsWith("BANYAN_"))
-    .map((name) => [name, undefined] as const);
   const env = {
-    ...Object.fromEntries(others),
+    ...bareEnvironment(),
     BANYAN_CONFIG: file,
     BANYAN_MESH_SECRET: "a secret for the guide's own test, long enough",
     BANYAN_POSTGRES_URL: postgres.url,

@@ -13,6 +13,7 @@ export type {
 } from "./child.ts";
 export type { FoundLine, OutputLine, WaitForLineOptions } from "./output-lines.ts";
 export type { StoppedChild } from "./testpoint-gate.ts";
+export { bareEnvironment } from "./bare-environment.ts";
 export { findFreePorts, freePort } from "./free-port.ts";
 export { temporaryDirectory } from "./temporary-directory.ts";
 export type { TemporaryDirectory } from "./temporary-directory.ts";
