@@ -61,8 +61,13 @@ export interface PeersOptions {
 
 /** Sockets that have not proved who they are. */
 const strangersMax = 100;
-/** A peer that is silent for so many heartbeats, or takes nothing for as long, is gone. */
+/** A peer that is silent for so many heartbeats is gone; it says something in each second one. */
 const missedMax = 3;
+/**
+ * One that takes nothing for so many. More than of silence: it may live behind a slow network, and
+ * a kernel takes more only when a good part of what it has is gone.
+ */
+const stalledMax = 10;
 const dialMs = 5000;
 
 export class Peers {
@@ -267,9 +272,12 @@ export class Peers {
     for (const link of this.#all) {
       const silentMs = link.silentMs(nowMs);
       if (silentMs > heartbeatMs * missedMax) link.close(new Error("it is silent"));
-      else if (link.stalledMs(nowMs) > heartbeatMs * missedMax) {
+      else if (link.stalledMs(nowMs) > heartbeatMs * stalledMax) {
         link.close(new Error("it takes nothing"));
-      } else if (silentMs >= heartbeatMs * 0.9) link.ping();
+      } else if (!link.hasSpoken() || silentMs >= heartbeatMs * 0.9) {
+        // Also where much comes from there: what this side says may be all that gets through.
+        link.ping();
+      }
     }
   }
 }

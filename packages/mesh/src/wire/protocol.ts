@@ -30,7 +30,13 @@ export const headBytes = 9;
 export const pieceBytes = 65_536;
 
 /** What may follow the length of a frame. */
-export const frameBytesMax = pieceBytes + 1536;
+export const frameBytesMax = pieceBytes + 2048;
+
+/**
+ * Payloads of one side that have begun and not ended. Who receives keeps at most so many messages
+ * of the longest kind, of requests and of answers each.
+ */
+export const partialMessagesMax = 4;
 
 /** Flags of a payload. */
 export const PayloadFlag = Object.freeze({
