@@ -110,12 +110,11 @@ export class FrameWriter {
     return bytes;
   }
 
-  /** A text behind its length in one byte; what is longer than 255 bytes is left out. */
+  /** A text of at most 255 bytes behind its length in one byte. */
   short(value: string): void {
     const at = this.#end;
     this.#end += 1;
-    const bytes = Buffer.byteLength(value) > 255 ? 0 : this.text(value);
-    this.#batch[at] = bytes;
+    this.#batch[at] = this.text(value);
   }
 
   hex(value: string, bytes: number): void {

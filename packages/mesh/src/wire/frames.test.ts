@@ -81,7 +81,7 @@ const vectors: readonly (readonly [what: string, bytes: () => Promise<Buffer>, h
         },
         "1",
       ),
-    "36000000" +
+    "37000000" +
       "10" +
       "07000000" +
       "0300" +
@@ -91,7 +91,7 @@ const vectors: readonly (readonly [what: string, bytes: () => Promise<Buffer>, h
       "0af7651916cd43dd8448eb211c80319c" +
       "b7ad6b7169203331" +
       "03" +
-      "03763d31" +
+      "0300763d31" +
       "026b31" +
       "0300c3b637" +
       "0100" +
@@ -199,7 +199,7 @@ test("whatever a request says, it is read or refused, and nothing else", () => {
 test("a correlation id of 255 characters crosses whole, in a frame of due length", async () => {
   const trace = { traceId: "0a".repeat(16), spanId: "0b".repeat(8), sampled: true, random: true };
   const longest = {
-    trace: { ...trace, state: "s".repeat(255) },
+    trace: { ...trace, state: "s".repeat(512) },
     idempotencyKey: "k".repeat(255),
     correlationId: "\uffee".repeat(255),
     credit: 1,
@@ -211,6 +211,7 @@ test("a correlation id of 255 characters crosses whole, in a frame of due length
   }).push(await request(longest, payload));
   assert.equal(heads.length, 1);
   assert.equal(heads[0]?.correlationId, longest.correlationId);
+  assert.equal(heads[0]?.trace?.state, longest.trace.state);
   assert.equal(heads[0]?.idempotencyKey, longest.idempotencyKey);
   assert.equal(heads[0]?.credit, 1);
 });

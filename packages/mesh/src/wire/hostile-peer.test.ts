@@ -1,105 +1,26 @@
 /** Peers that lie, babble, flood or fall silent: they lose their connection, nobody else does. */
 
 import assert from "node:assert/strict";
-import { connect, createServer } from "node:net";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
 import { defineContract, systemRandom, t } from "@banyan/kernel";
-import { OperationRunner, listOperations } from "@banyan/kernel/internal";
-import type { Handler } from "@banyan/kernel/internal";
 import { FakeClock, seedOf, until } from "@banyan/testbed";
-import { FrameReader } from "./frame-reader.ts";
-import { introduce, proofOf } from "./handshake.ts";
-import type { Introduction } from "./handshake.ts";
+import { introduce } from "./handshake.ts";
 import { FrameType } from "./protocol.ts";
-import { openTownNode, secret, Town } from "./sample-wire.test.ts";
-import type { TownNode } from "./sample-wire.test.ts";
-
-const shop = defineContract("shop", {
-  summary: "Sells.",
-  version: "1.0.0",
-  operations: {
-    sell: { summary: "Sell.", request: t.Object({ n: t.Integer() }), response: t.Object({}) },
-    wait: { summary: "Wait.", response: t.Object({}) },
-  },
-});
-
-function provideShop({ mesh, runtime }: TownNode): void {
-  const handlers: Readonly<Record<string, Handler>> = {
-    sell: () => ({}),
-    wait: () => new Promise(() => undefined),
-  };
-  const runners = listOperations(shop.spec.operations).map((operation) => {
-    const handler = handlers[operation.name];
-    assert(handler !== undefined);
-    return new OperationRunner(shop, operation, { handler, runtime });
-  });
-  mesh.provide({ contract: shop, runners });
-}
-
-async function openShop(own: Parameters<typeof openTownNode>[2] = {}) {
-  const town = new Town();
-  const clock = new FakeClock({ monotonicMs: 1000 });
-  const seller = await openTownNode(town, "seller", { clock, ...own });
-  provideShop(seller);
-  const buyer = await openTownNode(town, "buyer", { clock });
-  const client = buyer.mesh.client(shop, { caller: "buyer" });
-  const port = town.records.get("seller")?.port ?? 0;
-  return {
-    town,
-    clock,
-    seller,
-    buyer,
-    port,
-    /** A good neighbour is served all the while. */
-    stillServes: async () => assert.deepEqual(await client.sell({ n: 1 }), {}),
-    async [Symbol.asyncDispose]() {
-      await buyer.mesh.close();
-      await seller.mesh.close();
-    },
-  };
-}
-
-const limits = { callsMax: 9, messageBytesMax: 999_999 };
-
-function dial(port: number): { socket: Socket; ended: Promise<void> } {
-  const socket = connect(port, "127.0.0.1");
-  socket.on("error", () => undefined);
-  const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  return { socket, ended };
-}
-
-function frame(type: number, call: number, body: Buffer | object): Buffer {
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
-  const head = Buffer.alloc(9);
-  head.writeUInt32LE(5 + bytes.length);
-  head[4] = type;
-  head.writeUInt32LE(call, 5);
-  return Buffer.concat([head, bytes]);
-}
-
-/** Somebody who knows the secret, and says what he likes from then on. */
-async function insider(port: number) {
-  const { socket, ended } = dial(port);
-  const own = introduce({ cluster: "test", node: "mole", ...limits }, systemRandom);
-  const answers: string[] = [];
-  const welcome = Promise.withResolvers<void>();
-  const reader = new FrameReader(({ type, call, bytes, start, end }) => {
-    const text = bytes.toString("utf8", start, end);
-    if (type === FrameType.Hello) {
-      // The callee's introduction, as it is.
-      const callee = JSON.parse(text) as Introduction;
-      const proof = proofOf(secret, "caller", { caller: own, callee });
-      socket.write(frame(FrameType.Proof, 0, { proof }));
-    } else if (type === FrameType.Welcome) welcome.resolve();
-    else answers.push(`${type} ${call} ${text}`);
-  });
-  socket.on("data", (chunk: Buffer) => reader.push(chunk));
-  socket.write(frame(FrameType.Hello, 0, own));
-  await welcome.promise;
-  return { socket, ended, answers };
-}
+import {
+  definitions,
+  dial,
+  frame,
+  insider,
+  limits,
+  openShop,
+  provideShop,
+  requestHead,
+  shop,
+} from "./sample-peer.test.ts";
+import { openTownNode, Town } from "./sample-wire.test.ts";
 
 const strangers: readonly (readonly [what: string, said: Buffer])[] = [
   ["speaks HTTP", Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n")],
@@ -169,20 +90,6 @@ for (const [what, own, said] of wrongs) {
     await seller.mesh.close();
   });
 }
-
-const requestHead = (operation: number, context: number): Buffer => {
-  const head = Buffer.alloc(9);
-  head.writeUInt16LE(operation, 0);
-  head.writeUInt16LE(context, 2);
-  head[4] = 1;
-  head.writeUInt32LE(60_000, 5);
-  return head;
-};
-const definitions = [
-  frame(FrameType.Define, 0, { number: 0, operation: "shop.wait" }),
-  frame(FrameType.Define, 0, { number: 0, principal: { kind: "anonymous" }, caller: "mole" }),
-  frame(FrameType.Define, 0, { number: 1, operation: "shop.sell" }),
-];
 
 const breaches: readonly (readonly [what: string, said: Buffer])[] = [
   ["a type of frame that there is not", frame(99, 1, Buffer.alloc(0))],

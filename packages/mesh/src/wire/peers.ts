@@ -7,6 +7,8 @@
  * P1. A link is used in both directions, whoever opened it.
  * P2. Links are looked after: one that is silent, or takes nothing, is hung up on.
  * P3. Whoever has not proved itself is bounded in number, in bytes and in time.
+ * P4. Closing is bounded: who takes nothing of what is left is hung up on (L3), who is not known yet
+ *     at once.
  */
 
 import { connect, createServer, isIP } from "node:net";
@@ -19,6 +21,7 @@ import { meshErrors } from "../errors.ts";
 import type { InstanceRecord } from "../instance-record.ts";
 import type { Endpoint } from "../mesh.ts";
 import { openLink } from "./open-link.ts";
+import { Strangers } from "./strangers.ts";
 import type { WireLink } from "./wire-link.ts";
 
 /** Where a node listens. */
@@ -59,8 +62,6 @@ export interface PeersOptions {
   readonly onGone: (node: string, why: "closed" | "leaving") => void;
 }
 
-/** Sockets that have not proved who they are. */
-const strangersMax = 100;
 /** A peer that is silent for so many heartbeats is gone; it says something in each second one. */
 const missedMax = 3;
 /**
@@ -78,7 +79,9 @@ export class Peers {
   readonly #all = new Set<WireLink>();
   readonly #dials = new Map<string, Promise<WireLink>>();
   #server: Server | undefined = undefined;
-  #strangers = 0;
+  readonly #strangers = new Strangers();
+  /** Not links yet, whoever opened them. */
+  readonly #opening = new Set<Socket>();
   #cancelTimer: CancelTimer | undefined = undefined;
   #isLeaving = false;
   #isClosed = false;
@@ -95,15 +98,19 @@ export class Peers {
   /** Answers the port. @throws MESH_LISTEN_FAILED */
   async listen(host: string, port: number): Promise<number> {
     const { tls } = this.#options;
-    const accept = (socket: Socket): void => this.#accept(socket);
     const server: Server =
       tls === undefined
-        ? createServer(accept)
-        : createTlsServer(
-            { ...tls, requestCert: true, rejectUnauthorized: true, handshakeTimeout: dialMs },
-            accept,
-          );
-    if (tls !== undefined) this.#boundHandshakes(server);
+        ? createServer()
+        : createTlsServer({
+            ...tls,
+            requestCert: true,
+            rejectUnauthorized: true,
+            handshakeTimeout: dialMs,
+          });
+    // P3, also before there is a TLS connection to speak of.
+    server.on("connection", (socket: Socket) => this.#strangers.add(socket));
+    const ready = tls === undefined ? "connection" : "secureConnection";
+    server.on(ready, (socket: Socket) => this.#accept(socket));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause) => {
@@ -119,16 +126,6 @@ export class Peers {
     server.on("error", (error) => this.#options.log.warn("the mesh's listener failed", { error }));
     // It listens on TCP, so its address is one.
     return (server.address() as AddressInfo).port;
-  }
-
-  /** P3, before there is a TLS connection to speak of. */
-  #boundHandshakes(server: Server): void {
-    const open = new Set<Socket>();
-    server.on("connection", (socket) => {
-      open.add(socket);
-      socket.once("close", () => open.delete(socket));
-      if (open.size > strangersMax + this.#all.size) socket.destroy();
-    });
   }
 
   /** The link to a node, where there is one that can be used. */
@@ -173,11 +170,13 @@ export class Peers {
     await Promise.all(Array.from(this.#all, (link) => link.goodbye(reason)));
   }
 
-  /** Ends all connections. */
+  /** Ends all connections (P4). */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#cancelTimer?.();
+    this.#strangers.close();
+    for (const socket of this.#opening) socket.destroy();
     for (const link of this.#all) link.close();
     this.#links.clear();
     const server = this.#server;
@@ -203,17 +202,14 @@ export class Peers {
 
   #accept(socket: Socket): void {
     socket.on("error", () => undefined); // told by the handshake
-    if (this.#strangers >= strangersMax || this.#isClosed) {
+    if (this.#isClosed) {
       socket.destroy();
       return;
     }
-    this.#strangers += 1;
     this.#open(socket, "callee", undefined).then(
-      () => {
-        this.#strangers -= 1;
-      },
+      () => this.#strangers.isKnown(socket),
       (error: unknown) => {
-        this.#strangers -= 1;
+        if (this.#isClosed) return;
         const from = `${socket.remoteAddress ?? "?"}`;
         this.#options.log.warn("whoever connected to the mesh was refused", { from, error });
       },
@@ -222,6 +218,7 @@ export class Peers {
 
   async #open(socket: Socket, role: "caller" | "callee", expected: string | undefined) {
     const { cluster, node, callsMax, messageBytesMax } = this.#options;
+    this.#opening.add(socket);
     const link = await openLink(socket, role, {
       ...this.#options,
       identity: { cluster, node, callsMax, messageBytesMax },
@@ -229,7 +226,7 @@ export class Peers {
       onClose: (closed, reason) => this.#closed(closed, reason),
       onAbout: ({ peer }, record) => this.#options.onAbout?.(peer, record),
       onGoodbye: ({ peer }) => this.#options.onGone(peer, "leaving"),
-    });
+    }).finally(() => this.#opening.delete(socket));
     if (this.#isClosed) {
       link.close();
       throw kernelErrors.CLOSED("The mesh is closed.");

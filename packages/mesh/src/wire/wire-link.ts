@@ -172,7 +172,6 @@ export class WireLink {
     this.#options.socket.pause();
   }
 
-
   /** Ends the connection. */
   close(reason?: Error): void {
     if (this.#isClosed) return;
