@@ -14,7 +14,7 @@
 import { connect, createServer, isIP } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
-import type { CancelTimer, Log } from "@banyan/kernel";
+import type { BanyanError, CancelTimer, Log } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import { meshErrors } from "../errors.ts";
@@ -188,16 +188,21 @@ export class Peers {
     host,
     port,
   }: Omit<PeerAddress, "node"> & { readonly node: string | undefined }): Promise<WireLink> {
-    if (this.#isClosed) throw kernelErrors.CLOSED("The mesh is closed.");
+    if (this.#isClosed) throw closed();
     const { tls } = this.#options;
     const socket =
       tls === undefined
         ? connect({ host, port, timeout: dialMs })
         : connectTls({ ...tls, host, port, timeout: dialMs, ...nameOf(tls, host) });
     socket.once("timeout", () => socket.destroy(new Error(`it took more than ${dialMs} ms`)));
-    const link = await this.#open(socket, "caller", node);
-    socket.setTimeout(0);
-    return link;
+    try {
+      const link = await this.#open(socket, "caller", node);
+      socket.setTimeout(0);
+      return link;
+    } catch (error) {
+      if (this.#isClosed) throw closed();
+      throw error;
+    }
   }
 
   #accept(socket: Socket): void {
@@ -229,7 +234,7 @@ export class Peers {
     }).finally(() => this.#opening.delete(socket));
     if (this.#isClosed) {
       link.close();
-      throw kernelErrors.CLOSED("The mesh is closed.");
+      throw closed();
     }
     // Broken by the very bytes behind its proof.
     if (link.isClosed) throw meshErrors.MESH_PEER_UNREACHABLE("It hung up at once.");
@@ -277,6 +282,10 @@ export class Peers {
       }
     }
   }
+}
+
+function closed(): BanyanError {
+  return kernelErrors.CLOSED("The mesh is closed.");
 }
 
 /** An address is no name to ask for; it is looked for in the certificate all the same. */

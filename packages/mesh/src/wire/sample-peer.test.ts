@@ -51,12 +51,14 @@ export function provideShop({ mesh, runtime }: TownNode): void {
   mesh.provide({ contract: shop, runners });
 }
 
-export async function openShop(own: Parameters<typeof openTownNode>[2] = {}) {
+type NodeOptions = Parameters<typeof openTownNode>[2];
+
+export async function openShop(own: NodeOptions = {}, ofBuyer: NodeOptions = {}) {
   const town = new Town();
   const clock = new FakeClock({ monotonicMs: 1000 });
   const seller = await openTownNode(town, "seller", { clock, ...own });
   provideShop(seller);
-  const buyer = await openTownNode(town, "buyer", { clock });
+  const buyer = await openTownNode(town, "buyer", { clock, ...ofBuyer });
   const client = buyer.mesh.client(shop, { caller: "buyer" });
   const port = town.records.get("seller")?.port ?? 0;
   return {
