@@ -5,8 +5,8 @@
  * What it owns: the batch that is being filled, the batches that the socket has not taken yet, the
  * long payloads that are on their way.
  *
- * W1. Frames go out in the order in which they were written; pieces of a long payload behind the
- *     frame that begins it, and not before there is room for them.
+ * W1. Frames go out in the order in which they were written; pieces of a long payload when there is
+ *     room for them, at any place behind the frame that begins it.
  * W2. Bytes of a batch are written over only when the socket has let go of the whole of it.
  * W3. The socket has little at a time: of what it was given it tells only when all was taken, and a
  *     slow network would look like one that stands still.
@@ -40,8 +40,6 @@ interface Batch {
 interface Written {
   readonly batch: Batch;
   readonly bytes: Buffer;
-  /** It has a piece of a long payload. */
-  readonly isPiece: boolean;
 }
 
 export class FrameWriter {
@@ -63,8 +61,8 @@ export class FrameWriter {
   /** What it is given next. */
   readonly #waiting: Written[] = [];
   readonly #longs = new LongPayloads();
-  /** A piece is being written, or waits among other frames: no second one, they would wait for it. */
-  #hasPiece = false;
+  /** So many bytes were written, without the pieces of long payloads. */
+  #endBytes = 0;
   /** Told when the socket has taken some of what waited, or something waits anew. */
   onProgress: () => void = () => undefined;
   /** Something went out since this was last set. */
@@ -128,7 +126,7 @@ export class FrameWriter {
 
   /** Ends the frame; it goes out when the code that runs has ended. */
   finish(): void {
-    this.#batch.writeUInt32LE(this.#end - this.#start - 4, this.#start);
+    this.#seal();
     if (this.#end - this.#given >= this.#flushAt) {
       this.flush();
       this.#flushAt = Math.min(this.#flushAt * 2, flushBytesMax);
@@ -136,6 +134,11 @@ export class FrameWriter {
     if (this.#isDue) return;
     this.#isDue = true;
     process.nextTick(this.#flushDue);
+  }
+
+  /** Its length, which is known now. */
+  #seal(): void {
+    this.#batch.writeUInt32LE(this.#end - this.#start - 4, this.#start);
   }
 
   /** A frame without anything behind its head. */
@@ -158,8 +161,8 @@ export class FrameWriter {
    */
   long(payload: LongPayload): void {
     if (this.#isClosed || this.#isEnding) return;
-    this.#longs.add(payload);
     this.flush();
+    this.#longs.add(payload, this.#endBytes);
     this.#giveMore();
   }
 
@@ -172,15 +175,9 @@ export class FrameWriter {
   flush(): void {
     if (this.#isClosed) this.#end = this.#given;
     if (this.#end === this.#given) return;
-    const batch = this.#current;
-    const bytes = batch.bytes.subarray(this.#given, this.#end);
-    this.#given = this.#end;
-    if (this.#queuedBytes === 0) this.onProgress();
-    this.#queuedBytes += bytes.length;
-    this.hasSpoken = true;
-    batch.writing += 1;
-    if (this.#takingBytes < takingBytesMax && this.#waiting.length === 0) this.#give(batch, bytes);
-    else this.#waiting.push({ batch, bytes, isPiece: this.#hasPiece });
+    this.#endBytes += this.#end - this.#given;
+    const hasRoom = this.#takingBytes < takingBytesMax && this.#waiting.length === 0;
+    this.#goOn(hasRoom);
   }
 
   /** Nothing is written any more; the socket ends when it has taken what was. */
@@ -195,6 +192,19 @@ export class FrameWriter {
     this.#isClosed = true;
     this.#waiting.length = 0;
     this.#longs.clear();
+  }
+
+  /** What was written goes to the socket, or waits for its turn. */
+  #goOn(now: boolean): void {
+    const batch = this.#current;
+    const bytes = batch.bytes.subarray(this.#given, this.#end);
+    this.#given = this.#end;
+    if (this.#queuedBytes === 0) this.onProgress();
+    this.#queuedBytes += bytes.length;
+    this.hasSpoken = true;
+    batch.writing += 1;
+    if (now) this.#give(batch, bytes);
+    else this.#waiting.push({ batch, bytes });
   }
 
   #give(batch: Batch, bytes: Buffer): void {
@@ -214,28 +224,24 @@ export class FrameWriter {
   #giveMore(): void {
     while (this.#takingBytes < takingBytesMax) {
       const next = this.#waiting.shift();
-      if (next !== undefined) {
-        if (next.isPiece) this.#hasPiece = false;
-        this.#give(next.batch, next.bytes);
-      }
+      if (next !== undefined) this.#give(next.batch, next.bytes);
       const isGiven = this.#writePiece();
       if (next === undefined && !isGiven) return;
     }
   }
 
   #writePiece(): boolean {
-    if (this.#hasPiece) return false;
-    const piece = this.#longs.next();
+    if (this.#longs.size === 0) return false;
+    this.flush();
+    const waitingBytes = this.#queuedBytes - this.#takingBytes;
+    const piece = this.#longs.next(this.#endBytes - waitingBytes);
     if (piece === undefined) return false;
     const { more, call, bytes, isLast, onSent } = piece;
-    this.flush();
     this.begin(more, call, 1 + bytes.length);
     this.u8(isLast ? PayloadFlag.Last : 0);
     this.bytes(bytes);
-    this.#hasPiece = true;
-    this.finish();
-    this.flush();
-    this.#hasPiece = this.#waiting.at(-1)?.isPiece === true;
+    this.#seal();
+    this.#goOn(true);
     if (isLast) onSent?.();
     return true;
   }

@@ -28,6 +28,8 @@ const turnBytes = 32_000;
 
 interface Sending {
   readonly payload: LongPayload;
+  /** It begins where so many bytes have gone out: behind its first frame. */
+  readonly from: number;
   at: number;
 }
 
@@ -45,16 +47,20 @@ export class LongPayloads {
     return this.#bytes;
   }
 
-  add(payload: LongPayload): void {
-    this.#all.push({ payload, at: 0 });
+  /** @param from - bytes of the connection that have to go out before it */
+  add(payload: LongPayload, from: number): void {
+    this.#all.push({ payload, from, at: 0 });
     this.#bytes += payload.bytes.length;
   }
 
-  /** The next piece of whose turn it is. */
-  next(): Piece | undefined {
-    const turn = this.#turn < Math.min(this.#all.length, partialMessagesMax) ? this.#turn : 0;
-    const sending = this.#all[turn];
-    if (sending === undefined) return undefined;
+  /** The next piece of whose turn it is, where `goneBytes` have gone out. */
+  next(goneBytes: number): Piece | undefined {
+    const inTurn = this.#turn < partialMessagesMax ? this.#all[this.#turn] : undefined;
+    const isDue = inTurn !== undefined && inTurn.from <= goneBytes;
+    const turn = isDue ? this.#turn : 0;
+    const sending = isDue ? inTurn : this.#all[0];
+    // They came in this order, so none of the others may go either.
+    if (sending === undefined || sending.from > goneBytes) return undefined;
     const { payload, at } = sending;
     const bytes = payload.bytes.subarray(at, at + turnBytes);
     sending.at += bytes.length;

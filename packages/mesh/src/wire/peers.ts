@@ -109,6 +109,8 @@ export class Peers {
           });
     // P3, also before there is a TLS connection to speak of.
     server.on("connection", (socket: Socket) => this.#strangers.add(socket));
+    // Also one whose time is over: Node tells, and leaves it open.
+    server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
     const ready = tls === undefined ? "connection" : "secureConnection";
     server.on(ready, (socket: Socket) => this.#accept(socket));
     this.#server = server;
