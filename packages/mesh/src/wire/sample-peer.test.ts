@@ -1,6 +1,7 @@
 /** A node of the tests, and peers of it that say byte for byte what a test likes. */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { defineContract, systemRandom, t } from "@banyan/kernel";
@@ -39,8 +40,13 @@ export function provideShop({ mesh, runtime }: TownNode): void {
     wait: () => new Promise(() => undefined),
     // The shape of both requests, which the contract holds them to.
     fetch: (request) => ({ text: "x".repeat((request as { bytes: number }).bytes) }),
-    async *tail(request) {
-      for (;;) yield { text: "x".repeat((request as { bytes: number }).bytes) };
+    async *tail(request, { signal }) {
+      try {
+        for (;;) yield { text: "x".repeat((request as { bytes: number }).bytes) };
+      } finally {
+        // Who ends when it is told to, and not before.
+        if (!signal.aborted) await once(signal, "abort");
+      }
     },
   };
   const runners = listOperations(shop.spec.operations).map((operation) => {
