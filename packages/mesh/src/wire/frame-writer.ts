@@ -156,8 +156,8 @@ export class FrameWriter {
   }
 
   /**
-   * The rest of a payload that is too long for a frame, behind the frame that begins it. Frames that
-   * are written later go out between its pieces.
+   * The rest of a payload that is too long for a frame, behind the frame that begins it. Frames
+   * that are written later go out between its pieces.
    */
   long(payload: LongPayload): void {
     if (this.#isClosed || this.#isEnding) return;

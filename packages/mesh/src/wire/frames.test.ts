@@ -383,7 +383,7 @@ test("four long payloads take turns, and one that nobody waits for is dropped", 
   assert(new Set(slow.frames.slice(0, 20)).size >= 4, "they take no turns");
 });
 
-test("pieces of a long payload come behind what begins it, in their order, and all of them", async () => {
+test("pieces of a long payload come behind what begins it, in their order", async () => {
   const said = fc.oneof(fc.record({ long: fc.nat(300_000) }), fc.record({ short: fc.nat(20_000) }));
   const turns = fc.array(fc.record({ said: fc.array(said, { maxLength: 12 }), takes: fc.nat(4) }), {
     maxLength: 8,

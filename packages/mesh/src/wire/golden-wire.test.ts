@@ -386,3 +386,9 @@ test("ping and pong, goodbye, and what a node says of itself", async () => {
   );
   assert.equal(JSON.stringify(provider.heard.abouts), JSON.stringify([undefined, record]));
 });
+
+test("a call on a connection that has ended is refused, and was not done", () => {
+  const { caller } = open();
+  caller.link.close(new Error("it hung up"));
+  assert.throws(() => caller.link.send(outgoing, awaiting()), isUndone);
+});

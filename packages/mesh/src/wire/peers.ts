@@ -7,8 +7,8 @@
  * P1. A link is used in both directions, whoever opened it.
  * P2. Links are looked after: one that is silent, or takes nothing, is hung up on.
  * P3. Whoever has not proved itself is bounded in number, in bytes and in time.
- * P4. Closing is bounded: who takes nothing of what is left is hung up on (L3), who is not known yet
- *     at once.
+ * P4. Closing is bounded: who takes nothing of what is left is hung up on (L3), who is not known
+ *     yet at once.
  */
 
 import { connect, createServer, isIP } from "node:net";

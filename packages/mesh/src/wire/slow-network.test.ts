@@ -155,7 +155,7 @@ test("a link that was not read while too much waited is read again when it was t
   socket.destroy();
 });
 
-test("who takes nothing of what waits for it, though it talks, is hung up on in ten beats", async () => {
+test("who takes nothing of what waits for it is hung up on in ten beats, though it talks", async () => {
   await using world = await openShop({
     messageBytesMax: 8 * megabyte,
     outgoingBytesMax: 100 * megabyte,
