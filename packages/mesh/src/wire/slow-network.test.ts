@@ -115,6 +115,27 @@ test("a request that takes forty heartbeats to get through is answered", async (
   assert(throttle.passed() > 12 * megabyte);
 });
 
+test("a node that leaves finishes a request of which it had read the beginning", async () => {
+  await using world = await openSlowShop();
+  const { client, seller, throttle } = world;
+  const said: string[] = [];
+  let passed = 0;
+  const pad = "x".repeat(12 * megabyte);
+  const long = client.fetch({ bytes: 1, pad }, { timeoutMs: 600_000 });
+  void long.then(() => said.push("answered"));
+  await world.beat(300_000, () => false);
+  void seller.peers.leave("it stops").then(() => {
+    said.push("left");
+    passed = throttle.passed();
+  });
+  for (let beats = 0; said.length < 2 && beats < 100; beats += 1) {
+    await world.beat(megabyte, () => said.length > 0);
+  }
+  assert.deepEqual(await long, { text: "x" });
+  await until(() => said.length === 2, { what: "it has left, and has answered" });
+  assert(passed > 12 * megabyte, `it had read ${passed} bytes`);
+});
+
 test("a small call is answered while a long one is on its way", async () => {
   await using world = await openSlowShop();
   const { client, throttle } = world;
@@ -155,7 +176,7 @@ test("a link that was not read while too much waited is read again when it was t
   socket.destroy();
 });
 
-test("who takes nothing of what waits for it is hung up on in ten beats, though it talks", async () => {
+test("who takes nothing of what waits for it is hung up on, though it talks", async () => {
   await using world = await openShop({
     messageBytesMax: 8 * megabyte,
     outgoingBytesMax: 100 * megabyte,
