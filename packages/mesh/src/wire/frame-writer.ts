@@ -126,7 +126,7 @@ export class FrameWriter {
 
   /** Ends the frame; it goes out when the code that runs has ended. */
   finish(): void {
-    this.#seal();
+    this.#batch.writeUInt32LE(this.#end - this.#start - 4, this.#start);
     if (this.#end - this.#given >= this.#flushAt) {
       this.flush();
       this.#flushAt = Math.min(this.#flushAt * 2, flushBytesMax);
@@ -134,11 +134,6 @@ export class FrameWriter {
     if (this.#isDue) return;
     this.#isDue = true;
     process.nextTick(this.#flushDue);
-  }
-
-  /** Its length, which is known now. */
-  #seal(): void {
-    this.#batch.writeUInt32LE(this.#end - this.#start - 4, this.#start);
   }
 
   /** A frame without anything behind its head. */
@@ -240,7 +235,7 @@ export class FrameWriter {
     this.begin(more, call, 1 + bytes.length);
     this.u8(isLast ? PayloadFlag.Last : 0);
     this.bytes(bytes);
-    this.#seal();
+    this.#batch.writeUInt32LE(this.#end - this.#start - 4, this.#start);
     this.#goOn(true);
     if (isLast) onSent?.();
     return true;
