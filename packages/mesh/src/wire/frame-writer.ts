@@ -2,14 +2,20 @@
  * Frames into a socket: all of a turn of the event loop in one write, or in a few where it is much,
  * so that the other side begins while this one still writes.
  *
- * What it owns: the batch that is being filled, the batches that the socket has not taken yet.
+ * What it owns: the batch that is being filled, the batches that the socket has not taken yet, the
+ * long payloads that are on their way.
  *
- * W1. Frames go out in the order in which they were written.
+ * W1. Frames go out in the order in which they were written; pieces of a long payload when there is
+ *     room for them, at any place behind the frame that begins it.
  * W2. Bytes of a batch are written over only when the socket has let go of the whole of it.
+ * W3. The socket has little at a time: of what it was given it tells only when all was taken, and a
+ *     slow network would look like one that stands still.
  */
 
 import type { Writable } from "node:stream";
-import { headBytes } from "./protocol.ts";
+import { LongPayloads } from "./long-payloads.ts";
+import type { LongPayload } from "./long-payloads.ts";
+import { headBytes, PayloadFlag } from "./protocol.ts";
 
 const batchBytes = 65_536;
 /**
@@ -21,11 +27,19 @@ const flushBytes = 4096;
 const flushBytesMax = 32_768;
 /** Batches that are kept for later. */
 const sparesMax = 2;
+/** The socket is given no more while it has so much (W3); a quarter of a second at 1 MB/s. */
+const takingBytesMax = 262_144;
 
 interface Batch {
   readonly bytes: Buffer;
   /** Writes of it that the socket has not let go of. */
   writing: number;
+}
+
+/** What the socket is to be given. */
+interface Written {
+  readonly batch: Batch;
+  readonly bytes: Buffer;
 }
 
 export class FrameWriter {
@@ -42,8 +56,18 @@ export class FrameWriter {
   #flushAt = flushBytes;
   #isDue = false;
   #queuedBytes = 0;
+  /** Of them the socket has so many. */
+  #takingBytes = 0;
+  /** What it is given next. */
+  readonly #waiting: Written[] = [];
+  readonly #longs = new LongPayloads();
+  /** So many bytes were written, without the pieces of long payloads. */
+  #endBytes = 0;
   /** Told when the socket has taken some of what waited, or something waits anew. */
   onProgress: () => void = () => undefined;
+  /** Something went out since this was last set. */
+  hasSpoken = false;
+  #isEnding = false;
   #isClosed = false;
 
   constructor(socket: Writable) {
@@ -52,7 +76,7 @@ export class FrameWriter {
 
   /** Bytes that the socket has not taken yet. */
   get queuedBytes(): number {
-    return this.#queuedBytes + this.#end - this.#given;
+    return this.#queuedBytes + this.#longs.bytes + this.#end - this.#given;
   }
 
   /** Begins a frame; at most `bytes` will follow its head. */
@@ -84,12 +108,11 @@ export class FrameWriter {
     return bytes;
   }
 
-  /** A text behind its length in one byte; what is longer than 255 bytes is left out. */
+  /** A text of at most 255 bytes behind its length in one byte. */
   short(value: string): void {
     const at = this.#end;
     this.#end += 1;
-    const bytes = Buffer.byteLength(value) > 255 ? 0 : this.text(value);
-    this.#batch[at] = bytes;
+    this.#batch[at] = this.text(value);
   }
 
   hex(value: string, bytes: number): void {
@@ -127,28 +150,101 @@ export class FrameWriter {
     this.finish();
   }
 
+  /**
+   * The rest of a payload that is too long for a frame, behind the frame that begins it. Frames
+   * that are written later go out between its pieces.
+   */
+  long(payload: LongPayload): void {
+    if (this.#isClosed || this.#isEnding) return;
+    this.flush();
+    this.#longs.add(payload, this.#endBytes);
+    this.#giveMore();
+  }
+
+  /** Nobody waits for a long payload any more. */
+  drop(more: number, call: number): void {
+    this.#longs.drop(more, call);
+  }
+
   /** What was written goes out now, for whoever waits for it meanwhile. */
   flush(): void {
     if (this.#isClosed) this.#end = this.#given;
     if (this.#end === this.#given) return;
-    const batch = this.#current;
-    const written = batch.bytes.subarray(this.#given, this.#end);
-    this.#given = this.#end;
-    if (this.#queuedBytes === 0) this.onProgress();
-    this.#queuedBytes += written.length;
-    batch.writing += 1;
-    this.#socket.write(written, () => {
-      this.#queuedBytes -= written.length;
-      this.onProgress();
-      batch.writing -= 1;
-      if (batch.writing === 0) this.#release(batch);
-    });
+    this.#endBytes += this.#end - this.#given;
+    const hasRoom = this.#takingBytes < takingBytesMax && this.#waiting.length === 0;
+    this.#goOn(hasRoom);
+  }
+
+  /** Nothing is written any more; the socket ends when it has taken what was. */
+  end(): void {
+    this.#isEnding = true;
+    this.flush();
+    this.#endIfTaken();
   }
 
   /** Nothing goes out any more. */
   close(): void {
-    this.flush();
     this.#isClosed = true;
+    this.#waiting.length = 0;
+    this.#longs.clear();
+  }
+
+  /** What was written goes to the socket, or waits for its turn. */
+  #goOn(now: boolean): void {
+    const batch = this.#current;
+    const bytes = batch.bytes.subarray(this.#given, this.#end);
+    this.#given = this.#end;
+    if (this.#queuedBytes === 0) this.onProgress();
+    this.#queuedBytes += bytes.length;
+    this.hasSpoken = true;
+    batch.writing += 1;
+    if (now) this.#give(batch, bytes);
+    else this.#waiting.push({ batch, bytes });
+  }
+
+  #give(batch: Batch, bytes: Buffer): void {
+    this.#takingBytes += bytes.length;
+    this.#socket.write(bytes, () => {
+      this.#takingBytes -= bytes.length;
+      this.#queuedBytes -= bytes.length;
+      batch.writing -= 1;
+      if (batch.writing === 0) this.#release(batch);
+      if (this.#waiting.length > 0 || this.#longs.size > 0) this.#giveMore();
+      this.onProgress();
+      this.#endIfTaken();
+    });
+  }
+
+  /** Frames that wait and pieces take turns, so that neither waits for all of the other. */
+  #giveMore(): void {
+    while (this.#takingBytes < takingBytesMax) {
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#give(next.batch, next.bytes);
+      const isGiven = this.#writePiece();
+      if (next === undefined && !isGiven) return;
+    }
+  }
+
+  #writePiece(): boolean {
+    if (this.#longs.size === 0) return false;
+    this.flush();
+    const waitingBytes = this.#queuedBytes - this.#takingBytes;
+    const piece = this.#longs.next(this.#endBytes - waitingBytes);
+    if (piece === undefined) return false;
+    const { more, call, bytes, isLast, onSent } = piece;
+    this.begin(more, call, 1 + bytes.length);
+    this.u8(isLast ? PayloadFlag.Last : 0);
+    this.bytes(bytes);
+    this.#batch.writeUInt32LE(this.#end - this.#start - 4, this.#start);
+    this.#goOn(true);
+    if (isLast) onSent?.();
+    return true;
+  }
+
+  #endIfTaken(): void {
+    if (!this.#isEnding || this.#isClosed || this.queuedBytes > 0) return;
+    this.#isClosed = true;
+    this.#socket.end();
   }
 
   readonly #flushDue = (): void => {

@@ -81,7 +81,7 @@ const vectors: readonly (readonly [what: string, bytes: () => Promise<Buffer>, h
         },
         "1",
       ),
-    "36000000" +
+    "37000000" +
       "10" +
       "07000000" +
       "0300" +
@@ -91,7 +91,7 @@ const vectors: readonly (readonly [what: string, bytes: () => Promise<Buffer>, h
       "0af7651916cd43dd8448eb211c80319c" +
       "b7ad6b7169203331" +
       "03" +
-      "03763d31" +
+      "0300763d31" +
       "026b31" +
       "0300c3b637" +
       "0100" +
@@ -199,7 +199,7 @@ test("whatever a request says, it is read or refused, and nothing else", () => {
 test("a correlation id of 255 characters crosses whole, in a frame of due length", async () => {
   const trace = { traceId: "0a".repeat(16), spanId: "0b".repeat(8), sampled: true, random: true };
   const longest = {
-    trace: { ...trace, state: "s".repeat(255) },
+    trace: { ...trace, state: "s".repeat(512) },
     idempotencyKey: "k".repeat(255),
     correlationId: "\uffee".repeat(255),
     credit: 1,
@@ -211,6 +211,7 @@ test("a correlation id of 255 characters crosses whole, in a frame of due length
   }).push(await request(longest, payload));
   assert.equal(heads.length, 1);
   assert.equal(heads[0]?.correlationId, longest.correlationId);
+  assert.equal(heads[0]?.trace?.state, longest.trace.state);
   assert.equal(heads[0]?.idempotencyKey, longest.idempotencyKey);
   assert.equal(heads[0]?.credit, 1);
 });
@@ -319,4 +320,128 @@ test("a writer tells when something begins to wait and when some of it was taken
   await new Promise(setImmediate);
   assert.equal(told, 2, "some was taken, though not all");
   assert(writer.queuedBytes > 0);
+});
+
+/** A writer whose socket takes when the test says so; and the frames that it was given. */
+function openSlowWriter() {
+  const frames: string[] = [];
+  const taken: (() => void)[] = [];
+  const reader = new FrameReader(({ type, call, bytes, start }) => {
+    frames.push(`${type} ${call} ${bytes[start] ?? ""}`);
+  });
+  const socket = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      reader.push(Buffer.from(chunk));
+      taken.push(done);
+    },
+  });
+  const writer = new FrameWriter(socket);
+  return {
+    writer,
+    frames,
+    async take() {
+      taken.shift()?.();
+      await new Promise(setImmediate);
+    },
+    async takeAll() {
+      while (writer.queuedBytes > 0) await this.take();
+    },
+    long: (call: number, bytes = 200_000) =>
+      writer.long({ more: FrameType.AnswerMore, call, bytes: Buffer.alloc(bytes) }),
+  };
+}
+
+test("the socket has little at a time, and small frames go between long ones' pieces", async () => {
+  const slow = openSlowWriter();
+  const { writer, frames } = slow;
+  slow.long(1, 10_000_000);
+  writer.bare(FrameType.Ping, 0);
+  await slow.takeAll();
+  const at = frames.findIndex((frame) => frame.startsWith(`${FrameType.Ping} `));
+  assert(at >= 0 && at < 20, `it was frame ${at} of ${frames.length}`);
+  assert.equal(frames.length, Math.ceil(10_000_000 / 32_000) + 1);
+  assert.equal(writer.queuedBytes, 0);
+});
+
+test("four long payloads take turns, and one that nobody waits for is dropped", async () => {
+  const slow = openSlowWriter();
+  for (let call = 1; call <= 6; call += 1) slow.long(call, 2_000_000);
+  slow.writer.drop(FrameType.AnswerMore, 2);
+  const open = new Set<string>();
+  const ended: string[] = [];
+  await slow.takeAll();
+  for (const frame of slow.frames) {
+    const [, call = "", flags] = frame.split(" ");
+    open.add(call);
+    assert(open.size <= 5, "too many have begun"); // four, and the one that was dropped
+    if (flags === "1") {
+      open.delete(call);
+      ended.push(call);
+    }
+  }
+  assert.deepEqual(ended.toSorted(), ["1", "3", "4", "5", "6"]);
+  assert(new Set(slow.frames.slice(0, 20)).size >= 4, "they take no turns");
+});
+
+test("pieces of a long payload come behind what begins it, in their order", async () => {
+  const said = fc.oneof(fc.record({ long: fc.nat(300_000) }), fc.record({ short: fc.nat(20_000) }));
+  const turns = fc.array(fc.record({ said: fc.array(said, { maxLength: 12 }), takes: fc.nat(4) }), {
+    maxLength: 8,
+  });
+  const property = fc.asyncProperty(turns, async (all) => {
+    const slow = openSlowWriter();
+    const { writer } = slow;
+    const wanted = new Map<number, string>();
+    let call = 0;
+    for (const turn of all) {
+      for (const one of turn.said) {
+        call += 1;
+        const text = "x".repeat("long" in one ? 65_537 + one.long : one.short);
+        const first = (flags: number, bytes: number): void => {
+          writer.begin(FrameType.Answer, call, 1 + bytes);
+          writer.u8(flags);
+        };
+        writePayload(writer, text, { first, more: FrameType.AnswerMore, call });
+        const pieces = "long" in one ? Math.ceil(text.length / 32_000) : 0;
+        const middle = `${FrameType.AnswerMore}:0 `.repeat(Math.max(0, pieces - 1));
+        wanted.set(
+          call,
+          pieces === 0
+            ? `${FrameType.Answer}:1`
+            : `${FrameType.Answer}:0 ${middle}${FrameType.AnswerMore}:1`,
+        );
+      }
+      for (let taken = 0; taken < turn.takes; taken += 1) await slow.take();
+    }
+    await slow.takeAll();
+    const came = new Map<number, string>();
+    for (const frame of slow.frames) {
+      const [type, of, flags] = frame.split(" ");
+      const before = came.get(Number(of));
+      came.set(Number(of), `${before === undefined ? "" : `${before} `}${type}:${flags}`);
+    }
+    const byCall = (a: readonly [number, string], b: readonly [number, string]): number =>
+      a[0] - b[0];
+    assert.deepEqual([...came].sort(byCall), [...wanted]);
+  });
+  await fc.assert(property, { seed: seedOf(), numRuns: 60 });
+});
+
+test("frames that wait and long payloads hold each other up by a piece at most", async () => {
+  const slow = openSlowWriter();
+  const say = (): void => {
+    slow.writer.begin(FrameType.Item, 9, 30_000);
+    slow.writer.bytes(Buffer.alloc(30_000));
+    slow.writer.finish();
+  };
+  for (let n = 0; n < 60; n += 1) say();
+  slow.long(1, 1_000_000);
+  for (let n = 0; n < 60; n += 1) say();
+  await slow.takeAll();
+  const kinds = slow.frames.map((frame) => Number(frame.split(" ")[0]));
+  const firstPiece = kinds.indexOf(FrameType.AnswerMore);
+  const lastPiece = kinds.lastIndexOf(FrameType.AnswerMore);
+  assert(firstPiece < kinds.lastIndexOf(FrameType.Item), "all frames went first");
+  assert(kinds.indexOf(FrameType.Item, firstPiece) < lastPiece, "all pieces went first");
+  assert.equal(slow.writer.queuedBytes, 0);
 });

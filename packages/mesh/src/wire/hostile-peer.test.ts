@@ -1,105 +1,28 @@
 /** Peers that lie, babble, flood or fall silent: they lose their connection, nobody else does. */
 
 import assert from "node:assert/strict";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
 import { defineContract, systemRandom, t } from "@banyan/kernel";
-import { OperationRunner, listOperations } from "@banyan/kernel/internal";
-import type { Handler } from "@banyan/kernel/internal";
 import { FakeClock, seedOf, until } from "@banyan/testbed";
 import { FrameReader } from "./frame-reader.ts";
 import { introduce, proofOf } from "./handshake.ts";
 import type { Introduction } from "./handshake.ts";
-import { FrameType } from "./protocol.ts";
+import { FrameType, PayloadFlag, RequestFlag } from "./protocol.ts";
+import {
+  definitions,
+  dial,
+  frame,
+  insider,
+  limits,
+  openShop,
+  provideShop,
+  requestHead,
+  shop,
+} from "./sample-peer.test.ts";
 import { openTownNode, secret, Town } from "./sample-wire.test.ts";
-import type { TownNode } from "./sample-wire.test.ts";
-
-const shop = defineContract("shop", {
-  summary: "Sells.",
-  version: "1.0.0",
-  operations: {
-    sell: { summary: "Sell.", request: t.Object({ n: t.Integer() }), response: t.Object({}) },
-    wait: { summary: "Wait.", response: t.Object({}) },
-  },
-});
-
-function provideShop({ mesh, runtime }: TownNode): void {
-  const handlers: Readonly<Record<string, Handler>> = {
-    sell: () => ({}),
-    wait: () => new Promise(() => undefined),
-  };
-  const runners = listOperations(shop.spec.operations).map((operation) => {
-    const handler = handlers[operation.name];
-    assert(handler !== undefined);
-    return new OperationRunner(shop, operation, { handler, runtime });
-  });
-  mesh.provide({ contract: shop, runners });
-}
-
-async function openShop(own: Parameters<typeof openTownNode>[2] = {}) {
-  const town = new Town();
-  const clock = new FakeClock({ monotonicMs: 1000 });
-  const seller = await openTownNode(town, "seller", { clock, ...own });
-  provideShop(seller);
-  const buyer = await openTownNode(town, "buyer", { clock });
-  const client = buyer.mesh.client(shop, { caller: "buyer" });
-  const port = town.records.get("seller")?.port ?? 0;
-  return {
-    town,
-    clock,
-    seller,
-    buyer,
-    port,
-    /** A good neighbour is served all the while. */
-    stillServes: async () => assert.deepEqual(await client.sell({ n: 1 }), {}),
-    async [Symbol.asyncDispose]() {
-      await buyer.mesh.close();
-      await seller.mesh.close();
-    },
-  };
-}
-
-const limits = { callsMax: 9, messageBytesMax: 999_999 };
-
-function dial(port: number): { socket: Socket; ended: Promise<void> } {
-  const socket = connect(port, "127.0.0.1");
-  socket.on("error", () => undefined);
-  const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  return { socket, ended };
-}
-
-function frame(type: number, call: number, body: Buffer | object): Buffer {
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
-  const head = Buffer.alloc(9);
-  head.writeUInt32LE(5 + bytes.length);
-  head[4] = type;
-  head.writeUInt32LE(call, 5);
-  return Buffer.concat([head, bytes]);
-}
-
-/** Somebody who knows the secret, and says what he likes from then on. */
-async function insider(port: number) {
-  const { socket, ended } = dial(port);
-  const own = introduce({ cluster: "test", node: "mole", ...limits }, systemRandom);
-  const answers: string[] = [];
-  const welcome = Promise.withResolvers<void>();
-  const reader = new FrameReader(({ type, call, bytes, start, end }) => {
-    const text = bytes.toString("utf8", start, end);
-    if (type === FrameType.Hello) {
-      // The callee's introduction, as it is.
-      const callee = JSON.parse(text) as Introduction;
-      const proof = proofOf(secret, "caller", { caller: own, callee });
-      socket.write(frame(FrameType.Proof, 0, { proof }));
-    } else if (type === FrameType.Welcome) welcome.resolve();
-    else answers.push(`${type} ${call} ${text}`);
-  });
-  socket.on("data", (chunk: Buffer) => reader.push(chunk));
-  socket.write(frame(FrameType.Hello, 0, own));
-  await welcome.promise;
-  return { socket, ended, answers };
-}
 
 const strangers: readonly (readonly [what: string, said: Buffer])[] = [
   ["speaks HTTP", Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n")],
@@ -131,15 +54,28 @@ test("who says nothing is hung up on after five seconds", async () => {
   await world.stillServes();
 });
 
-test("of those who do not introduce themselves a hundred are let in at once", async () => {
+test("of those who say nothing a hundred of one address stay, and shut out nobody", async () => {
   await using world = await openShop();
-  const crowd = Array.from({ length: 150 }, () => dial(world.port));
+  const crowd: ReturnType<typeof dial>[] = [];
   let gone = 0;
-  for (const { ended } of crowd) void ended.then(() => (gone += 1));
-  await until(() => gone >= 50, { what: "the others are hung up on" });
+  const come = async (count: number): Promise<void> => {
+    for (let n = 0; n < count; n += 1) {
+      const one = dial(world.port);
+      void one.ended.then(() => (gone += 1));
+      crowd.push(one);
+      await new Promise((resolve) => one.socket.once("connect", resolve));
+    }
+  };
+  await come(150);
+  await until(() => gone >= 50, { what: "those who were here longest are hung up on" });
   assert.equal(gone, 50);
-  for (const { socket } of crowd) socket.destroy();
-  await until(() => gone === 150, { what: "all are gone" });
+  await Promise.all(crowd.slice(0, 50).map(({ ended }) => ended));
+  const known = await insider(world.port);
+  await come(100);
+  await until(() => gone === 150, { what: "the next are" });
+  assert(!known.socket.destroyed, "who has proved itself is no stranger");
+  for (const { socket } of [...crowd, known]) socket.destroy();
+  await until(() => gone === 250, { what: "all are gone" });
   await world.stillServes();
 });
 
@@ -169,20 +105,6 @@ for (const [what, own, said] of wrongs) {
     await seller.mesh.close();
   });
 }
-
-const requestHead = (operation: number, context: number): Buffer => {
-  const head = Buffer.alloc(9);
-  head.writeUInt16LE(operation, 0);
-  head.writeUInt16LE(context, 2);
-  head[4] = 1;
-  head.writeUInt32LE(60_000, 5);
-  return head;
-};
-const definitions = [
-  frame(FrameType.Define, 0, { number: 0, operation: "shop.wait" }),
-  frame(FrameType.Define, 0, { number: 0, principal: { kind: "anonymous" }, caller: "mole" }),
-  frame(FrameType.Define, 0, { number: 1, operation: "shop.sell" }),
-];
 
 const breaches: readonly (readonly [what: string, said: Buffer])[] = [
   ["a type of frame that there is not", frame(99, 1, Buffer.alloc(0))],
@@ -247,6 +169,23 @@ test("a message that is too long in pieces ends the connection before it is whol
   await world.stillServes();
 });
 
+test("a call of a stream without credit is aborted when its consumer gives up", async () => {
+  await using world = await openShop();
+  const { socket, answers } = await insider(world.port);
+  for (const said of definitions) socket.write(said);
+  const head = requestHead(3, 0);
+  head[4] = PayloadFlag.Last | RequestFlag.Stream;
+  const ask = Buffer.concat([head, Buffer.from([0, 0]), Buffer.from('{"bytes":1}')]);
+  socket.write(frame(FrameType.Request, 1, ask));
+  socket.write(frame(FrameType.Credit, 1, Buffer.from([1, 0, 0, 0])));
+  await until(() => answers.length === 1, { what: "a frame" });
+  assert.equal(world.seller.runtime.inFlight, 1);
+  socket.write(frame(FrameType.Cancel, 1, Buffer.from([0])));
+  await until(() => world.seller.runtime.inFlight === 0, { what: "it ends" });
+  await world.stillServes();
+  socket.destroy();
+});
+
 test("who takes nothing is not read any more, and hung up on in the end", async () => {
   await using world = await openShop({ outgoingBytesMax: 10_000 });
   const { socket, ended } = await insider(world.port);
@@ -277,33 +216,82 @@ test("who takes nothing is not read any more, and hung up on in the end", async 
   await ended;
 });
 
-test("a node whose answers are nonsense fails its own calls alone", async () => {
+/** A casino that a buyer of the shop calls, and that answers each request as the test says. */
+async function openCasino(answer: (socket: Socket, call: number) => void) {
+  const own = introduce({ cluster: "test", node: "liar", ...limits }, systemRandom);
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
-    socket.resume();
-    socket.write(
-      frame(
-        FrameType.Hello,
-        0,
-        introduce({ cluster: "test", node: "liar", ...limits }, systemRandom),
-      ),
-    );
-    socket.write(Buffer.alloc(100, 7));
+    let caller: Introduction | undefined;
+    const reader = new FrameReader(({ type, call, bytes, start, end }) => {
+      if (type === FrameType.Hello) {
+        // The caller's introduction, as it is.
+        caller = JSON.parse(bytes.toString("utf8", start, end)) as Introduction;
+        socket.write(frame(FrameType.Hello, 0, own));
+      } else if (type === FrameType.Proof && caller !== undefined) {
+        const proof = proofOf(secret, "callee", { caller, callee: own });
+        socket.write(frame(FrameType.Welcome, 0, { proof }));
+      } else if (type === FrameType.Request) answer(socket, call);
+    });
+    socket.on("data", (chunk: Buffer) => reader.push(chunk));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await using world = await openShop();
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  const world = await openShop();
   const what = { instance: "liar", node: "liar", app: "banyan", host: "127.0.0.1", port } as const;
   world.town.tell({ ...what, services: { casino: "1.0.0" }, status: "up", issues: [] });
-  const casino = defineContract("casino", {
-    summary: "Takes.",
-    version: "1.0.0",
-    operations: { play: { summary: "Play.", response: t.Object({}) } },
-  });
-  const client = world.buyer.mesh.client(casino, { caller: "buyer" });
-  await assert.rejects(client.play({}), { code: "MESH_PEER_UNREACHABLE" });
+  return {
+    ...world,
+    casino: world.buyer.mesh.client(casino, { caller: "buyer" }),
+    async [Symbol.asyncDispose]() {
+      await world[Symbol.asyncDispose]();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const casino = defineContract("casino", {
+  summary: "Takes.",
+  version: "1.0.0",
+  operations: {
+    play: { summary: "Play.", response: t.Object({}) },
+    watch: { summary: "Watch.", stream: t.Object({}) },
+  },
+});
+
+test("a node whose answers are nonsense fails its own calls alone", async () => {
+  await using world = await openCasino((socket) => socket.write(Buffer.alloc(100, 7)));
+  await assert.rejects(world.casino.play({}), { code: "MESH_OUTCOME_UNKNOWN" });
   await world.stillServes();
-  await new Promise((resolve) => server.close(resolve));
+});
+
+test("a node that gives frames of a stream without credit loses its connection alone", async () => {
+  const item = Buffer.concat([Buffer.from([PayloadFlag.Last]), Buffer.from("{}")]);
+  let ended: Promise<unknown> | undefined;
+  await using world = await openCasino((socket, call) => {
+    ended ??= new Promise((resolve) => socket.once("close", resolve));
+    for (let n = 0; n < 3; n += 1) socket.write(frame(FrameType.Item, call, item));
+  });
+  const frames = world.casino.watch({})[Symbol.asyncIterator]();
+  assert.deepEqual(await frames.next(), { done: false, value: {} });
+  await until(() => ended !== undefined, { what: "it was asked" });
+  await ended;
+  await world.stillServes();
+});
+
+test("a node that keeps many answers in pieces loses its connection alone", async () => {
+  let ended: Promise<unknown> | undefined;
+  // Each is shorter than a message may be, and none ends.
+  const piece = Buffer.alloc(60_001);
+  await using world = await openCasino((socket, call) => {
+    ended ??= new Promise((resolve) => socket.once("close", resolve));
+    socket.write(frame(FrameType.Answer, call, piece));
+    for (let n = 0; n < 14; n += 1) socket.write(frame(FrameType.AnswerMore, call, piece));
+  });
+  const calls = Array.from({ length: 6 }, () => world.casino.play({}));
+  const settled = await Promise.allSettled(calls);
+  assert(settled.every(({ status }) => status === "rejected"));
+  await ended;
+  await world.stillServes();
 });
 
 const about = {

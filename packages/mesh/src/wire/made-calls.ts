@@ -16,7 +16,7 @@ import { byteAt, jsonOf } from "./frame-reader.ts";
 import type { Frame } from "./frame-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { SaidNames } from "./names.ts";
-import { fitsFrame, isLonger, PartialPayload, tooLong, writePayload } from "./payload.ts";
+import { fitsFrame, isLonger, PartialPayloads, tooLong, writePayload } from "./payload.ts";
 import { FrameType, PayloadFlag, pieceBytes } from "./protocol.ts";
 import { beginRequest, isLast } from "./request-head.ts";
 
@@ -54,12 +54,13 @@ export class MadeCalls {
   readonly #ports: MadeCallsPorts;
   readonly #said = new SaidNames();
   readonly #awaiting = new Map<number, Awaiting>();
-  readonly #partial = new Map<number, PartialPayload>();
+  readonly #partial: PartialPayloads<Awaiting>;
   #number = 0;
   #isClosed = false;
 
   constructor(ports: MadeCallsPorts) {
     this.#ports = ports;
+    this.#partial = new PartialPayloads(ports.messageBytesMax);
   }
 
   /** How many have not ended. */
@@ -70,6 +71,7 @@ export class MadeCalls {
   /** Sends a call; answers its number. @throws before anything of it is sent */
   send({ operation, call, text, credit }: OutgoingCall, awaiting: Awaiting): number {
     const { writer, messageBytesMax } = this.#ports;
+    if (this.#isClosed) throw closed(this.#ports.peer);
     if (text !== undefined && isLonger(text, messageBytesMax)) {
       throw tooLong(`The request of ${operation}`, messageBytesMax);
     }
@@ -101,6 +103,7 @@ export class MadeCalls {
     this.#partial.delete(number);
     if (this.#isClosed) return;
     const { writer } = this.#ports;
+    writer.drop(FrameType.RequestMore, number);
     writer.begin(FrameType.Cancel, number, 1);
     writer.u8(early ? 1 : 0);
     writer.finish();
@@ -135,21 +138,15 @@ export class MadeCalls {
   /** A piece of an answer, or of a frame of a stream. */
   piece(frame: Frame): void {
     const { bytes, call, start, end } = frame;
-    const flags = byteAt(frame, 0);
-    const partial = this.#partial.get(call);
-    if (partial === undefined) return; // nobody waits for it any more
-    partial.add(bytes.subarray(start + 1, end));
-    if (partial.bytes > this.#ports.messageBytesMax) {
-      throw new RangeError("a message that is too long");
-    }
-    if (!isLast(flags)) return;
-    this.#partial.delete(call);
-    const value: unknown = JSON.parse(partial.text());
-    const awaiting = this.#awaiting.get(call);
-    if (awaiting?.item !== undefined) awaiting.item(value);
+    const isWhole = isLast(byteAt(frame, 0));
+    const whole = this.#partial.add(call, bytes.subarray(start + 1, end), isWhole);
+    if (whole === undefined) return;
+    const value: unknown = JSON.parse(whole.text);
+    const awaiting = whole.of;
+    if (awaiting.item !== undefined) awaiting.item(value);
     else {
       this.#awaiting.delete(call);
-      awaiting?.answered(value);
+      awaiting.answered(value);
     }
   }
 
@@ -165,6 +162,7 @@ export class MadeCalls {
   end({ call }: Frame): void {
     const awaiting = this.#awaiting.get(call);
     this.#awaiting.delete(call);
+    this.#partial.delete(call);
     awaiting?.ended?.();
   }
 
@@ -186,10 +184,8 @@ export class MadeCalls {
       const whole: unknown = JSON.parse(bytes.toString("utf8", start + 1, end));
       return { whole };
     }
-    if (!this.#awaiting.has(call)) return undefined;
-    const partial = new PartialPayload();
-    partial.add(bytes.subarray(start + 1, end));
-    this.#partial.set(call, partial);
+    const awaiting = this.#awaiting.get(call);
+    if (awaiting !== undefined) this.#partial.begin(call, awaiting, bytes.subarray(start + 1, end));
     return undefined;
   }
 
@@ -208,6 +204,13 @@ export class MadeCalls {
 
 function isMarkedUndone(said: unknown): boolean {
   return typeof said === "object" && said !== null && "undone" in said && said.undone === true;
+}
+
+/** Nothing of it was sent. */
+function closed(peer: string): BanyanError {
+  return markUndone(
+    meshErrors.MESH_PEER_UNREACHABLE(`There is no connection to node ${peer} any more.`),
+  );
 }
 
 function lost(peer: string, reason: Error | undefined): BanyanError {

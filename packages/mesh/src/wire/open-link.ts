@@ -88,7 +88,6 @@ class OpeningLink {
     });
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#push(chunk));
-    socket.on("drain", () => this.#link?.drained());
     socket.on("error", (error) => this.#end(error));
     socket.on("close", () => this.#end(undefined));
     if (this.#role === "caller") this.#writer.json(FrameType.Hello, 0, this.#own);

@@ -3,7 +3,7 @@
 import type { BanyanError } from "@banyan/kernel";
 import { meshErrors } from "../errors.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import { PayloadFlag, pieceBytes } from "./protocol.ts";
+import { partialMessagesMax, PayloadFlag, pieceBytes } from "./protocol.ts";
 
 /** How a payload is put into frames. */
 export interface PayloadFrames {
@@ -12,13 +12,15 @@ export interface PayloadFrames {
   /** Type of the frames behind it. */
   readonly more: number;
   readonly call: number;
+  /** Told when a long one has gone out. */
+  readonly onSent?: (() => void) | undefined;
 }
 
 /** Writes a payload of as many frames as it takes. `undefined`: there is none. */
 export function writePayload(
   writer: FrameWriter,
   text: string | undefined,
-  { first, more, call }: PayloadFrames,
+  { first, more, call, onSent }: PayloadFrames,
 ): void {
   if (text === undefined) {
     first(PayloadFlag.Last | PayloadFlag.None, 0);
@@ -31,18 +33,10 @@ export function writePayload(
     writer.finish();
     return;
   }
-  const bytes = Buffer.from(text, "utf8");
-  for (let at = 0; at < bytes.length; at += pieceBytes) {
-    const piece = bytes.subarray(at, at + pieceBytes);
-    const flags = at + pieceBytes >= bytes.length ? PayloadFlag.Last : 0;
-    if (at === 0) first(flags, piece.length);
-    else {
-      writer.begin(more, call, 1 + piece.length);
-      writer.u8(flags);
-    }
-    writer.bytes(piece);
-    writer.finish();
-  }
+  // The head goes at once, in its order with other frames; the payload as there is room.
+  first(0, 0);
+  writer.finish();
+  writer.long({ more, call, bytes: Buffer.from(text, "utf8"), onSent });
 }
 
 /** Whatever is in it: a UTF-16 unit is at most three bytes of UTF-8. */
@@ -55,8 +49,65 @@ export function isLonger(text: string, bytesMax: number): boolean {
   return text.length * 3 > bytesMax && Buffer.byteLength(text, "utf8") > bytesMax;
 }
 
+/** Payloads that come in pieces, by the number of their call: all of them together are bounded. */
+export class PartialPayloads<Of> {
+  readonly #all = new Map<number, { readonly of: Of; readonly payload: PartialPayload }>();
+  readonly #messageBytesMax: number;
+  #bytes = 0;
+
+  constructor(messageBytesMax: number) {
+    this.#messageBytesMax = messageBytesMax;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  has(call: number): boolean {
+    return this.#all.has(call);
+  }
+
+  begin(call: number, of: Of, piece: Buffer): void {
+    this.delete(call);
+    const payload = new PartialPayload();
+    this.#all.set(call, { of, payload });
+    this.#keep(payload, piece);
+  }
+
+  /** The whole of it, with its last piece. @throws RangeError for more than may come in pieces */
+  add(call: number, piece: Buffer, isLast: boolean): { of: Of; text: string } | undefined {
+    const partial = this.#all.get(call);
+    if (partial === undefined) return undefined; // nobody waits for it any more
+    this.#keep(partial.payload, piece);
+    if (!isLast) return undefined;
+    this.delete(call);
+    return { of: partial.of, text: partial.payload.text() };
+  }
+
+  delete(call: number): void {
+    const partial = this.#all.get(call);
+    if (partial === undefined) return;
+    this.#all.delete(call);
+    this.#bytes -= partial.payload.bytes;
+  }
+
+  clear(): void {
+    this.#all.clear();
+    this.#bytes = 0;
+  }
+
+  #keep(payload: PartialPayload, piece: Buffer): void {
+    payload.add(piece);
+    this.#bytes += piece.length;
+    if (payload.bytes > this.#messageBytesMax) throw new RangeError("a message that is too long");
+    if (this.#bytes > this.#messageBytesMax * partialMessagesMax) {
+      throw new RangeError("too much in pieces");
+    }
+  }
+}
+
 /** A payload that comes in pieces. */
-export class PartialPayload {
+class PartialPayload {
   readonly #pieces: Buffer[] = [];
   #bytes = 0;
 

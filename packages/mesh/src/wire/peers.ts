@@ -7,18 +7,21 @@
  * P1. A link is used in both directions, whoever opened it.
  * P2. Links are looked after: one that is silent, or takes nothing, is hung up on.
  * P3. Whoever has not proved itself is bounded in number, in bytes and in time.
+ * P4. Closing is bounded: who takes nothing of what is left is hung up on (L3), who is not known
+ *     yet at once.
  */
 
 import { connect, createServer, isIP } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
-import type { CancelTimer, Log } from "@banyan/kernel";
+import type { BanyanError, CancelTimer, Log } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import { meshErrors } from "../errors.ts";
 import type { InstanceRecord } from "../instance-record.ts";
 import type { Endpoint } from "../mesh.ts";
 import { openLink } from "./open-link.ts";
+import { Strangers } from "./strangers.ts";
 import type { WireLink } from "./wire-link.ts";
 
 /** Where a node listens. */
@@ -61,10 +64,13 @@ export interface PeersOptions {
   readonly onGone: (node: string, why: "closed" | "leaving") => void;
 }
 
-/** Sockets that have not proved who they are. */
-const strangersMax = 100;
-/** A peer that is silent for so many heartbeats, or takes nothing for as long, is gone. */
+/** A peer that is silent for so many heartbeats is gone; it says something in each second one. */
 const missedMax = 3;
+/**
+ * One that takes nothing for so many. More than of silence: it may live behind a slow network, and
+ * a kernel takes more only when a good part of what it has is gone.
+ */
+const stalledMax = 10;
 const dialMs = 5000;
 
 export class Peers {
@@ -75,7 +81,9 @@ export class Peers {
   readonly #all = new Set<WireLink>();
   readonly #dials = new Map<string, Promise<WireLink>>();
   #server: Server | undefined = undefined;
-  #strangers = 0;
+  readonly #strangers = new Strangers();
+  /** Not links yet, whoever opened them. */
+  readonly #opening = new Set<Socket>();
   #cancelTimer: CancelTimer | undefined = undefined;
   #isLeaving = false;
   #isClosed = false;
@@ -92,15 +100,21 @@ export class Peers {
   /** Answers the port. @throws MESH_LISTEN_FAILED */
   async listen(host: string, port: number): Promise<number> {
     const { tls } = this.#options;
-    const accept = (socket: Socket): void => this.#accept(socket);
     const server: Server =
       tls === undefined
-        ? createServer(accept)
-        : createTlsServer(
-            { ...tls, requestCert: true, rejectUnauthorized: true, handshakeTimeout: dialMs },
-            accept,
-          );
-    if (tls !== undefined) this.#boundHandshakes(server);
+        ? createServer()
+        : createTlsServer({
+            ...tls,
+            requestCert: true,
+            rejectUnauthorized: true,
+            handshakeTimeout: dialMs,
+          });
+    // P3, also before there is a TLS connection to speak of.
+    server.on("connection", (socket: Socket) => this.#strangers.add(socket));
+    // Also one whose time is over: Node tells, and leaves it open.
+    server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
+    const ready = tls === undefined ? "connection" : "secureConnection";
+    server.on(ready, (socket: Socket) => this.#accept(socket));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause) => {
@@ -116,16 +130,6 @@ export class Peers {
     server.on("error", (error) => this.#options.log.warn("the mesh's listener failed", { error }));
     // It listens on TCP, so its address is one.
     return (server.address() as AddressInfo).port;
-  }
-
-  /** P3, before there is a TLS connection to speak of. */
-  #boundHandshakes(server: Server): void {
-    const open = new Set<Socket>();
-    server.on("connection", (socket) => {
-      open.add(socket);
-      socket.once("close", () => open.delete(socket));
-      if (open.size > strangersMax + this.#all.size) socket.destroy();
-    });
   }
 
   /** The link to a node, where there is one that can be used. */
@@ -170,11 +174,13 @@ export class Peers {
     await Promise.all(Array.from(this.#all, (link) => link.goodbye(reason)));
   }
 
-  /** Ends all connections. */
+  /** Ends all connections (P4). */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#cancelTimer?.();
+    this.#strangers.close();
+    for (const socket of this.#opening) socket.destroy();
     for (const link of this.#all) link.close();
     this.#links.clear();
     const server = this.#server;
@@ -186,31 +192,33 @@ export class Peers {
     host,
     port,
   }: Omit<PeerAddress, "node"> & { readonly node: string | undefined }): Promise<WireLink> {
-    if (this.#isClosed) throw kernelErrors.CLOSED("The mesh is closed.");
+    if (this.#isClosed) throw closed();
     const { tls } = this.#options;
     const socket =
       tls === undefined
         ? connect({ host, port, timeout: dialMs })
         : connectTls({ ...tls, host, port, timeout: dialMs, ...nameOf(tls, host) });
     socket.once("timeout", () => socket.destroy(new Error(`it took more than ${dialMs} ms`)));
-    const link = await this.#open(socket, "caller", node);
-    socket.setTimeout(0);
-    return link;
+    try {
+      const link = await this.#open(socket, "caller", node);
+      socket.setTimeout(0);
+      return link;
+    } catch (error) {
+      if (this.#isClosed) throw closed();
+      throw error;
+    }
   }
 
   #accept(socket: Socket): void {
     socket.on("error", () => undefined); // told by the handshake
-    if (this.#strangers >= strangersMax || this.#isClosed) {
+    if (this.#isClosed) {
       socket.destroy();
       return;
     }
-    this.#strangers += 1;
     this.#open(socket, "callee", undefined).then(
-      () => {
-        this.#strangers -= 1;
-      },
+      () => this.#strangers.isKnown(socket),
       (error: unknown) => {
-        this.#strangers -= 1;
+        if (this.#isClosed) return;
         const from = `${socket.remoteAddress ?? "?"}`;
         this.#options.log.warn("whoever connected to the mesh was refused", { from, error });
       },
@@ -219,6 +227,7 @@ export class Peers {
 
   async #open(socket: Socket, role: "caller" | "callee", expected: string | undefined) {
     const { cluster, node, callsMax, messageBytesMax } = this.#options;
+    this.#opening.add(socket);
     const link = await openLink(socket, role, {
       ...this.#options,
       identity: { cluster, node, callsMax, messageBytesMax },
@@ -226,10 +235,10 @@ export class Peers {
       onClose: (closed, reason) => this.#closed(closed, reason),
       onAbout: ({ peer }, record) => this.#options.onAbout?.(peer, record),
       onGoodbye: ({ peer }) => this.#options.onGone(peer, "leaving"),
-    });
+    }).finally(() => this.#opening.delete(socket));
     if (this.#isClosed) {
       link.close();
-      throw kernelErrors.CLOSED("The mesh is closed.");
+      throw closed();
     }
     // Broken by the very bytes behind its proof.
     if (link.isClosed) throw meshErrors.MESH_PEER_UNREACHABLE("It hung up at once.");
@@ -269,11 +278,18 @@ export class Peers {
     for (const link of this.#all) {
       const silentMs = link.silentMs(nowMs);
       if (silentMs > heartbeatMs * missedMax) link.close(new Error("it is silent"));
-      else if (link.stalledMs(nowMs) > heartbeatMs * missedMax) {
+      else if (link.stalledMs(nowMs) > heartbeatMs * stalledMax) {
         link.close(new Error("it takes nothing"));
-      } else if (silentMs >= heartbeatMs * 0.9) link.ping();
+      } else if (!link.hasSpoken() || silentMs >= heartbeatMs * 0.9) {
+        // Also where much comes from there: what this side says may be all that gets through.
+        link.ping();
+      }
     }
   }
+}
+
+function closed(): BanyanError {
+  return kernelErrors.CLOSED("The mesh is closed.");
 }
 
 /** An address is no name to ask for; it is looked for in the certificate all the same. */

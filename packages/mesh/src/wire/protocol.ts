@@ -30,7 +30,13 @@ export const headBytes = 9;
 export const pieceBytes = 65_536;
 
 /** What may follow the length of a frame. */
-export const frameBytesMax = pieceBytes + 1536;
+export const frameBytesMax = pieceBytes + 3072;
+
+/**
+ * Payloads of one side that have begun and not ended. Who receives keeps at most so many messages
+ * of the longest kind, of requests and of answers each.
+ */
+export const partialMessagesMax = 4;
 
 /** Flags of a payload. */
 export const PayloadFlag = Object.freeze({
@@ -45,6 +51,9 @@ export const RequestFlag = Object.freeze({ Trace: 4, Key: 8, Stream: 16, Correla
 
 /** Characters of a correlation id, as in an event's headers. */
 export const correlationLengthMax = 255;
+
+/** Characters of a `tracestate`: so many must be passed on (W3C Trace Context, 3.3.1.5). */
+export const stateLengthMax = 512;
 
 /** Milliseconds left of a call that nothing ends. */
 export const endless = 0xffff_ffff;

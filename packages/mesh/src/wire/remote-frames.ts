@@ -1,4 +1,10 @@
-/** Frames of a stream as they come from another node, for one consumer. */
+/**
+ * Frames of a stream as they come from another node, for one consumer.
+ *
+ * What it owns: frames that have come and were not asked for yet.
+ *
+ * C1. Frames that come without credit cost the other side its connection: they would be kept here.
+ */
 
 import type { BanyanError } from "@banyan/kernel";
 import type { Awaiting, OutgoingCall } from "./made-calls.ts";
@@ -21,6 +27,8 @@ export class RemoteFrames implements Awaiting {
   #arrived: unknown[] = [];
   /** Of `arrived` so many were handed out. */
   #handed = 0;
+  /** So many may still come. */
+  #credit = 0;
   /** Taken and not yet given as credit. */
   #taken = 0;
   /** Those who asked and were not answered, in their order. */
@@ -40,7 +48,8 @@ export class RemoteFrames implements Awaiting {
 
   /** @throws before anything of it is sent */
   start(outgoing: Omit<OutgoingCall, "credit">): void {
-    this.#number = this.#link.send({ ...outgoing, credit: Math.max(1, this.#ahead) }, this);
+    this.#credit = Math.max(1, this.#ahead);
+    this.#number = this.#link.send({ ...outgoing, credit: this.#credit }, this);
     // The first frame is asked for with the request itself.
     this.#taken = this.#ahead === 0 ? -1 : 0;
   }
@@ -60,7 +69,10 @@ export class RemoteFrames implements Awaiting {
     this.ended();
   }
 
+  /** @throws RangeError for one without credit */
   item(value: unknown): void {
+    if (this.#credit === 0) throw new RangeError("a frame without credit");
+    this.#credit -= 1;
     const waiter = this.#waiters.shift();
     if (waiter === undefined) this.#arrived.push(value);
     else waiter.resolve({ done: false, value });
@@ -125,6 +137,7 @@ export class RemoteFrames implements Awaiting {
     this.#taken += 1;
     const due = this.#ahead === 0 ? this.#taken > 0 : this.#taken * 4 >= this.#ahead;
     if (!due) return;
+    this.#credit += this.#taken;
     this.#link.credit(this.#number, this.#taken);
     this.#taken = 0;
   }

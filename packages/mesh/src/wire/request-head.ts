@@ -3,7 +3,7 @@
 import type { TraceContext } from "@banyan/kernel";
 import type { FrameWriter } from "./frame-writer.ts";
 import { correlationLengthMax, FrameType, PayloadFlag } from "./protocol.ts";
-import { RequestFlag, endless } from "./protocol.ts";
+import { endless, RequestFlag, stateLengthMax } from "./protocol.ts";
 
 /** A request without its payload. */
 export interface RequestHead {
@@ -22,8 +22,9 @@ export interface RequestHead {
 
 /** A UTF-16 unit is at most three bytes of UTF-8. */
 const correlationBytesMax = correlationLengthMax * 3;
-/** Bytes of the longest head: state and key are at most 255 bytes. */
-const requestHeadMax = 9 + 26 + 255 + 1 + 255 + 2 + correlationBytesMax + 2;
+const stateBytesMax = stateLengthMax * 3;
+/** Bytes of the longest head; a key is at most 255 bytes. */
+const requestHeadMax = 9 + 27 + stateBytesMax + 1 + 255 + 2 + correlationBytesMax + 2;
 
 const traceBit = { sampled: 1, random: 2 } as const;
 
@@ -34,7 +35,7 @@ export function beginRequest(
   payload: { readonly call: number; readonly flags: number; readonly bytes: number },
 ): void {
   const { operation, context, timeoutMs, trace, idempotencyKey, credit } = head;
-  const correlationId = sendable(head.correlationId);
+  const correlationId = sendable(head.correlationId, correlationLengthMax);
   writer.begin(FrameType.Request, payload.call, requestHeadMax + payload.bytes);
   writer.u16(operation);
   writer.u16(context);
@@ -52,13 +53,10 @@ export function beginRequest(
     writer.u8(
       (trace.sampled ? traceBit.sampled : 0) | (trace.random === true ? traceBit.random : 0),
     );
-    writer.short(trace.state ?? "");
+    sizedText(writer, sendable(trace.state, stateLengthMax) ?? "");
   }
   if (idempotencyKey !== undefined) writer.short(idempotencyKey);
-  if (correlationId !== undefined) {
-    writer.u16(Buffer.byteLength(correlationId));
-    writer.text(correlationId);
-  }
+  if (correlationId !== undefined) sizedText(writer, correlationId);
   if (credit !== undefined) writer.u16(credit);
 }
 
@@ -79,8 +77,9 @@ export function readRequest(bytes: Buffer, start: number, end: number): ReadRequ
   let trace: TraceContext | undefined;
   if ((flags & RequestFlag.Trace) !== 0) {
     const bits = frame.readUInt8(at + 24);
-    const length = frame.readUInt8(at + 25);
-    const state = textAt(frame, at + 26, length);
+    const length = frame.readUInt16LE(at + 25);
+    if (length > stateBytesMax) throw new RangeError("a trace's state that is too long");
+    const state = textAt(frame, at + 27, length);
     trace = {
       traceId: frame.toString("hex", at, at + 16),
       spanId: frame.toString("hex", at + 16, at + 24),
@@ -88,7 +87,7 @@ export function readRequest(bytes: Buffer, start: number, end: number): ReadRequ
       random: (bits & traceBit.random) !== 0,
       state: length === 0 ? undefined : state,
     };
-    at += 26 + length;
+    at += 27 + length;
   }
   let idempotencyKey: string | undefined;
   if ((flags & RequestFlag.Key) !== 0) {
@@ -114,10 +113,15 @@ export function readRequest(bytes: Buffer, start: number, end: number): ReadRequ
   return { ...said, flags, payloadAt };
 }
 
-/** One that is too long stays behind, as it does where an event comes in. */
-function sendable(correlationId: string | undefined): string | undefined {
-  if (correlationId === undefined || correlationId.length > correlationLengthMax) return undefined;
-  return correlationId;
+/** What is too long stays behind, as a correlation id does where an event comes in. */
+function sendable(text: string | undefined, lengthMax: number): string | undefined {
+  return text === undefined || text.length > lengthMax ? undefined : text;
+}
+
+/** A text behind its length in two bytes. */
+function sizedText(writer: FrameWriter, text: string): void {
+  writer.u16(Buffer.byteLength(text));
+  writer.text(text);
 }
 
 function textAt(frame: Buffer, at: number, length: number): string {

@@ -17,7 +17,8 @@ import { byteAt, jsonOf } from "./frame-reader.ts";
 import type { Frame } from "./frame-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { HeardNames } from "./names.ts";
-import { fitsFrame, isLonger, PartialPayload, tooLong, writePayload } from "./payload.ts";
+import type { CallerContext } from "./names.ts";
+import { fitsFrame, isLonger, PartialPayloads, tooLong, writePayload } from "./payload.ts";
 import { FrameType, PayloadFlag } from "./protocol.ts";
 import { isLast, readRequest } from "./request-head.ts";
 import type { ReadRequest } from "./request-head.ts";
@@ -33,10 +34,11 @@ export interface ServedCallsPorts {
   readonly messageBytesMax: number;
 }
 
-/** A request that comes in pieces. */
-interface PartialRequest {
+/** A request, and what its numbers stood for when it came: they may be given anew meanwhile. */
+interface HeardRequest {
   readonly head: ReadRequest;
-  readonly payload: PartialPayload;
+  readonly operation: string;
+  readonly context: CallerContext;
 }
 
 /** What a call is begun with. */
@@ -49,9 +51,6 @@ interface Beginning {
 /** Characters of an error's message where the error is too long. */
 const messageLengthMax = 10_000;
 
-/** All requests that come in pieces together, in messages of the longest kind. */
-const partialMessagesMax = 4;
-
 const serverShape: SpanShape = Object.freeze({
   kind: "server",
   attributes: () => ({ "rpc.system": "banyan" }),
@@ -62,12 +61,15 @@ export class ServedCalls {
   readonly #heard = new HeardNames();
   readonly #running = new Map<number, CallContext | undefined>();
   readonly #streams = new Map<number, ServedStream>();
-  readonly #partial = new Map<number, PartialRequest>();
-  #partialBytes = 0;
+  /** Requests that come in pieces. */
+  readonly #partial: PartialPayloads<HeardRequest>;
+  /** Who waits until there are none. */
+  readonly #onWhole: (() => void)[] = [];
   #isClosed = false;
 
   constructor(ports: ServedCallsPorts) {
     this.#ports = ports;
+    this.#partial = new PartialPayloads(ports.messageBytesMax);
   }
 
   define(frame: Frame): void {
@@ -79,32 +81,42 @@ export class ServedCalls {
     if (this.#running.has(call) || this.#partial.has(call) || call === 0) {
       throw new RangeError("a number that is in use");
     }
+    const operation = this.#heard.operations[head.operation];
+    const context = this.#heard.contexts[head.context];
+    if (operation === undefined || context === undefined) {
+      throw new RangeError("a number that was not defined");
+    }
+    const heard = { head, operation, context };
     if (isLast(head.flags)) {
       const hasNone = (head.flags & PayloadFlag.None) !== 0;
-      this.#run(call, head, hasNone ? undefined : bytes.toString("utf8", head.payloadAt, end));
-      return;
-    }
-    const payload = new PartialPayload();
-    this.#partial.set(call, { head, payload });
-    this.#keep(payload, bytes.subarray(head.payloadAt, end));
+      this.#run(call, heard, hasNone ? undefined : bytes.toString("utf8", head.payloadAt, end));
+    } else if (this.#partial.size < this.#ports.callsMax) {
+      this.#partial.begin(call, heard, bytes.subarray(head.payloadAt, end));
+    } else this.#refuse(call, tooMany(this.#ports.callsMax), { undone: true });
   }
 
   /** A piece of a request. */
   piece(frame: Frame): void {
     const { call, bytes, start, end } = frame;
-    const flags = byteAt(frame, 0);
-    const partial = this.#partial.get(call);
-    if (partial === undefined) return; // it was cancelled, or refused
-    this.#keep(partial.payload, bytes.subarray(start + 1, end));
-    if (!isLast(flags)) return;
-    this.#forgetPartial(call);
-    this.#run(call, partial.head, partial.payload.text());
+    const isWhole = isLast(byteAt(frame, 0));
+    const whole = this.#partial.add(call, bytes.subarray(start + 1, end), isWhole);
+    if (whole === undefined) return;
+    this.#run(call, whole.of, whole.text);
+    this.#tellWhole();
+  }
+
+  /** Tells when no request is here of which pieces are to come. */
+  whole(told: () => void): void {
+    this.#onWhole.push(told);
+    this.#tellWhole();
   }
 
   cancel(frame: Frame): void {
     const { call: number } = frame;
     const isEarly = byteAt(frame, 0) === 1;
-    this.#forgetPartial(number);
+    this.#partial.delete(number);
+    this.#tellWhole();
+    this.#ports.writer.drop(FrameType.AnswerMore, number);
     const call = this.#running.get(number);
     const stream = this.#streams.get(number);
     this.#running.delete(number);
@@ -126,6 +138,7 @@ export class ServedCalls {
   close(): void {
     this.#isClosed = true;
     this.#partial.clear();
+    this.#tellWhole();
     const gone = this.#ports.runtime.cancelled(undefined);
     const running = [...this.#running.values()];
     this.#running.clear();
@@ -134,52 +147,34 @@ export class ServedCalls {
     this.#streams.clear();
   }
 
-  /** @throws RangeError for a peer that sends more than may come in pieces */
-  #keep(payload: PartialPayload, piece: Buffer): void {
-    const { messageBytesMax } = this.#ports;
-    payload.add(piece);
-    this.#partialBytes += piece.length;
-    if (payload.bytes > messageBytesMax) throw new RangeError("a message that is too long");
-    if (this.#partialBytes > messageBytesMax * partialMessagesMax) {
-      throw new RangeError("too much in pieces");
-    }
+  #tellWhole(): void {
+    if (this.#partial.size > 0) return;
+    for (const told of this.#onWhole.splice(0)) told();
   }
 
-  #forgetPartial(number: number): void {
-    const partial = this.#partial.get(number);
-    if (partial === undefined) return;
-    this.#partial.delete(number);
-    this.#partialBytes -= partial.payload.bytes;
-  }
-
-  #run(number: number, head: ReadRequest, text: string | undefined): void {
-    let opened: CallContext | undefined;
+  #run(number: number, heard: HeardRequest, text: string | undefined): void {
     try {
-      const beginning = this.#beginningOf(head, text, (call) => {
-        opened = call;
+      const beginning = this.#beginningOf(heard, text, (call) => {
+        // At once, or for a stream without credit when there is some.
+        if (this.#running.has(number)) this.#running.set(number, call);
       });
       this.#running.set(number, undefined);
-      if (head.credit === undefined) this.#runUnary(number, beginning);
-      else this.#runStream(number, beginning, head.credit);
-      if (this.#running.has(number)) this.#running.set(number, opened);
+      const { credit } = heard.head;
+      if (credit === undefined) this.#runUnary(number, beginning);
+      else this.#runStream(number, beginning, credit);
     } catch (error) {
       if (error instanceof RangeError) throw error;
       this.#refuse(number, error, { undone: true });
     }
   }
 
-  /** @throws RangeError, and why the call is refused */
+  /** @throws why the call is refused */
   #beginningOf(
-    head: ReadRequest,
+    { head, operation, context }: HeardRequest,
     text: string | undefined,
     onOpen: (call: CallContext) => void,
   ): Beginning {
     const { callsMax, resolve } = this.#ports;
-    const operation = this.#heard.operations[head.operation];
-    const context = this.#heard.contexts[head.context];
-    if (operation === undefined || context === undefined) {
-      throw new RangeError("a number that was not defined");
-    }
     if (this.#running.size >= callsMax) throw tooMany(callsMax);
     const endpoint = resolve(operation, head.credit === undefined ? "unary" : "stream");
     const init: CallInit = {
@@ -205,13 +200,14 @@ export class ServedCalls {
   }
 
   #runStream(number: number, beginning: Beginning, credit: number): void {
-    const stream = new ServedStream(
+    const stream: ServedStream = new ServedStream(
       beginning.endpoint,
       { ...beginning, credit },
       {
-        item: (value) => this.#give(number, FrameType.Item, value),
+        item: (value) => this.#give(number, value, stream),
         ended: (error) => {
           this.#streams.delete(number);
+          this.#ports.writer.drop(FrameType.AnswerMore, number);
           if (error !== undefined) this.#fail(number, error);
           else if (this.#running.delete(number)) this.#ports.writer.bare(FrameType.End, number);
         },
@@ -225,15 +221,19 @@ export class ServedCalls {
     // Cancelled, or the connection is gone: nobody hears it.
     if (!this.#running.has(number)) return;
     try {
-      this.#give(number, FrameType.Answer, value);
+      this.#give(number, value);
       this.#running.delete(number);
     } catch (error) {
       this.#fail(number, error);
     }
   }
 
-  /** @throws what cannot be sent */
-  #give(number: number, type: number, value: unknown): void {
+  /**
+   * Answers a call, or gives a frame of a stream; whether it has gone out whole. If not, its stream
+   * is told when it has. @throws what cannot be sent
+   */
+  #give(number: number, value: unknown, stream?: ServedStream): boolean {
+    const type = stream === undefined ? FrameType.Answer : FrameType.Item;
     const { writer, messageBytesMax } = this.#ports;
     const text = value === undefined ? undefined : JSON.stringify(value);
     if (text !== undefined && isLonger(text, messageBytesMax)) {
@@ -245,7 +245,7 @@ export class ServedCalls {
       writer.u8(PayloadFlag.Last);
       writer.text(text);
       writer.finish();
-      return;
+      return true;
     }
     writePayload(writer, text, {
       first: (flags, bytes) => {
@@ -254,7 +254,9 @@ export class ServedCalls {
       },
       more: FrameType.AnswerMore,
       call: number,
+      onSent: stream === undefined ? undefined : () => stream.sent(),
     });
+    return text === undefined;
   }
 
   #fail(number: number, error: unknown): void {

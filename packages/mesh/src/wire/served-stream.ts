@@ -4,7 +4,7 @@
  * What it owns: the handler's iterator. What may interrupt it: the consumer's end, the
  * connection's.
  *
- * S1. Never more frames than credit.
+ * S1. Never more frames than credit, and none while one before it is still going out.
  * S2. `ended` is told once, unless the consumer ended it: then nobody is told.
  */
 
@@ -13,8 +13,8 @@ import { StreamCall } from "@banyan/kernel/internal";
 import type { Endpoint } from "../mesh.ts";
 
 export interface ServedStreamPorts {
-  /** @throws what cannot be sent */
-  item(value: unknown): void;
+  /** Whether it has gone out; if not, `sent` is called when it has. @throws what cannot be sent */
+  item(value: unknown): boolean;
   ended(error: unknown): void;
 }
 
@@ -23,6 +23,8 @@ export class ServedStream implements FrameWaiter {
   readonly #ports: ServedStreamPorts;
   #credit: number;
   #isAsking = false;
+  /** A long frame is on its way out. */
+  #isSending = false;
   /** Nobody here asks for frames any more: it is over, or its consumer has gone. */
   #isStopped = false;
 
@@ -51,11 +53,19 @@ export class ServedStream implements FrameWaiter {
     this.#leave();
   }
 
+  /** The frame that was going out has gone. */
+  sent(): void {
+    this.#isSending = false;
+    this.#ask();
+  }
+
   came(value: unknown): void {
     this.#isAsking = false;
     if (this.#isStopped) return;
+    this.#isSending = true;
     try {
-      this.#ports.item(value);
+      // It may have gone, and `sent` been called, before this returns.
+      if (this.#ports.item(value)) this.#isSending = false;
     } catch (error) {
       this.#leave();
       this.#end(error);
@@ -70,7 +80,7 @@ export class ServedStream implements FrameWaiter {
   }
 
   #ask(): void {
-    if (this.#isAsking || this.#isStopped || this.#credit === 0) return;
+    if (this.#isAsking || this.#isSending || this.#isStopped || this.#credit === 0) return;
     this.#credit -= 1;
     this.#isAsking = true;
     const frames = this.#frames;

@@ -4,6 +4,7 @@ import { after, test } from "node:test";
 import { createTestCertificates, findReasonToSkip, opensslPrograms } from "@banyan/testbed";
 import type { CertificatePair, TestCertificates } from "@banyan/testbed";
 import type { PeerTls } from "./peers.ts";
+import { dial } from "./sample-peer.test.ts";
 import { openTownNode, provideEcho, Town } from "./sample-wire.test.ts";
 
 const skip = await findReasonToSkip(opensslPrograms);
@@ -70,4 +71,47 @@ test("a node that trusts another authority does not talk to it", { skip }, async
   });
   await careful.mesh.close();
   await back.mesh.close();
+});
+
+test("who connects and does not encrypt is hung up on in the end", { skip }, async () => {
+  const { ca, server, client } = await (making ??= createTestCertificates());
+  const town = new Town();
+  const back = await openTownNode(town, "back", {
+    secret: undefined,
+    tls: tlsOf({ ca, ...server }),
+  });
+  const echo = provideEcho(back);
+  const { socket, ended } = dial(town.records.get("back")?.port ?? 0);
+  const begunMs = performance.now();
+  await ended;
+  assert(performance.now() - begunMs < 30_000);
+  socket.destroy();
+  const front = await openTownNode(town, "front", {
+    secret: undefined,
+    tls: tlsOf({ ca, ...client }),
+  });
+  assert.deepEqual(await echo(front).say({ text: "hi" }), { text: "hi" });
+  await front.mesh.close();
+  await back.mesh.close();
+});
+
+test("those who do not encrypt shut out nobody, and hold up no close", { skip }, async () => {
+  const { ca, server, client } = await (making ??= createTestCertificates());
+  const town = new Town();
+  const back = await openTownNode(town, "back", {
+    secret: undefined,
+    tls: tlsOf({ ca, ...server }),
+  });
+  const echo = provideEcho(back);
+  const port = town.records.get("back")?.port ?? 0;
+  const crowd = Array.from({ length: 150 }, () => dial(port));
+  await Promise.race(crowd.map(({ ended }) => ended));
+  const front = await openTownNode(town, "front", {
+    secret: undefined,
+    tls: tlsOf({ ca, ...client }),
+  });
+  assert.deepEqual(await echo(front).say({ text: "hi" }), { text: "hi" });
+  await front.mesh.close();
+  await back.mesh.close();
+  await Promise.all(crowd.map(({ ended }) => ended));
 });

@@ -5,7 +5,8 @@
  * What may interrupt it: the socket's end at any moment, a peer that breaks the protocol.
  *
  * L1. A peer that breaks the protocol loses this connection, and nothing else happens.
- * L2. Whoever takes less than it asks for is not read until it takes.
+ * L2. Whoever takes less than it asks for is not read until it takes; meanwhile it is not silent.
+ * L3. Who closes waits only while what is left is being taken.
  */
 
 import type { Socket } from "node:net";
@@ -34,6 +35,11 @@ export interface WireLinkOptions extends ServedCallsPorts {
   readonly onGoodbye: () => void;
 }
 
+/** Who closes waits so long for the other side to take something of what is left, or to end. */
+const closeMs = 1000;
+/** And so often. */
+const closesMax = 10;
+
 export class WireLink {
   readonly peer: string;
   readonly #options: WireLinkOptions;
@@ -61,6 +67,7 @@ export class WireLink {
     this.#progressAtMs = this.#heardAtMs;
     this.#writer.onProgress = () => {
       this.#progressAtMs = options.runtime.clock.monotonicMs();
+      this.#readAgain();
     };
   }
 
@@ -80,7 +87,14 @@ export class WireLink {
 
   /** Milliseconds since anything was heard of the other side. */
   silentMs(nowMs: number): number {
-    return nowMs - this.#heardAtMs;
+    return this.#isPaused ? 0 : nowMs - this.#heardAtMs;
+  }
+
+  /** Whether anything was said to the other side since this was asked before. */
+  hasSpoken(): boolean {
+    const { hasSpoken } = this.#writer;
+    this.#writer.hasSpoken = false;
+    return hasSpoken;
   }
 
   /** Milliseconds for which the other side has taken nothing of what waits for it. */
@@ -123,7 +137,8 @@ export class WireLink {
   goodbye(reason: string): Promise<void> {
     if (this.#isClosed) return Promise.resolve();
     this.#writer.json(FrameType.Goodbye, 0, { reason });
-    return new Promise((resolve) => this.ping(resolve));
+    // Requests that had begun to come may be longer than the way to the other side and back.
+    return new Promise((resolve) => this.ping(() => this.#served.whole(resolve)));
   }
 
   /** Takes a frame from the reader. @throws RangeError, SyntaxError for what breaks the protocol */
@@ -157,25 +172,46 @@ export class WireLink {
     this.#options.socket.pause();
   }
 
-  /** The socket has taken what waited. */
-  drained(): void {
-    if (!this.#isPaused || this.isFull) return;
-    this.#isPaused = false;
-    this.#options.socket.resume();
-  }
-
   /** Ends the connection. */
   close(reason?: Error): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     const { socket, onClose } = this.#options;
-    this.#writer.close();
-    if (reason === undefined) socket.end();
-    else socket.destroy();
+    if (reason === undefined) {
+      this.#writer.end();
+      this.#endLater(closesMax);
+    } else {
+      this.#writer.close();
+      socket.destroy();
+    }
     this.#made.close(reason);
     this.#served.close();
     for (const told of this.#onPong.splice(0)) told();
     onClose(reason);
+  }
+
+  /** What waited has been taken: there is room for what is asked for. */
+  #readAgain(): void {
+    if (!this.#isPaused || this.isFull) return;
+    this.#isPaused = false;
+    this.#heardAtMs = this.#options.runtime.clock.monotonicMs();
+    this.#options.socket.resume();
+  }
+
+  /** L3 */
+  #endLater(times: number): void {
+    const { socket, runtime } = this.#options;
+    if (socket.destroyed) return;
+    const { queuedBytes } = this.#writer;
+    const cancel = runtime.clock.setTimer(closeMs, () => {
+      socket.off("close", cancel);
+      if (times > 1 && this.#writer.queuedBytes < queuedBytes) this.#endLater(times - 1);
+      else {
+        this.#writer.close();
+        socket.destroy();
+      }
+    });
+    socket.once("close", cancel);
   }
 
   #takeOther(frame: Frame): void {

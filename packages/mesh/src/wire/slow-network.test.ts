@@ -1,0 +1,265 @@
+/** Networks and nodes that take what is sent to them slowly, or not at all. */
+
+import assert from "node:assert/strict";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { test } from "node:test";
+import { until } from "@banyan/testbed";
+import type { Peers } from "./peers.ts";
+import { FrameType } from "./protocol.ts";
+import { definitions, dial, frame, insider, openShop, requestHead } from "./sample-peer.test.ts";
+import type { WireLink } from "./wire-link.ts";
+
+const megabyte = 1_000_000;
+
+function linkOf({ links }: Peers, peer: string): WireLink {
+  const link = [...links].find((each) => each.peer === peer);
+  assert(link !== undefined, `there is no link to ${peer}`);
+  return link;
+}
+
+/** An operation of `definitions`, asked for so many bytes. */
+function ask(operation: number, call: number, bytes: number): Buffer {
+  const request = Buffer.from(JSON.stringify({ bytes }));
+  return frame(FrameType.Request, call, Buffer.concat([requestHead(operation, 0), request]));
+}
+
+/** A network that lets so many bytes through to the server as a test says, and all of the rest. */
+async function openThrottle(to: number) {
+  let mayPass = 0;
+  let passed = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(to, "127.0.0.1");
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.on("error", () => undefined);
+      one.on("close", () => other.destroy());
+    }
+    far.pipe(near);
+    const pass = (): void => {
+      for (;;) {
+        const chunk: Buffer | null = mayPass > 0 ? near.read() : null;
+        if (chunk === null) return;
+        mayPass -= chunk.length;
+        passed += chunk.length;
+        far.write(chunk);
+      }
+    };
+    near.on("readable", pass);
+    server.on("more", pass);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    // It listens on TCP, so its address is one.
+    port: (server.address() as AddressInfo).port,
+    passed: () => passed,
+    let(bytes: number) {
+      mayPass += bytes;
+      server.emit("more");
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** A buyer that reaches its seller over such a network. */
+async function openSlowShop() {
+  const large = { messageBytesMax: 64 * megabyte, outgoingBytesMax: 200 * megabyte };
+  const world = await openShop(large, large);
+  const throttle = await openThrottle(world.port);
+  const record = world.town.records.get("seller");
+  assert(record !== undefined);
+  world.town.tell({ ...record, port: throttle.port });
+  throttle.let(100_000);
+  await world.stillServes();
+  const { buyer, seller, clock } = world;
+  return {
+    ...world,
+    throttle,
+    /** Some of it comes through in each heartbeat, and what the seller says in all of them. */
+    async beat(bytes: number, isOver: () => boolean) {
+      await clock.advance(600);
+      throttle.let(bytes);
+      const comes = (): boolean =>
+        linkOf(seller.peers, "buyer").silentMs(clock.monotonicMs()) === 0 || isOver();
+      await until(comes, { what: "some of it comes through" });
+      await clock.advance(400);
+      // It says something in each second one at least.
+      const heard = (): boolean =>
+        linkOf(buyer.peers, "seller").silentMs(clock.monotonicMs()) < 2000;
+      await until(heard, { what: "the seller says something" });
+    },
+    async [Symbol.asyncDispose]() {
+      await throttle[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("a request that takes forty heartbeats to get through is answered", async () => {
+  await using world = await openSlowShop();
+  const { client, throttle } = world;
+  let answered = 0;
+  const pad = "x".repeat(12 * megabyte);
+  const long = client.fetch({ bytes: 1, pad }, { timeoutMs: 600_000 });
+  void long.then(() => (answered += 1));
+  for (let beats = 0; answered === 0 && beats < 100; beats += 1)
+    await world.beat(300_000, () => answered > 0);
+  assert.deepEqual(await long, { text: "x" });
+  assert(throttle.passed() > 12 * megabyte);
+});
+
+test("a node that leaves finishes a request of which it had read the beginning", async () => {
+  await using world = await openSlowShop();
+  const { client, seller, throttle } = world;
+  const said: string[] = [];
+  let passed = 0;
+  const pad = "x".repeat(12 * megabyte);
+  const long = client.fetch({ bytes: 1, pad }, { timeoutMs: 600_000 });
+  void long.then(() => said.push("answered"));
+  await world.beat(300_000, () => false);
+  void seller.peers.leave("it stops").then(() => {
+    said.push("left");
+    passed = throttle.passed();
+  });
+  for (let beats = 0; said.length < 2 && beats < 100; beats += 1) {
+    await world.beat(megabyte, () => said.length > 0);
+  }
+  assert.deepEqual(await long, { text: "x" });
+  await until(() => said.length === 2, { what: "it has left, and has answered" });
+  assert(passed > 12 * megabyte, `it had read ${passed} bytes`);
+});
+
+test("a small call is answered while a long one is on its way", async () => {
+  await using world = await openSlowShop();
+  const { client, throttle } = world;
+  const pad = "x".repeat(60 * megabyte);
+  const long = client.fetch({ bytes: 1, pad }, { timeoutMs: 600_000 });
+  let answered = 0;
+  void long.then(() => (answered += 1));
+  const small = client.sell({ n: 1 }, { timeoutMs: 600_000 });
+  let passed = Infinity;
+  void small.then(() => (passed = throttle.passed()));
+  for (let beats = 0; answered === 0 && beats < 100; beats += 1)
+    await world.beat(2 * megabyte, () => answered > 0);
+  await long;
+  // Behind what the kernels had of the long one already: some megabytes.
+  assert(passed < 30 * megabyte, `${passed} bytes went first`);
+});
+
+test("a link that was not read while too much waited is read again when it was taken", async () => {
+  await using world = await openShop({
+    messageBytesMax: 8 * megabyte,
+    outgoingBytesMax: 10 * megabyte,
+  });
+  const { socket, answers } = await insider(world.port, { messageBytesMax: 8 * megabyte });
+  const whole = (): number => answers.filter((answer) => /^3[23] \d+ \u0001/.test(answer)).length;
+  for (const said of definitions) socket.write(said);
+  socket.pause();
+  for (let call = 1; call <= 9; call += 1) socket.write(ask(2, call, 4 * megabyte));
+  const link = linkOf(world.seller.peers, "mole");
+  await until(() => link.isFull, { what: "too much waits" });
+  socket.write(ask(2, 10, 1));
+  await until(() => link.silentMs(Infinity) === 0, { what: "it is not read any more" });
+  socket.resume();
+  await until(() => whole() === 10, { what: "all are answered" });
+  for (let call = 11; call <= 20; call += 1) {
+    socket.write(ask(2, call, 1));
+    await until(() => whole() === call, { what: "it is read" });
+  }
+  socket.destroy();
+});
+
+test("who takes nothing of what waits for it is hung up on, though it talks", async () => {
+  await using world = await openShop({
+    messageBytesMax: 8 * megabyte,
+    outgoingBytesMax: 100 * megabyte,
+  });
+  const { socket, ended } = await insider(world.port, { messageBytesMax: 8 * megabyte });
+  for (const said of definitions) socket.write(said);
+  socket.pause();
+  for (let call = 1; call <= 5; call += 1) socket.write(ask(2, call, 7 * megabyte));
+  const { peers } = world.seller;
+  const link = linkOf(peers, "mole");
+  const nowMs = (): number => world.clock.monotonicMs();
+  await until(() => link.stalledMs(nowMs() + 1) === 1, { what: "it waits" });
+  let beats = 0;
+  for (; !link.isClosed && beats < 30; beats += 1) {
+    socket.write(frame(FrameType.Ping, 0, Buffer.alloc(0)));
+    await until(() => link.isClosed || link.silentMs(nowMs()) < 1000, { what: "it is heard" });
+    await world.clock.advance(1000);
+    await world.stillServes();
+  }
+  assert(link.isClosed, "it is still there");
+  assert(beats >= 10, `it had ${beats} heartbeats`);
+  socket.resume();
+  await ended;
+});
+
+test("closing waits a second for who takes nothing, and not for who is not known", async () => {
+  const world = await openShop({
+    messageBytesMax: 8 * megabyte,
+    outgoingBytesMax: 100 * megabyte,
+  });
+  const { socket, ended } = await insider(world.port, { messageBytesMax: 8 * megabyte });
+  for (const said of definitions) socket.write(said);
+  socket.pause();
+  for (let call = 1; call <= 5; call += 1) socket.write(ask(2, call, 7 * megabyte));
+  const link = linkOf(world.seller.peers, "mole");
+  await until(() => link.stalledMs(Infinity) > 0, { what: "it waits" });
+  const stranger = dial(world.port);
+  await new Promise((resolve) => stranger.socket.once("connect", resolve));
+  let isClosed = false;
+  const closing = world.seller.peers.close().then(() => (isClosed = true));
+  await stranger.ended;
+  for (let seconds = 0; !isClosed && seconds < 12; seconds += 1) {
+    await world.clock.advance(1000);
+    await new Promise(setImmediate);
+  }
+  await closing;
+  socket.resume();
+  await ended;
+  await world[Symbol.asyncDispose]();
+});
+
+test("what was answered goes out whole before a connection ends", async () => {
+  const world = await openShop({
+    messageBytesMax: 8 * megabyte,
+    outgoingBytesMax: 100 * megabyte,
+  });
+  const { socket, ended, answers } = await insider(world.port, { messageBytesMax: 8 * megabyte });
+  for (const said of definitions) socket.write(said);
+  socket.pause();
+  for (let call = 1; call <= 5; call += 1) socket.write(ask(2, call, 7 * megabyte));
+  const link = linkOf(world.seller.peers, "mole");
+  await until(() => link.isFull || link.stalledMs(Infinity) > 0, { what: "it waits" });
+  await until(() => world.seller.runtime.inFlight === 0, { what: "all are answered" });
+  const closing = world.seller.peers.close();
+  socket.resume();
+  await ended;
+  await closing;
+  assert.equal(answers.filter((answer) => /^33 \d+ \u0001/.test(answer)).length, 5);
+  await world[Symbol.asyncDispose]();
+});
+
+test("closing ends a connection that is being opened at once", async () => {
+  const silent = createServer(() => undefined);
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  // It listens on TCP, so its address is one.
+  const { port } = silent.address() as AddressInfo;
+  const world = await openShop();
+  const connected = new Promise((resolve) => silent.once("connection", resolve));
+  const dialling = world.buyer.peers.dial({ node: "silent", host: "127.0.0.1", port });
+  const refused = assert.rejects(dialling, { code: "CLOSED" });
+  await connected;
+  await world.buyer.peers.close();
+  await refused;
+  await world[Symbol.asyncDispose]();
+  await new Promise((resolve) => silent.close(resolve));
+});
