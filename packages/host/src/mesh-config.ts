@@ -33,8 +33,13 @@ const tlsSchema = t.Object(
         description: "Name in the certificates of the other nodes. Default: the host of each.",
       }),
     ),
+    mutual: t.Boolean({
+      default: true,
+      description:
+        "Both sides show a certificate. False: only the node that is called, and mesh.secret proves who calls.",
+    }),
   },
-  { description: "Encrypts the wire; both sides show a certificate." },
+  { description: "Encrypts the wire. The files are read again when they change." },
 );
 
 export const meshSchema = t.Object(
@@ -146,12 +151,12 @@ export function meshProblems(mesh: MeshConfig): ConfigProblem[] {
   const { registry, secret, acceptedSecret, tls, mappings } = mesh;
   if (registry === undefined) return [];
   const problems: ConfigProblem[] = [];
-  if (secret === undefined && tls === undefined) {
+  if (secret === undefined && tls?.mutual !== true) {
     problems.push({
       pointer: "/mesh/secret",
       message:
         "mesh.registry makes this node one of a fleet, but nothing proves to the others that it belongs there.",
-      fix: "Set BANYAN_MESH_SECRET to the same 32 characters or more in all nodes (openssl rand -hex 32), or mesh.tls.",
+      fix: "Set BANYAN_MESH_SECRET to the same 32 characters or more in all nodes (openssl rand -hex 32), or mesh.tls of both sides.",
     });
   }
   if (acceptedSecret !== undefined && secret === undefined) {

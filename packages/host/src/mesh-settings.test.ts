@@ -1,6 +1,7 @@
 /** Each setting of the section `mesh`, by what it does to a node among others. */
 
 import assert from "node:assert/strict";
+import { copyFileSync } from "node:fs";
 import { test } from "node:test";
 import { isBanyanError } from "@banyan/kernel";
 import {
@@ -9,6 +10,7 @@ import {
   freePort,
   openTcpProxy,
   opensslPrograms,
+  temporaryDirectory,
 } from "@banyan/testbed";
 import type { CertificatePair } from "@banyan/testbed";
 import type { Node } from "./node.ts";
@@ -153,5 +155,54 @@ test(
     await assert.rejects(bed.open("c", [], tlsOf(foreignClient)), (error) =>
       isBanyanError(error, "MESH_PEER_REFUSED"),
     );
+  },
+);
+
+test("The setting tls: its files are read again when they change", { skip }, async () => {
+  await using certificates = await createTestCertificates();
+  await using folder = await temporaryDirectory("mesh-tls");
+  const { ca, foreignCa, server, client } = certificates;
+  const tlsOf = (files: { certFile: string; keyFile: string; caFile: string }) => ({
+    "/mesh/secret": undefined,
+    "/mesh/tls": { ...files, serverName: "localhost" },
+  });
+  const files = { certFile: server.certificate, keyFile: server.key };
+  const caFile = folder.join("ca.pem");
+  copyFileSync(foreignCa, caFile);
+  await using bed = openBed();
+  await bed.open("b", [defineSample()], tlsOf({ ...files, caFile }));
+  const own = tlsOf({ certFile: client.certificate, keyFile: client.key, caFile: ca });
+  await assert.rejects(bed.open("a", [], own), (error) =>
+    isBanyanError(error, "MESH_PEER_REFUSED"),
+  );
+  copyFileSync(ca, caFile);
+  await untilSo(async () => {
+    const node = await bed.open("c", [], own).catch(() => undefined);
+    await node?.client(sample).ping({});
+    return node !== undefined;
+  });
+});
+
+test(
+  "The setting tls/mutual: where it is false, mesh.secret proves who calls",
+  { skip },
+  async () => {
+    await using certificates = await createTestCertificates();
+    const { ca, server, foreignClient } = certificates;
+    const tlsOf = ({ certificate, key }: CertificatePair) => ({
+      "/mesh/tls": {
+        certFile: certificate,
+        keyFile: key,
+        caFile: ca,
+        serverName: "localhost",
+        mutual: false,
+      },
+    });
+    await using bed = openBed();
+    await bed.open("b", [defineSample()], tlsOf(server));
+    const node = await bed.open("a", [], tlsOf(foreignClient));
+    await node.client(sample).ping({});
+    const without = { ...tlsOf(foreignClient), "/mesh/secret": undefined };
+    await assert.rejects(bed.open("c", [], without), /BANYAN_MESH_SECRET/);
   },
 );

@@ -50,7 +50,7 @@ export async function openHttp(
 /** Loaded where there are certificates. */
 async function openTls(files: TlsFileNames, ports: { clock: Clock; log: Log }): Promise<TlsFiles> {
   const { openTlsFiles } = await import("./http/tls.ts");
-  return openTlsFiles(files, ports);
+  return openTlsFiles(files, { ...ports, section: "http.tls" });
 }
 
 /** Who shows no credential. This door alone makes an operator of them, not those behind it. */

@@ -8,12 +8,11 @@
  * N3. A node that cannot reach its registry goes on with those that it knows.
  */
 
-import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import type { Log, Random, Store } from "@banyan/kernel";
 import type { CallRuntime } from "@banyan/kernel/internal";
 import { createLocalMesh, openFleet, placeServices, registryOn } from "@banyan/mesh";
-import type { Fleet, Mesh, PeerTls, RegistryEntry } from "@banyan/mesh";
+import type { Fleet, Mesh, RegistryEntry } from "@banyan/mesh";
 import type { Metrics } from "@banyan/telemetry";
 import type { NodeEngines } from "./engines.ts";
 import { hostErrors } from "./errors.ts";
@@ -22,6 +21,7 @@ import type { Probed } from "./health.ts";
 import type { MeshConfig } from "./mesh-config.ts";
 import { countLeft, registerMeshMetrics } from "./mesh-metrics.ts";
 import { createMeshNews } from "./mesh-news.ts";
+import { openMeshTls } from "./mesh-tls.ts";
 import type { NewsPost } from "./news-post.ts";
 import type { NodeConfig } from "./node-config.ts";
 import { isSource, openSource } from "./registry-source.ts";
@@ -38,6 +38,7 @@ export interface NodeMesh {
   readonly mesh: Mesh;
   /** `undefined`: the node is alone. */
   readonly joined: NodeFleet | undefined;
+  close(): Promise<void>;
 }
 
 /** The node whose mesh it is. */
@@ -67,7 +68,8 @@ export async function openNodeMesh(
   const { mesh: own, limits } = setup.config;
   const validation = limits.localValidation;
   if (own.registry === undefined) {
-    return { mesh: createLocalMesh({ validation }), joined: undefined };
+    const mesh = createLocalMesh({ validation });
+    return { mesh, joined: undefined, close: () => mesh.close() };
   }
   const registry = isSource(own.registry) ? undefined : await openStore(own.registry, engines);
   const patience = { clock: runtime.clock, limitMs: setup.config.node.startTimeoutMs };
@@ -78,6 +80,8 @@ export async function openNodeMesh(
   const advertised = { host: own.advertiseHost ?? addressOf(own.host), port: own.advertisePort };
   const tell = createMeshNews({ node, post });
   const count = telemetry.metrics === undefined ? undefined : countLeft(telemetry.metrics);
+  const tls =
+    own.tls === undefined ? undefined : await openMeshTls(own.tls, { clock: runtime.clock, log });
   const joining = openFleet({
     node,
     app: own.app,
@@ -90,7 +94,7 @@ export async function openNodeMesh(
     advertise: withoutUndefined(advertised),
     secret: own.secret,
     acceptedSecret: own.acceptedSecret,
-    tls: own.tls === undefined ? undefined : await readTls(own.tls),
+    tls: tls?.current(),
     heartbeatMs: own.heartbeatMs,
     callsMax: own.callsMax,
     loadMax: own.loadMax,
@@ -112,7 +116,15 @@ export async function openNodeMesh(
   }
   const fleet = joined.value;
   if (telemetry.metrics !== undefined) registerMeshMetrics(telemetry.metrics, fleet);
-  return { mesh: fleet.mesh, joined: { fleet, registry } };
+  tls?.watch((renewed) => fleet.renewTls(renewed));
+  return {
+    mesh: fleet.mesh,
+    joined: { fleet, registry },
+    async close() {
+      tls?.close();
+      await fleet.mesh.close();
+    },
+  };
 }
 
 function silentRegistry(registry: string, limitMs: number): Error {
@@ -146,16 +158,6 @@ function addressOf(host: string): string {
   const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
   const found = all.find(({ internal, family }) => !internal && family === "IPv4");
   return found?.address ?? "127.0.0.1";
-}
-
-async function readTls(files: NonNullable<MeshConfig["tls"]>): Promise<PeerTls> {
-  const read = (file: string): Promise<string> => readFile(file, "utf8");
-  const [cert, key, ca] = await Promise.all([
-    read(files.certFile),
-    read(files.keyFile),
-    read(files.caFile),
-  ]);
-  return { cert, key, ca, serverName: files.serverName };
 }
 
 function withoutUndefined({ host, port }: { host: string; port: number | undefined }) {

@@ -456,7 +456,7 @@ class RunningNode implements Node, NodeView {
     for (const instance of this.#instances.toReversed()) {
       await end("stop hook", () => instance.stop(), { service: instance.name });
     }
-    await end("leaving the mesh", async () => this.#mesh?.mesh.close());
+    await end("leaving the mesh", async () => this.#mesh?.close());
     await end("closing", () => this.#disposables.disposeAsync());
     this.#phase = "stopped";
   }

@@ -89,7 +89,7 @@ async function listen(options: WaitingRoomOptions): Promise<Server> {
 
 async function pairOf(files: NonNullable<NodeConfig["http"]["tls"]>, ports: WaitingRoomOptions) {
   const { openTlsFiles } = await import("./http/tls.ts");
-  const tls = await openTlsFiles(files, ports);
+  const tls = await openTlsFiles(files, { ...ports, section: "http.tls" });
   tls.close();
   return tls.current();
 }

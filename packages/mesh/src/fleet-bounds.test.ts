@@ -26,3 +26,17 @@ test("numbers that are out of their bounds are refused with what to say", async 
     );
   }
 });
+
+test("a secret is needed where certificates do not prove who calls", async () => {
+  const means = { node: "x", registry: createRegistry(), runtime: new CallRuntime() };
+  const pem = { cert: "", key: "", ca: "" };
+  for (const own of [
+    {},
+    { secret: "short" },
+    { tls: { ...pem, mutual: false } },
+    { secret, acceptedSecret: "short" },
+    { tls: pem, acceptedSecret: secret },
+  ]) {
+    await assert.rejects(openFleet({ ...means, ...own }), { code: "MESH_OPTIONS_INVALID" });
+  }
+});

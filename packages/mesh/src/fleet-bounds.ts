@@ -38,7 +38,7 @@ const secretLengthMin = 32;
 interface Secrets {
   readonly secret?: string | undefined;
   readonly acceptedSecret?: string | undefined;
-  readonly tls?: object | undefined;
+  readonly tls?: { readonly mutual?: boolean | undefined } | undefined;
 }
 
 type Bounded = { readonly [name in keyof typeof bounds]?: number | undefined };
@@ -62,10 +62,11 @@ function shown(value: unknown): string {
 }
 
 function assertSecrets({ tls, secret, acceptedSecret }: Secrets): void {
-  if (tls === undefined && (secret?.length ?? 0) < secretLengthMin) {
+  const isProved = tls !== undefined && tls.mutual !== false;
+  if (!isProved && (secret?.length ?? 0) < secretLengthMin) {
     throw meshErrors.MESH_OPTIONS_INVALID(
       `A mesh of several nodes needs a secret of at least ${secretLengthMin} characters that all of ` +
-        "them know, or certificates (tls); for one: openssl rand -hex 32.",
+        "them know, or certificates of both sides (tls); for one: openssl rand -hex 32.",
     );
   }
   if (acceptedSecret === undefined) return;

@@ -51,11 +51,11 @@ export interface FleetOptions {
   readonly listen?: { readonly host?: string; readonly port?: number } | undefined;
   /** Where the others reach it. Default: where it listens. */
   readonly advertise?: { readonly host?: string; readonly port?: number } | undefined;
-  /** Known to all nodes of the cluster, at least 32 characters. Needed unless `tls` is given. */
+  /** Known to all nodes of the cluster, at least 32 characters. Needed without mutual `tls`. */
   readonly secret?: string | undefined;
   /** Another that others may still have, or have already, while it is changed. As long. */
   readonly acceptedSecret?: string | undefined;
-  /** Certificates of both sides; without them the wire is not encrypted. */
+  /** Certificates, of both sides unless it says otherwise; without them nothing is encrypted. */
   readonly tls?: PeerTls | undefined;
   /** Milliseconds between heartbeats, to the registry and to silent peers. Default 1500. */
   readonly heartbeatMs?: number | undefined;
@@ -117,6 +117,8 @@ export interface Fleet extends AsyncDisposable {
   readonly load: LoadFigures | undefined;
   /** Connections to other nodes, whoever opened them. */
   readonly connections: number;
+  /** Shows other certificates from now on; connections stay. Nothing where it began without. */
+  renewTls(tls: PeerTls): void;
   /** Takes this instance out of the registry; connections stay. Safe twice. */
   leave(): Promise<void>;
   /** Leaves the registry and ends all connections. */
@@ -330,6 +332,10 @@ class OpenFleet implements Fleet {
 
   get connections(): number {
     return [...this.#peers.links].length;
+  }
+
+  renewTls(tls: PeerTls): void {
+    this.#peers.renewTls(tls);
   }
 
   get isDraining(): boolean {

@@ -9,21 +9,36 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
-import type { SecureContextOptions } from "node:tls";
 import type { CancelTimer, Clock, Log } from "@banyan/kernel";
 import { hostErrors } from "../errors.ts";
 
 export interface TlsFileNames {
   readonly certFile: string;
   readonly keyFile: string;
+  /** Authority of those at the other end. */
+  readonly caFile?: string | undefined;
+}
+
+/** Texts of PEM files. */
+export interface TlsTexts {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca?: string | undefined;
 }
 
 export interface TlsFiles {
-  /** The pair in force. */
-  current(): SecureContextOptions;
-  /** Tells of every new pair from now on. */
-  watch(onChange: (context: SecureContextOptions) => void): void;
+  /** Those in force. */
+  current(): TlsTexts;
+  /** Tells of what has changed from now on. */
+  watch(onChange: (texts: TlsTexts) => void): void;
   close(): void;
+}
+
+export interface TlsFilesOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Section of the configuration that names them: `http.tls`. */
+  readonly section: string;
 }
 
 /** How often the files are looked at. A renewal is rare and never urgent to the second. */
@@ -32,13 +47,15 @@ const pollMs = 1000;
 /** @throws NODE_START_FAILED when the files cannot be read or do not fit together. */
 export async function openTlsFiles(
   files: TlsFileNames,
-  { clock, log }: { clock: Clock; log: Log },
+  { clock, log, section }: TlsFilesOptions,
 ): Promise<TlsFiles> {
-  let pair = await readPair(files).catch((cause: unknown) => {
+  const { certFile, keyFile, caFile } = files;
+  const authority = caFile === undefined ? "" : `, with the authority ${resolve(caFile)},`;
+  let texts = await readTexts(files).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw hostErrors.NODE_START_FAILED(
-      `The certificate ${resolve(files.certFile)} and the key ${resolve(files.keyFile)} cannot be ` +
-        `used: ${reason}. Set http.tls.certFile and http.tls.keyFile to a pair of PEM files.`,
+      `The certificate ${resolve(certFile)} and the key ${resolve(keyFile)}${authority} cannot be ` +
+        `used: ${reason}. Set ${section}.certFile and ${section}.keyFile to a pair of PEM files.`,
       { cause },
     );
   });
@@ -46,16 +63,16 @@ export async function openTlsFiles(
   let cancel: CancelTimer | undefined;
   let closed = false;
 
-  const look = async (onChange: (context: SecureContextOptions) => void): Promise<void> => {
+  const look = async (onChange: (texts: TlsTexts) => void): Promise<void> => {
     try {
       // What cannot be looked at is a state like any other: told once, by the reading of it.
       const stamp = await stampOf(files).catch(() => "unreadable");
       if (stamp !== seen) {
         // Remembered first: a pair that does not fit is reported once, not every second.
         seen = stamp;
-        pair = await readPair(files);
+        texts = await readTexts(files);
         if (closed) return;
-        onChange(pair);
+        onChange(texts);
         log.info("certificate reloaded", { certFile: files.certFile });
       }
     } catch (error) {
@@ -65,7 +82,7 @@ export async function openTlsFiles(
   };
 
   return {
-    current: () => pair,
+    current: () => texts,
     watch(onChange) {
       cancel = clock.setTimer(pollMs, () => void look(onChange));
     },
@@ -76,14 +93,20 @@ export async function openTlsFiles(
   };
 }
 
-async function readPair({ certFile, keyFile }: TlsFileNames): Promise<SecureContextOptions> {
-  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
+async function readTexts({ certFile, keyFile, caFile }: TlsFileNames): Promise<TlsTexts> {
+  const read = (file: string): Promise<string> => readFile(file, "utf8");
+  const [cert, key, ca] = await Promise.all([
+    read(certFile),
+    read(keyFile),
+    caFile === undefined ? undefined : read(caFile),
+  ]);
   // Throws when the key is not the certificate's.
-  createSecureContext({ cert, key });
-  return { cert, key };
+  createSecureContext({ cert, key, ca });
+  return { cert, key, ca };
 }
 
-async function stampOf({ certFile, keyFile }: TlsFileNames): Promise<string> {
-  const stats = await Promise.all([stat(certFile), stat(keyFile)]);
+async function stampOf({ certFile, keyFile, caFile }: TlsFileNames): Promise<string> {
+  const files = [certFile, keyFile, ...(caFile === undefined ? [] : [caFile])];
+  const stats = await Promise.all(files.map((file) => stat(file)));
   return stats.map(({ mtimeMs, size, ino }) => `${mtimeMs}/${size}/${ino}`).join(" ");
 }

@@ -154,6 +154,18 @@ test("a frame that breaks the contract ends the stream, and the handler is stopp
   assert.equal(runtime.inFlight, 0);
 });
 
+test("a frame that breaks the contract is told at once, though the handler hangs", async () => {
+  const { stream, runtime } = openScene(async function* () {
+    try {
+      yield { n: "one" };
+    } finally {
+      await never();
+    }
+  });
+  assert.equal(await stream({ to: 1 }).next().catch(codeOf), "INTERNAL");
+  assert.equal(runtime.inFlight, 1, "it still runs");
+});
+
 test("an abort reaches a consumer that waits; the handler counts until it settles", async () => {
   let cleaned = false;
   const controller = new AbortController();

@@ -126,7 +126,8 @@ export class StreamCall implements AsyncIterableIterator<unknown, undefined>, Fr
     try {
       value = this.#stages.frameOf(frame);
     } catch (error) {
-      this.failed(error);
+      // Its handler has not ended, and may hang in its `finally`: nobody waits for that (I2).
+      call.end(this.#stages.failureOf(call, error), undefined);
       return;
     }
     const waiter = this.#waiter;

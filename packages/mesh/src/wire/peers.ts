@@ -13,7 +13,12 @@
 
 import { connect, createServer, isIP } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
-import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import {
+  connect as connectTls,
+  createServer as createTlsServer,
+  Server as TlsServer,
+} from "node:tls";
+import type { ConnectionOptions } from "node:tls";
 import type { BanyanError, CancelTimer, Log } from "@banyan/kernel";
 import { kernelErrors } from "@banyan/kernel/internal";
 import type { CallRuntime } from "@banyan/kernel/internal";
@@ -38,6 +43,11 @@ export interface PeerTls {
   readonly ca: string;
   /** Name in the other node's certificate. Default: its host. */
   readonly serverName?: string | undefined;
+  /**
+   * False: only the node that is called shows a certificate, and the caller proves itself by the
+   * secret alone. Default true: both do.
+   */
+  readonly mutual?: boolean | undefined;
 }
 
 export interface PeersOptions {
@@ -46,7 +56,7 @@ export interface PeersOptions {
   readonly secret: string | undefined;
   /** Taken from others as well, never used for an own proof. */
   readonly acceptedSecret?: string | undefined;
-  /** Both sides show a certificate of this authority. */
+  /** Who is called shows a certificate of this authority; who calls too, where it is `mutual`. */
   readonly tls: PeerTls | undefined;
   readonly runtime: CallRuntime;
   readonly log: Log;
@@ -81,6 +91,7 @@ export class Peers {
   readonly #all = new Set<WireLink>();
   readonly #dials = new Map<string, Promise<WireLink>>();
   #server: Server | undefined = undefined;
+  #tls: PeerTls | undefined;
   readonly #strangers = new Strangers();
   /** Not links yet, whoever opened them. */
   readonly #opening = new Set<Socket>();
@@ -90,6 +101,7 @@ export class Peers {
 
   constructor(options: PeersOptions) {
     this.#options = options;
+    this.#tls = options.tls;
     this.#lookLater();
   }
 
@@ -99,16 +111,8 @@ export class Peers {
 
   /** Answers the port. @throws MESH_LISTEN_FAILED */
   async listen(host: string, port: number): Promise<number> {
-    const { tls } = this.#options;
-    const server: Server =
-      tls === undefined
-        ? createServer()
-        : createTlsServer({
-            ...tls,
-            requestCert: true,
-            rejectUnauthorized: true,
-            handshakeTimeout: dialMs,
-          });
+    const tls = this.#tls;
+    const server: Server = tls === undefined ? createServer() : listenerOf(tls);
     // P3, also before there is a TLS connection to speak of.
     server.on("connection", (socket: Socket) => this.#strangers.add(socket));
     // Also one whose time is over: Node tells, and leaves it open.
@@ -130,6 +134,14 @@ export class Peers {
     server.on("error", (error) => this.#options.log.warn("the mesh's listener failed", { error }));
     // It listens on TCP, so its address is one.
     return (server.address() as AddressInfo).port;
+  }
+
+  /** For connections from now on; those that are there stay. Nothing where there was no TLS. */
+  renewTls(tls: PeerTls): void {
+    if (!(this.#server instanceof TlsServer)) return;
+    const { mutual } = this.#tls ?? {};
+    this.#tls = { ...tls, mutual };
+    this.#server.setSecureContext(contextOf(tls));
   }
 
   /** The link to a node, where there is one that can be used. */
@@ -193,11 +205,11 @@ export class Peers {
     port,
   }: Omit<PeerAddress, "node"> & { readonly node: string | undefined }): Promise<WireLink> {
     if (this.#isClosed) throw closed();
-    const { tls } = this.#options;
+    const tls = this.#tls;
     const socket =
       tls === undefined
         ? connect({ host, port, timeout: dialMs })
-        : connectTls({ ...tls, host, port, timeout: dialMs, ...nameOf(tls, host) });
+        : connectTls({ host, port, timeout: dialMs, ...shownTo(host, tls) });
     socket.once("timeout", () => socket.destroy(new Error(`it took more than ${dialMs} ms`)));
     try {
       const link = await this.#open(socket, "caller", node);
@@ -292,8 +304,27 @@ function closed(): BanyanError {
   return kernelErrors.CLOSED("The mesh is closed.");
 }
 
-/** An address is no name to ask for; it is looked for in the certificate all the same. */
-function nameOf({ serverName }: PeerTls, host: string): { servername?: string } {
-  const name = serverName ?? (isIP(host) === 0 ? host : undefined);
-  return name === undefined ? {} : { servername: name };
+function contextOf({ cert, key, ca }: PeerTls): Pick<PeerTls, "cert" | "key" | "ca"> {
+  return { cert, key, ca };
+}
+
+function listenerOf(tls: PeerTls): Server {
+  const { mutual = true } = tls;
+  return createTlsServer({
+    ...contextOf(tls),
+    requestCert: mutual,
+    rejectUnauthorized: mutual,
+    handshakeTimeout: dialMs,
+  });
+}
+
+/** What the one that is called is held against, and what it is shown. */
+function shownTo(host: string, tls: PeerTls): ConnectionOptions {
+  const { mutual = true, serverName, ca } = tls;
+  // An address is no name to ask for; it is looked for in the certificate all the same.
+  const servername = serverName ?? (isIP(host) === 0 ? host : undefined);
+  return {
+    ...(mutual ? contextOf(tls) : { ca }),
+    ...(servername === undefined ? {} : { servername }),
+  };
 }

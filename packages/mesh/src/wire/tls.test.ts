@@ -73,6 +73,45 @@ test("a node that trusts another authority does not talk to it", { skip }, async
   await back.mesh.close();
 });
 
+test(
+  "where certificates are of the called alone, the secret proves who calls",
+  { skip },
+  async () => {
+    const { ca, server, foreignClient } = await (making ??= createTestCertificates());
+    const town = new Town();
+    const back = await openTownNode(town, "back", {
+      tls: { ...tlsOf({ ca, ...server }), mutual: false },
+    });
+    const echo = provideEcho(back);
+    // Nobody there would trust its certificate, and nobody asks for it.
+    const tls = { ...tlsOf({ ca, ...foreignClient }), mutual: false };
+    const front = await openTownNode(town, "front", { tls });
+    assert.deepEqual(await echo(front).say({ text: "hi" }), { text: "hi" });
+    const stranger = await openTownNode(town, "stranger", { tls, secret: "another one".repeat(4) });
+    await assert.rejects(echo(stranger).say({ text: "hi" }), { code: "MESH_PEER_REFUSED" });
+    for (const node of [stranger, front, back]) await node.mesh.close();
+  },
+);
+
+test("certificates are changed for connections from then on", { skip }, async () => {
+  const { ca, foreignCa, server, client } = await (making ??= createTestCertificates());
+  const town = new Town();
+  const back = await openTownNode(town, "back", {
+    secret: undefined,
+    tls: tlsOf({ ca: foreignCa, ...server }),
+  });
+  const echo = provideEcho(back);
+  const tls = tlsOf({ ca, ...client });
+  const early = await openTownNode(town, "early", { secret: undefined, tls });
+  await assert.rejects(echo(early).say({ text: "hi" }), { code: "MESH_PEER_REFUSED" });
+  back.peers.renewTls(tlsOf({ ca, ...server }));
+  const front = await openTownNode(town, "front", { secret: undefined, tls });
+  assert.deepEqual(await echo(front).say({ text: "hi" }), { text: "hi" });
+  back.peers.renewTls(tlsOf({ ca: foreignCa, ...server }));
+  assert.deepEqual(await echo(front).say({ text: "still" }), { text: "still" });
+  for (const node of [early, front, back]) await node.mesh.close();
+});
+
 test("who connects and does not encrypt is hung up on in the end", { skip }, async () => {
   const { ca, server, client } = await (making ??= createTestCertificates());
   const town = new Town();
