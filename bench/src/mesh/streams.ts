@@ -23,10 +23,10 @@ export const streams: CaseGroup = {
   async run(bench) {
     await using stack = new AsyncDisposableStack();
     const raw = await openPair(bench, stack, rawFiles());
-    const asked = [{ pair: raw, frames: 60_000 }];
+    const asked = [{ pair: raw, frames: 240_000 }];
     for (const { ahead } of windows) {
       const pair = await openPair(bench, stack, banyanFiles({ streamAhead: ahead }));
-      asked.push({ pair, frames: ahead === 0 ? 4000 : 60_000 });
+      asked.push({ pair, frames: ahead === 0 ? 4000 : 240_000 });
     }
     const contestants = asked.map(({ pair, frames }) => {
       const question = { frames: bench.quick ? 200 : frames };
