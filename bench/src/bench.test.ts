@@ -132,7 +132,7 @@ test("a quick run of mesh does too, where there is a NATS", natsTest, async () =
     ...calls,
     "10 000 calls at once: answered",
     "stream of 120 B frames, 0 ahead",
-    "stream of 120 B frames, 256 ahead",
+    "stream of 120 B frames, 1024 ahead",
   ]);
 });
 
