@@ -19,18 +19,17 @@ function tlsOf({ ca, ...pair }: CertificatePair & { readonly ca: string }): Peer
   };
 }
 
+/** A node that has no secret: its certificate proves it. */
+function certified(town: Town, name: string, tls: PeerTls): ReturnType<typeof openTownNode> {
+  return openTownNode(town, name, { secret: undefined, tls });
+}
+
 test("nodes with certificates of one authority need no secret", { skip }, async () => {
   const { ca, server, client } = await (making ??= createTestCertificates());
   const town = new Town();
-  const back = await openTownNode(town, "back", {
-    secret: undefined,
-    tls: tlsOf({ ca, ...server }),
-  });
+  const back = await certified(town, "back", tlsOf({ ca, ...server }));
   const echo = provideEcho(back);
-  const front = await openTownNode(town, "front", {
-    secret: undefined,
-    tls: tlsOf({ ca, ...client }),
-  });
+  const front = await certified(town, "front", tlsOf({ ca, ...client }));
   assert.deepEqual(await echo(front).say({ text: "hi" }), { text: "hi" });
   await front.mesh.close();
   await back.mesh.close();
@@ -39,15 +38,9 @@ test("nodes with certificates of one authority need no secret", { skip }, async 
 test("a node with a certificate of another authority is refused", { skip }, async () => {
   const { ca, server, foreignClient } = await (making ??= createTestCertificates());
   const town = new Town();
-  const back = await openTownNode(town, "back", {
-    secret: undefined,
-    tls: tlsOf({ ca, ...server }),
-  });
+  const back = await certified(town, "back", tlsOf({ ca, ...server }));
   const echo = provideEcho(back);
-  const stranger = await openTownNode(town, "stranger", {
-    secret: undefined,
-    tls: tlsOf({ ca, ...foreignClient }),
-  });
+  const stranger = await certified(town, "stranger", tlsOf({ ca, ...foreignClient }));
   await assert.rejects(echo(stranger).say({ text: "hi" }), { code: "MESH_PEER_REFUSED" });
   await stranger.mesh.close();
   await back.mesh.close();
@@ -56,15 +49,9 @@ test("a node with a certificate of another authority is refused", { skip }, asyn
 test("a node that trusts another authority does not talk to it", { skip }, async () => {
   const { ca, foreignCa, server, client } = await (making ??= createTestCertificates());
   const town = new Town();
-  const back = await openTownNode(town, "back", {
-    secret: undefined,
-    tls: tlsOf({ ca, ...server }),
-  });
+  const back = await certified(town, "back", tlsOf({ ca, ...server }));
   const echo = provideEcho(back);
-  const careful = await openTownNode(town, "careful", {
-    secret: undefined,
-    tls: tlsOf({ ca: foreignCa, ...client }),
-  });
+  const careful = await certified(town, "careful", tlsOf({ ca: foreignCa, ...client }));
   await assert.rejects(echo(careful).say({ text: "hi" }), {
     code: "MESH_PEER_REFUSED",
     message: /self.signed|unable to verify|certificate/i,
@@ -96,16 +83,13 @@ test(
 test("certificates are changed for connections from then on", { skip }, async () => {
   const { ca, foreignCa, server, client } = await (making ??= createTestCertificates());
   const town = new Town();
-  const back = await openTownNode(town, "back", {
-    secret: undefined,
-    tls: tlsOf({ ca: foreignCa, ...server }),
-  });
+  const back = await certified(town, "back", tlsOf({ ca: foreignCa, ...server }));
   const echo = provideEcho(back);
   const tls = tlsOf({ ca, ...client });
-  const early = await openTownNode(town, "early", { secret: undefined, tls });
+  const early = await certified(town, "early", tls);
   await assert.rejects(echo(early).say({ text: "hi" }), { code: "MESH_PEER_REFUSED" });
   back.peers.renewTls(tlsOf({ ca, ...server }));
-  const front = await openTownNode(town, "front", { secret: undefined, tls });
+  const front = await certified(town, "front", tls);
   assert.deepEqual(await echo(front).say({ text: "hi" }), { text: "hi" });
   back.peers.renewTls(tlsOf({ ca: foreignCa, ...server }));
   assert.deepEqual(await echo(front).say({ text: "still" }), { text: "still" });
@@ -115,20 +99,14 @@ test("certificates are changed for connections from then on", { skip }, async ()
 test("who connects and does not encrypt is hung up on in the end", { skip }, async () => {
   const { ca, server, client } = await (making ??= createTestCertificates());
   const town = new Town();
-  const back = await openTownNode(town, "back", {
-    secret: undefined,
-    tls: tlsOf({ ca, ...server }),
-  });
+  const back = await certified(town, "back", tlsOf({ ca, ...server }));
   const echo = provideEcho(back);
   const { socket, ended } = dial(town.records.get("back")?.port ?? 0);
   const begunMs = performance.now();
   await ended;
   assert(performance.now() - begunMs < 30_000);
   socket.destroy();
-  const front = await openTownNode(town, "front", {
-    secret: undefined,
-    tls: tlsOf({ ca, ...client }),
-  });
+  const front = await certified(town, "front", tlsOf({ ca, ...client }));
   assert.deepEqual(await echo(front).say({ text: "hi" }), { text: "hi" });
   await front.mesh.close();
   await back.mesh.close();
@@ -137,18 +115,12 @@ test("who connects and does not encrypt is hung up on in the end", { skip }, asy
 test("those who do not encrypt shut out nobody, and hold up no close", { skip }, async () => {
   const { ca, server, client } = await (making ??= createTestCertificates());
   const town = new Town();
-  const back = await openTownNode(town, "back", {
-    secret: undefined,
-    tls: tlsOf({ ca, ...server }),
-  });
+  const back = await certified(town, "back", tlsOf({ ca, ...server }));
   const echo = provideEcho(back);
   const port = town.records.get("back")?.port ?? 0;
   const crowd = Array.from({ length: 150 }, () => dial(port));
   await Promise.race(crowd.map(({ ended }) => ended));
-  const front = await openTownNode(town, "front", {
-    secret: undefined,
-    tls: tlsOf({ ca, ...client }),
-  });
+  const front = await certified(town, "front", tlsOf({ ca, ...client }));
   assert.deepEqual(await echo(front).say({ text: "hi" }), { text: "hi" });
   await front.mesh.close();
   await back.mesh.close();
