@@ -31,6 +31,7 @@ export { Codec } from "./call/codec.ts";
 export type { CodecOptions } from "./call/codec.ts";
 export { OperationRunner } from "./call/pipeline.ts";
 export type { Handler } from "./call/pipeline.ts";
+export { assertIdempotencyKey } from "./call/recorded-handler.ts";
 export { StreamCall } from "./call/stream-call.ts";
 export type { FrameWaiter } from "./call/stream-call.ts";
 export { CallRuntime } from "./call/runtime.ts";

@@ -50,13 +50,14 @@ export class InstanceLoad {
     this.inFlight -= 1;
     if (error !== undefined && !ofInstance.has(error.kind)) return;
     const nowMs = this.#clock.monotonicMs();
-    const failing = this.#failing === 0 ? 0 : this.#failing * this.#kept(nowMs);
-    this.#failing = failing * (1 - newest) + (error === undefined ? 0 : newest);
+    const kept = this.#kept(nowMs);
+    this.#failing = this.#failing * kept * (1 - newest) + (error === undefined ? 0 : newest);
     // Nor does a failure.
     if (error === undefined && tookMs !== undefined) {
-      const before = this.#latencyMs;
-      this.#latencyMs = before === 0 ? tookMs : before * (1 - newest) + tookMs * newest;
-    }
+      // The less is known, the more the newest counts.
+      const old = this.#latencyMs === 0 ? 0 : kept * (1 - newest);
+      this.#latencyMs = this.#latencyMs * old + tookMs * (1 - old);
+    } else this.#latencyMs *= kept;
     this.#learnedAtMs = nowMs;
   }
 

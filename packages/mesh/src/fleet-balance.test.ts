@@ -199,3 +199,42 @@ test("a call that is tried again has no more time than it had", async () => {
   assert(spentMs > (second - first) * 0.9, `${spentMs} of ${second - first} ms were counted`);
   await failed;
 });
+
+test("what is known of an instance gives way: who is well again has its share", async () => {
+  const clock = new FakeClock({ monotonicMs: 1000 });
+  const load = new InstanceLoad(clock);
+  const see = (tookMs: number): void => {
+    load.began();
+    load.ended(undefined, tookMs);
+  };
+  for (let n = 0; n < 30; n += 1) see(2000);
+  await clock.advance(20_000);
+  see(1);
+  assert(load.cost < 5, `${load.cost}`);
+  for (let n = 0; n < 30; n += 1) see(2000);
+  await clock.advance(20_000);
+  load.began();
+  load.ended(kernelErrors.INTERNAL("No."));
+  assert(load.cost < 5, `a failure brings nothing back: ${load.cost}`);
+});
+
+test("calls that are refused before they begin are not in flight, nor sent", async () => {
+  const registry = createRegistry();
+  const front = await join(registry, "front");
+  const back = await join(registry, "back", { workMs: 1 });
+  await sees(front, 1);
+  const client = clientOf(front);
+  await client.sell({ n: 1 });
+  const keys = ["k".repeat(256), "k".repeat(15_000), "with a space", "é"];
+  for (const idempotencyKey of keys) {
+    const code = "IDEMPOTENCY_KEY_INVALID";
+    await assert.rejects(client.sell({ n: 1 }, { idempotencyKey }), { code });
+  }
+  for (let n = 0; n < 50; n += 1) {
+    await assert.rejects(client.sell({ n: 1 }, { timeoutMs: -1 }), {
+      code: "CALL_OPTIONS_INVALID",
+    });
+  }
+  assert.equal(back.handled, 1);
+  assert.equal((await client.sell({ n: 2 })).by, "back");
+});

@@ -124,11 +124,12 @@ export class RemoteEndpoint implements Endpoint {
       const tried = new Set<string>();
       let failure: unknown;
       for (;;) {
-        const { instance, link } = await this.#within(init, () =>
+        const leftMs = (): number => Math.max(0, endsMs - runtime.clock.monotonicMs());
+        const { instance, link } = await this.#within({ ...init, timeoutMs: leftMs() }, () =>
           this.#connected(init, tried, failure),
         );
         if (leave.isLeft) return endedStream;
-        const timeoutMs = Math.max(0, endsMs - runtime.clock.monotonicMs());
+        const timeoutMs = leftMs();
         const load = this.#ports.balancer.loadOf(instance.instance);
         load.began();
         const onEnd = (error: BanyanError | undefined): void => load.ended(error);

@@ -40,8 +40,24 @@ test("a record is there until its lease is over, and the list has all of them", 
 test("the counter moves with every change, also with many at once", async () => {
   const registry = registryOn(await openRegistryStore(new FakeClock()));
   const before = await registry.changes();
-  await Promise.all(Array.from({ length: 20 }, () => registry.changed()));
-  assert.equal(await registry.changes(), before + 20);
+  const names = Array.from({ length: 20 }, (_, n) => `n${n}`);
+  await Promise.all(names.map((name) => registry.changed([name])));
+  const news = await registry.since?.(before, []);
+  assert(news !== undefined && news.count >= before + 20);
+  assert.deepEqual([...(news.records?.keys() ?? [])].sort(), names.sort());
+});
+
+test("a counter that lost its last counts is not taken for the one that was read", async () => {
+  const store = await openRegistryStore(new FakeClock());
+  const registry = registryOn(store);
+  await registry.changed(["a"]);
+  const saved = await store.get("banyan/changes");
+  assert(saved !== undefined);
+  await registry.changed(["b"]);
+  const seen = await registry.changes();
+  await store.set("banyan/changes", saved);
+  for (const name of ["c", "d", "e"]) await registry.changed([name]);
+  assert.equal((await registry.since?.(seen, []))?.records, undefined);
 });
 
 test("of mappings the newest is in force, whoever writes last", async () => {
@@ -79,24 +95,31 @@ test("what has changed since a count is told with its records, unless too much",
     const news = await registry.since?.(count, also);
     return news?.records && [...news.records].map(([name, value]) => [name, value !== undefined]);
   };
+  const counts = [await registry.changes()];
+  const changed = async (told?: readonly string[]): Promise<void> => {
+    await registry.changed(told);
+    counts.push(await registry.changes());
+  };
+  const sinceChange = (change: number, also?: readonly string[]) =>
+    since(counts[change] ?? Number.NaN, also);
   await registry.write(recordOf("a"), 4500);
-  await registry.changed(["a"]);
-  await registry.changed(["gone"]);
-  await registry.changed(); // the mapping
-  await registry.changed(["a"]);
-  assert.deepEqual(await since(4), []);
-  assert.deepEqual(await since(4, ["a"]), [["a", true]]);
-  assert.deepEqual(await since(2), [["a", true]]);
+  await changed(["a"]);
+  await changed(["gone"]);
+  await changed(); // the mapping
+  await changed(["a"]);
+  assert.deepEqual(await sinceChange(4), []);
+  assert.deepEqual(await sinceChange(4, ["a"]), [["a", true]]);
+  assert.deepEqual(await sinceChange(2), [["a", true]]);
   const both = [
     ["gone", false],
     ["a", true],
   ];
-  assert.deepEqual(await since(0), both);
-  assert.equal(await since(5), undefined, "it counts anew");
-  for (let n = 0; n < 31; n += 1) await registry.changed([`n${n}`]);
-  assert.equal((await since(3))?.length, 32);
-  assert.equal((await since(2))?.length, 32, "nobody was told of by the third");
-  assert.equal(await since(1), undefined);
+  assert.deepEqual(await sinceChange(0), both);
+  assert.equal(await since((counts[4] ?? 0) + 1), undefined, "it counts anew");
+  for (let n = 0; n < 31; n += 1) await changed([`n${n}`]);
+  assert.equal((await sinceChange(3))?.length, 32);
+  assert.equal((await sinceChange(2))?.length, 32, "nobody was told of by the third");
+  assert.equal(await sinceChange(1), undefined);
   // A node of an earlier version writes a count alone.
   await store.set("banyan/changes", { kind: "changes", count: 40 });
   assert.equal(await since(35), undefined);

@@ -3,6 +3,7 @@
  * MariaDB for a fleet. The store must expire entries; several clusters may share it.
  */
 
+import { systemRandom } from "@banyan/kernel";
 import type { Store } from "@banyan/kernel";
 import type { Registry } from "./registry.ts";
 import { parseMapping } from "./instance-record.ts";
@@ -21,16 +22,26 @@ interface Changes {
   readonly recent?: readonly (readonly [instance: string, count: number])[] | undefined;
   /** All who have changed after this count are in `recent`. */
   readonly since?: number | undefined;
+  /** The last counts there were: who has seen another one saw what was lost since. */
+  readonly counts?: readonly number[] | undefined;
 }
 
 interface KnownChanges extends Changes {
   readonly recent: NonNullable<Changes["recent"]>;
   readonly since: number;
+  readonly counts: readonly number[];
 }
 
 const pageSize = 1000;
 /** In the counter, which all nodes read about once a second: some 2 KB. */
 const recentMax = 32;
+/** Changes of which nothing is told but the count, such as of the mapping, are among them. */
+const countsMax = 64;
+/**
+ * The counter grows by chance, up to so much at a time: a server that lost the last counts and goes
+ * on counting does not come by the same ones again.
+ */
+const stepMax = 1000;
 
 /** Names of clusters hold no slash, so none begins another. */
 function keysOf(cluster: string) {
@@ -128,12 +139,12 @@ export async function placeServices(
  */
 function changesOf(entry: RegistryEntry | undefined): KnownChanges {
   if (entry?.kind !== "changes" || !Number.isSafeInteger(entry.count)) {
-    return { count: 0, recent: [], since: 0 };
+    return { count: 0, recent: [], since: 0, counts: [0] };
   }
-  const { count, recent, since } = entry;
-  const isWhole = Array.isArray(recent) && recent.every(isTold);
-  if (!isWhole || since === undefined) return { count, recent: [], since: count };
-  return { count, recent, since };
+  const { count, recent, since, counts } = entry;
+  const isWhole = Array.isArray(recent) && recent.every(isTold) && Array.isArray(counts);
+  if (!isWhole || since === undefined) return { count, recent: [], since: count, counts: [count] };
+  return { count, recent, since, counts };
 }
 
 function isTold(value: unknown): boolean {
@@ -141,18 +152,23 @@ function isTold(value: unknown): boolean {
 }
 
 function changesAfter(before: KnownChanges, instances: readonly string[]): KnownChanges {
-  const count = before.count + 1;
+  const count = before.count + 1 + Math.floor(systemRandom.next() * stepMax);
   const told = new Set(instances);
   const all = [
     ...before.recent.filter(([instance]) => !told.has(instance)),
     ...[...told].map((instance) => [instance, count] as const),
   ];
   const dropped = all[all.length - recentMax - 1];
-  return { count, recent: all.slice(-recentMax), since: dropped?.[1] ?? before.since };
+  return {
+    count,
+    recent: all.slice(-recentMax),
+    since: dropped?.[1] ?? before.since,
+    counts: [...before.counts, count].slice(-countsMax),
+  };
 }
 
-/** `undefined`: more than is known, or somebody counts anew. */
-function toldSince({ count, recent, since }: KnownChanges, seen: number) {
-  if (seen > count || seen < since) return undefined;
+/** `undefined`: more than is known, or what was counted then was lost. */
+function toldSince({ recent, since, counts }: KnownChanges, seen: number) {
+  if (seen < since || !counts.includes(seen)) return undefined;
   return recent.filter(([, at]) => at > seen).map(([instance]) => instance);
 }

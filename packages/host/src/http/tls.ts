@@ -51,6 +51,8 @@ export async function openTlsFiles(
 ): Promise<TlsFiles> {
   const { certFile, keyFile, caFile } = files;
   const authority = caFile === undefined ? "" : `, with the authority ${resolve(caFile)},`;
+  // Before they are read: what comes between is seen as a change.
+  let seen = await stampOf(files).catch(() => "unreadable");
   let texts = await readTexts(files).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw hostErrors.NODE_START_FAILED(
@@ -59,7 +61,6 @@ export async function openTlsFiles(
       { cause },
     );
   });
-  let seen = await stampOf(files);
   let cancel: CancelTimer | undefined;
   let closed = false;
 

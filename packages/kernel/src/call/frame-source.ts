@@ -72,7 +72,12 @@ export class FrameSource {
   readonly #next = (): Promise<IteratorResult<unknown>> =>
     this.#iterator?.next() ?? Promise.resolve({ done: true, value: undefined });
 
-  readonly #came = (result: IteratorResult<unknown>): void => {
+  /** Not always what the type says: a handler may bring an iterator of its own. */
+  readonly #came = (result: IteratorResult<unknown> | null | undefined): void => {
+    if (typeof result !== "object" || result === null) {
+      this.#failed(new TypeError("The iterator of a stream answered something that is no object."));
+      return;
+    }
     const isDone = result.done === true;
     this.#answered(isDone);
     if (isDone) this.#taker.finished();

@@ -262,6 +262,15 @@ test("an iterator without return is let go of as well", async () => {
   assert.equal(runtime.inFlight, 0);
 });
 
+test("an iterator that answers no object has failed", async () => {
+  const { stream, runtime, log } = openScene(() => ({
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve(undefined) }),
+  }));
+  assert.equal(await stream({ to: 1 }).next().catch(codeOf), "INTERNAL");
+  assert.equal(runtime.inFlight, 0);
+  assert.equal(log.lines.length, 1);
+});
+
 test("a cleanup that fails after an early stop is logged", async () => {
   const { stream, runtime, log } = openScene(async function* () {
     try {

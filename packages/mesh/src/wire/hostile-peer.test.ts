@@ -278,6 +278,14 @@ test("a node that gives frames of a stream without credit loses its connection a
   await world.stillServes();
 });
 
+test("a failure that is no JSON fails the call that it is of as well", async () => {
+  await using world = await openCasino((socket, call) => {
+    socket.write(frame(FrameType.Failure, call, Buffer.from("{oops")));
+  });
+  await assert.rejects(world.casino.play({}), { code: "MESH_OUTCOME_UNKNOWN" });
+  await world.stillServes();
+});
+
 test("a node that keeps many answers in pieces loses its connection alone", async () => {
   let ended: Promise<unknown> | undefined;
   // Each is shorter than a message may be, and none ends.

@@ -8,7 +8,7 @@
  */
 
 import type { BanyanError } from "@banyan/kernel";
-import { kernelErrors, parseWireError } from "@banyan/kernel/internal";
+import { assertIdempotencyKey, kernelErrors, parseWireError } from "@banyan/kernel/internal";
 import type { CallContext } from "@banyan/kernel/internal";
 import { meshErrors } from "../errors.ts";
 import { markUndone } from "../undone.ts";
@@ -75,6 +75,8 @@ export class MadeCalls {
     if (text !== undefined && isLonger(text, messageBytesMax)) {
       throw tooLong(`The request of ${operation}`, messageBytesMax);
     }
+    // Here, and not where it runs alone: what comes from a door may be of any length.
+    if (call.idempotencyKey !== undefined) assertIdempotencyKey(call.idempotencyKey);
     const number = this.#nextNumber();
     const head = {
       operation: this.#said.operation(operation, (as) => this.#define({ number: as, operation })),
@@ -151,10 +153,11 @@ export class MadeCalls {
   }
 
   failure(frame: Frame): void {
+    // What is no JSON ends the connection, and with it all that waits.
+    const said = jsonOf(frame);
     const awaiting = this.#awaiting.get(frame.call);
     this.#awaiting.delete(frame.call);
     this.#partial.delete(frame.call);
-    const said = jsonOf(frame);
     const error = parseWireError(said) ?? unreadableFailure(this.#ports.peer);
     awaiting?.failed(isMarkedUndone(said) ? markUndone(error) : error);
   }

@@ -13,7 +13,7 @@ export function invokeOver(
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let number = 0;
-    const call = new CallContext(target, runtime, init);
+    const call = contextOf(target, { init, runtime, onEnd });
     const live = call.open((error, value) => {
       onEnd(error);
       if (error === undefined) resolve(value);
@@ -41,6 +41,19 @@ export function invokeOver(
       call.end(toBanyanError(error), undefined);
     }
   });
+}
+
+/** @throws CALL_OPTIONS_INVALID, which is an end as well */
+function contextOf(
+  target: CallTarget,
+  { init, runtime, onEnd }: Pick<RemoteCallInit, "init" | "runtime"> & { onEnd: OnRemoteEnd },
+): CallContext {
+  try {
+    return new CallContext(target, runtime, init);
+  } catch (error) {
+    onEnd(toBanyanError(error));
+    throw error;
+  }
 }
 
 /** Told once, when the call has ended. */

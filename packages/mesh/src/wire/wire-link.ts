@@ -143,6 +143,8 @@ export class WireLink {
 
   /** Takes a frame from the reader. @throws RangeError, SyntaxError for what breaks the protocol */
   take(frame: Frame): void {
+    // What comes still is for nobody: all that ran here was aborted.
+    if (this.#isClosed) return;
     switch (frame.type) {
       case FrameType.Request:
         this.#served.request(frame);
