@@ -186,6 +186,28 @@ test("a call of a stream without credit is aborted when its consumer gives up", 
   socket.destroy();
 });
 
+test("who gives credit without end and takes nothing holds up nobody", async () => {
+  await using world = await openShop();
+  const { socket, ended, answers } = await insider(world.port);
+  for (const said of definitions) socket.write(said);
+  const head = requestHead(3, 0);
+  head[4] = PayloadFlag.Last | RequestFlag.Stream;
+  const ask = Buffer.concat([head, Buffer.from([1, 0]), Buffer.from('{"bytes":1000}')]);
+  socket.write(frame(FrameType.Request, 1, ask));
+  await until(() => world.seller.runtime.inFlight === 1, { what: "it runs" });
+  socket.pause();
+  socket.write(frame(FrameType.Credit, 1, Buffer.from([255, 255, 255, 255])));
+  const linkOf = () => [...world.seller.peers.links].find(({ peer }) => peer === "mole");
+  await until(() => linkOf()?.isFull === true, { what: "much waits" });
+  await world.stillServes();
+  socket.resume();
+  await until(() => answers.length > 5000, { what: "it goes on when some was taken" });
+  await world.stillServes();
+  socket.destroy();
+  await ended;
+  await until(() => world.seller.runtime.inFlight === 0, { what: "it ends" });
+});
+
 test("who takes nothing is not read any more, and hung up on in the end", async () => {
   await using world = await openShop({ outgoingBytesMax: 10_000 });
   const { socket, ended } = await insider(world.port);

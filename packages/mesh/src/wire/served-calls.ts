@@ -32,6 +32,8 @@ export interface ServedCallsPorts {
   /** Calls that run for this peer at once. */
   readonly callsMax: number;
   readonly messageBytesMax: number;
+  /** Bytes that may wait to be written before nothing more is read. */
+  readonly outgoingBytesMax: number;
 }
 
 /** A request, and what its numbers stood for when it came: they may be given anew meanwhile. */
@@ -48,6 +50,12 @@ interface Beginning {
   readonly init: CallInit;
 }
 
+/**
+ * Streams ask for no frame while so much waits to be written: credit alone bounds nothing, where
+ * the other side gives much of it, and a handler that has its frames at hand would hold the process.
+ */
+const streamQueueBytes = 1_048_576;
+
 /** Characters of an error's message where the error is too long. */
 const messageLengthMax = 10_000;
 
@@ -61,6 +69,8 @@ export class ServedCalls {
   readonly #heard = new HeardNames();
   readonly #running = new Map<number, CallContext | undefined>();
   readonly #streams = new Map<number, ServedStream>();
+  /** Streams that go on when the other side has taken some of what waits. */
+  readonly #held = new Set<ServedStream>();
   /** Requests that come in pieces. */
   readonly #partial: PartialPayloads<HeardRequest>;
   /** Who waits until there are none. */
@@ -134,6 +144,14 @@ export class ServedCalls {
     this.#streams.get(frame.call)?.grant(frame.bytes.readUInt32LE(frame.start));
   }
 
+  /** The other side has taken some of what waits. */
+  roomAgain(): void {
+    if (this.#held.size === 0 || this.#hasMuch()) return;
+    const held = [...this.#held];
+    this.#held.clear();
+    for (const stream of held) stream.sent();
+  }
+
   /** The connection is gone. */
   close(): void {
     this.#isClosed = true;
@@ -145,6 +163,7 @@ export class ServedCalls {
     for (const call of running) call?.abort(gone);
     for (const stream of this.#streams.values()) stream.stop();
     this.#streams.clear();
+    this.#held.clear();
   }
 
   #tellWhole(): void {
@@ -204,9 +223,10 @@ export class ServedCalls {
       beginning.endpoint,
       { ...beginning, credit },
       {
-        item: (value) => this.#give(number, value, stream),
+        item: (value) => this.#give(number, value, stream) && !this.#hold(stream),
         ended: (error) => {
           this.#streams.delete(number);
+          this.#held.delete(stream);
           this.#ports.writer.drop(FrameType.AnswerMore, number);
           if (error !== undefined) this.#fail(number, error);
           else if (this.#running.delete(number)) this.#ports.writer.bare(FrameType.End, number);
@@ -215,6 +235,18 @@ export class ServedCalls {
     );
     this.#streams.set(number, stream);
     stream.start();
+  }
+
+  /** Whether it must wait before it asks for its next frame. */
+  #hold(stream: ServedStream): boolean {
+    if (!this.#hasMuch()) return false;
+    this.#held.add(stream);
+    return true;
+  }
+
+  #hasMuch(): boolean {
+    const { writer, outgoingBytesMax } = this.#ports;
+    return writer.queuedBytes > Math.min(streamQueueBytes, outgoingBytesMax);
   }
 
   #succeed(number: number, value: unknown): void {

@@ -25,8 +25,6 @@ export interface WireLinkOptions extends ServedCallsPorts {
   readonly socket: Socket;
   /** Id of the node at the other end. */
   readonly peer: string;
-  /** Bytes that may wait to be written before nothing more is read. */
-  readonly outgoingBytesMax: number;
   /** Told once; the reason where it was not an orderly end. */
   readonly onClose: (reason: Error | undefined) => void;
   /** The other side says what it is; `undefined`: it runs nothing for others yet. */
@@ -68,6 +66,7 @@ export class WireLink {
     this.#writer.onProgress = () => {
       this.#progressAtMs = options.runtime.clock.monotonicMs();
       this.#readAgain();
+      this.#served.roomAgain();
     };
   }
 
