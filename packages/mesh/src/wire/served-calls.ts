@@ -52,7 +52,7 @@ interface Beginning {
 
 /**
  * Streams ask for no frame while so much waits to be written: credit alone bounds nothing, where
- * the other side gives much of it, and a handler that has its frames at hand would hold the process.
+ * the other side gives much of it, and one that has its frames at hand would hold the process.
  */
 const streamQueueBytes = 1_048_576;
 

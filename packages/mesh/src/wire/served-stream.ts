@@ -4,7 +4,7 @@
  * What it owns: the handler's iterator. What may interrupt it: the consumer's end, the
  * connection's.
  *
- * S1. Never more frames than credit, and none while one before it, or much else, is still going out.
+ * S1. Never more frames than credit, and none while one before it, or much else, still goes out.
  * S2. `ended` is told once, unless the consumer ended it: then nobody is told.
  */
 
