@@ -21,6 +21,7 @@ import {
   summarizeCoverage,
 } from "./coverage.ts";
 import type { CoverageFile } from "./coverage.ts";
+import { Stillness } from "./stillness.ts";
 import { closingLines, readReport, seconds } from "./test-report.ts";
 
 const testFiles = [
@@ -59,12 +60,14 @@ async function main(wanted: readonly string[]): Promise<number> {
     print(`No test file starts with ${wanted.join(" or ")}.\n`);
     return 2;
   }
+  using stillness = new Stillness({ limitMs: TEST_TIMEOUT_MS + 60_000 });
   const report = await readReport(
     run({
       files: files.map((file) => resolve(root, file)),
       concurrency: Math.max(2, availableParallelism()),
       execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"],
       timeout: TEST_TIMEOUT_MS,
+      signal: stillness.signal,
       ...(isWhole
         ? {
             coverage: true,
@@ -73,7 +76,7 @@ async function main(wanted: readonly string[]): Promise<number> {
           }
         : {}),
     }),
-    { root, print },
+    { root, print, heard: () => stillness.heard() },
   );
   if (!report.success)
     problems.push(`${report.counts.failed + report.counts.cancelled} tests failed`);

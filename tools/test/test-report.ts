@@ -30,11 +30,13 @@ const SLOW_TESTS_SHOWN = 10;
 export interface ReadReportOptions {
   readonly root: string;
   readonly print: (text: string) => void;
+  /** Called at each event of the run. */
+  readonly heard?: () => void;
 }
 
 export async function readReport(
   stream: TestsStream,
-  { root, print }: ReadReportOptions,
+  { root, print, heard }: ReadReportOptions,
 ): Promise<TestReport> {
   const passed: PassedTest[] = [];
   const timed: { name: string; durationMs: number }[] = [];
@@ -46,6 +48,7 @@ export async function readReport(
 
   // A test stream yields these pairs; its declaration leaves the iterator untyped.
   for await (const { type, data } of stream as AsyncIterable<TestEvent>) {
+    heard?.();
     switch (type) {
       case "test:pass": {
         const isSkipped = data.skip !== undefined || data.todo !== undefined;

@@ -22,7 +22,7 @@ export const bodyLaw: readonly BusCheck[] = [
         });
       }
       await law.soon(law.bus.publish(law.message({ n: 1 })));
-      await law.until("both have it", () => bodies.length === 2);
+      await law.until("both have it", () => bodies.length >= 2);
       assert.deepEqual(bodies, [{ n: 1 }, { n: 1 }]);
     },
   },
@@ -55,7 +55,7 @@ export const bodyLaw: readonly BusCheck[] = [
       body.n = 2;
       body.inner.list.push(3);
       await law.soon(publishing);
-      await law.until("it arrives", () => seen.length === 1);
+      await law.until("it arrives", () => seen.length >= 1);
       assert.deepEqual(seen[0]?.body, { n: 1, inner: { list: [1, 2] } });
     },
   },
@@ -66,7 +66,7 @@ export const bodyLaw: readonly BusCheck[] = [
       const bodies = [null, 0, -0.5, "", "\u0000\ud83d\ude00", true, [], {}, odd, [[[1]]]];
       const { seen } = await law.subscribe({ name: law.name("any"), concurrency: 1 });
       await law.soon(law.bus.publish(bodies.map((body) => law.message(body))));
-      await law.until("all arrive", () => seen.length === bodies.length);
+      await law.until("all arrive", () => seen.length >= bodies.length);
       assert.deepEqual(
         seen.map(({ body }) => JSON.stringify(body)),
         bodies.map((body) => JSON.stringify(body)),
@@ -140,7 +140,7 @@ export const bodyLaw: readonly BusCheck[] = [
       };
       const { seen } = await law.subscribe({ name: law.name("decoder"), decode }, handler);
       await law.soon(law.bus.publish(law.message({ n: 1 })));
-      await law.until("it was retried", () => seen.length === 2);
+      await law.until("it was retried", () => seen.length >= 2);
       assert.deepEqual(
         seen.map(({ body }) => body),
         [

@@ -91,7 +91,7 @@ export const deadLetterLaw: readonly BusCheck[] = [
       assert(letter !== undefined);
       isBroken = false;
       assert.equal(await law.soon(law.bus.deadLetters.redrive([letter.id, "unknown"])), 1);
-      await law.until("it is handled", () => seen.length === 3);
+      await law.until("it is handled", () => seen.length >= 3);
       await law.quiet();
       const [, , last] = seen;
       assert.equal(last?.id, message.id);
@@ -112,7 +112,7 @@ export const deadLetterLaw: readonly BusCheck[] = [
       await law.soon(law.bus.publish(law.message()));
       const [letter] = await law.dead(name, 1);
       await law.soon(law.bus.deadLetters.redrive([letter?.id ?? ""]));
-      await law.until("two more attempts", () => seen.length === 4);
+      await law.until("two more attempts", () => seen.length >= 4);
       const [again] = await law.dead(name, 1);
       assert.equal(again?.attempts, 2);
     },
@@ -130,7 +130,7 @@ export const deadLetterLaw: readonly BusCheck[] = [
       const [letter] = await law.dead(name, 1);
       isBroken = false;
       await law.soon(law.bus.deadLetters.redrive([letter?.id ?? ""]));
-      await law.until("it is handled", () => failing.seen.length === 2);
+      await law.until("it is handled", () => failing.seen.length >= 2);
       await law.quiet();
       assert.equal(fine.seen.length, 1);
     },

@@ -36,7 +36,7 @@ export const delayLaw: readonly BusCheck[] = checksFor(BusCapability.Delays, [
       const message = delayed(law, 600);
       await law.soon(law.bus.publish(message));
       await untilDelayed(law, name, 1);
-      await law.until("it is delivered", () => seen.length === 1);
+      await law.until("it is delivered", () => seen.length >= 1);
       const waitedMs = (seen[0]?.atMs ?? 0) - startMs;
       assert(waitedMs >= 599, `it waited ${waitedMs} ms, not 600`);
       await law.quiet();
@@ -52,7 +52,7 @@ export const delayLaw: readonly BusCheck[] = checksFor(BusCapability.Delays, [
       const unitMs = law.steps > 100 ? 900 : 300;
       const messages = [delayed(law, 2 * unitMs), delayed(law, unitMs), law.message()];
       await law.soon(law.bus.publish(messages));
-      await law.until("all are delivered", () => seen.length === 3);
+      await law.until("all are delivered", () => seen.length >= 3);
       assert.deepEqual(idsOf(seen), idsOf(messages).toReversed());
     },
   },
@@ -62,7 +62,7 @@ export const delayLaw: readonly BusCheck[] = checksFor(BusCapability.Delays, [
       const { seen } = await law.subscribe({ name: law.name("group") });
       const message = delayed(law, -5000);
       await law.soon(law.bus.publish(message));
-      await law.until("it is delivered", () => seen.length === 1);
+      await law.until("it is delivered", () => seen.length >= 1);
     },
   },
   {
@@ -87,7 +87,7 @@ export const delayLaw: readonly BusCheck[] = checksFor(BusCapability.Delays, [
       const message = delayed(law, 300);
       await law.soon(law.bus.publish(message));
       await law.soon(leaves.subscription.close());
-      await law.until("it is delivered", () => stays.seen.length === 1);
+      await law.until("it is delivered", () => stays.seen.length >= 1);
       await law.quiet();
       sameIds(stays.seen, [message], "the one that stays");
       assert.deepEqual(leaves.seen, []);
@@ -103,7 +103,7 @@ export const delayLaw: readonly BusCheck[] = checksFor(BusCapability.Delays, [
       await law.soon(law.bus.publish(message));
       await law.advance(400);
       const { seen } = await law.subscribe(spec);
-      await law.until("it is delivered", () => seen.length === 1);
+      await law.until("it is delivered", () => seen.length >= 1);
       sameIds(seen, [message], "once");
     },
   },

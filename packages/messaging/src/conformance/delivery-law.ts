@@ -86,7 +86,7 @@ export const deliveryLaw: readonly BusCheck[] = [
       const first = await law.subscribe(spec);
       const early = law.message();
       await law.soon(law.bus.publish(early));
-      await law.until("the first has it", () => first.seen.length === 1);
+      await law.until("the first has it", () => first.seen.length >= 1);
       await law.soon(first.subscription.close());
       await law.soon(law.bus.publish(law.message()));
       const second = await law.subscribe(spec);
@@ -149,7 +149,7 @@ export const deliveryLaw: readonly BusCheck[] = [
       const publishing = law.bus.publish(law.message());
       assert.equal(seen.length, 0, "the handler ran before publish returned");
       await law.soon(publishing);
-      await law.until("it is handled", () => seen.length === 1);
+      await law.until("it is handled", () => seen.length >= 1);
     },
   },
   {

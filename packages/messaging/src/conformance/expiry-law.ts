@@ -36,7 +36,7 @@ const withMembers: readonly BusCheck[] = [
       });
       const first = law.message();
       await law.soon(law.bus.publish(first));
-      await law.until("the first runs", () => seen.length === 1);
+      await law.until("the first runs", () => seen.length >= 1);
       const later = expiring(law, aMinute);
       await law.soon(law.bus.publish([expiring(law, 300), later, expiring(law, 300)]));
       await law.advance(400);
@@ -57,7 +57,7 @@ const withMembers: readonly BusCheck[] = [
         throw new Error("later");
       });
       await law.soon(law.bus.publish(expiring(law, 400)));
-      await law.until("it failed once", () => seen.length === 1);
+      await law.until("it failed once", () => seen.length >= 1);
       await untilExpired(law, 1);
       await law.quiet();
       assert.equal(seen.length, 1, "attempts");
@@ -91,7 +91,7 @@ const withMembers: readonly BusCheck[] = [
         throw new Error("later");
       });
       await law.soon(law.bus.publish(expiring(law, 400)));
-      await law.until("it failed once", () => seen.length === 1);
+      await law.until("it failed once", () => seen.length >= 1);
       await untilExpired(law, 1);
       assert.equal(seen.length, 1, "attempts");
     },

@@ -17,7 +17,7 @@ export const leaseLaw: readonly BusCheck[] = [
         return never();
       });
       await law.soon(law.bus.publish(law.message()));
-      await law.until("it comes again", () => seen.length === 2);
+      await law.until("it comes again", () => seen.length >= 2);
       const [first, second] = seen;
       const waitedMs = (second?.atMs ?? 0) - (first?.atMs ?? 0);
       assert(waitedMs >= 199, `it came again after ${waitedMs} ms`);
@@ -40,7 +40,7 @@ export const leaseLaw: readonly BusCheck[] = [
         return end.promise;
       });
       await law.soon(law.bus.publish(law.messages(2)));
-      await law.until("both come again", () => seen.length === 4);
+      await law.until("both come again", () => seen.length >= 4);
       ends[0]?.resolve();
       ends[1]?.reject(new Error("late"));
       await law.quiet();
@@ -76,7 +76,7 @@ export const leaseLaw: readonly BusCheck[] = [
       });
       await law.soon(law.bus.publish(law.messages(2)));
       for (const count of [1, 2]) {
-        await law.until("it runs", () => seen.length === count);
+        await law.until("it runs", () => seen.length >= count);
         await law.advance(200);
         for (const end of ends.splice(0)) end();
       }

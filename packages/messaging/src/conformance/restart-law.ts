@@ -75,16 +75,16 @@ const common: readonly BusCheck[] = [
       const first = await law.subscribe(spec, fail);
       const message = law.message({ n: 5 });
       await law.soon(law.bus.publish(message));
-      await law.until("it failed once", () => first.seen.length === 1);
+      await law.until("it failed once", () => first.seen.length >= 1);
       const failedAtMs = law.wallMs();
       await law.quiet();
       await law.restart();
       const second = await law.subscribe(spec, fail);
-      await law.until("it failed again", () => second.seen.length === 1);
+      await law.until("it failed again", () => second.seen.length >= 1);
       const waitedMs = law.wallMs() - failedAtMs;
       // Its failure was seen up to a step late.
       assert(waitedMs >= 870, `it came again after ${waitedMs} ms, not 900`);
-      await law.until("and again", () => second.seen.length === 2);
+      await law.until("and again", () => second.seen.length >= 2);
       const [letter] = await law.dead(spec.name, 1);
       assert.deepEqual(
         second.seen.map(({ attempt }) => attempt),
@@ -101,7 +101,7 @@ const common: readonly BusCheck[] = [
       const first = await law.subscribe(spec, () => new Promise<void>(() => undefined));
       const messages = law.messages(3);
       await law.soon(law.bus.publish(messages));
-      await law.until("two are stuck", () => first.seen.length === 2);
+      await law.until("two are stuck", () => first.seen.length >= 2);
       await law.restart();
       const { seen } = await law.subscribe({ ...spec, concurrency: 1 });
       await law.until("all are handled", () => seen.length >= 3);
@@ -127,7 +127,7 @@ const common: readonly BusCheck[] = [
       const { seen } = await law.subscribe(spec);
       assert.equal(await law.soon(law.bus.deadLetters.redrive([one.id])), 1);
       assert.equal(await law.soon(law.bus.deadLetters.discard([two.id])), 1);
-      await law.until("the redriven one is handled", () => seen.length === 1);
+      await law.until("the redriven one is handled", () => seen.length >= 1);
       await law.restart();
       const again = await law.subscribe(spec);
       await law.quiet();
@@ -149,7 +149,7 @@ const common: readonly BusCheck[] = [
       assert.equal(await law.soon(law.bus.deadLetters.redrive([letter?.id ?? ""])), 1);
       await law.restart();
       const { seen } = await law.subscribe(spec);
-      await law.until("it is handled", () => seen.length === 1);
+      await law.until("it is handled", () => seen.length >= 1);
       assert.deepEqual([seen[0]?.id, seen[0]?.attempt], [message.id, 1]);
       await law.dead(spec.name, 0);
     },
@@ -229,8 +229,8 @@ const delayed: BusCheck = {
     await law.soon(law.bus.publish([message, sooner]));
     await law.restart();
     const { seen } = await law.subscribe(spec);
-    await law.until("the first is delivered", () => seen.length === 1);
-    await law.until("both are delivered", () => seen.length === 2);
+    await law.until("the first is delivered", () => seen.length >= 1);
+    await law.until("both are delivered", () => seen.length >= 2);
     assert(law.wallMs() >= at - 1, "before its time");
     assert.deepEqual(idsOf(seen), idsOf([sooner, message]));
   },
@@ -247,7 +247,7 @@ const pattern: BusCheck = {
     const message = law.message({}, `${law.topic}.a.b`);
     await law.soon(law.bus.publish(message));
     const { seen } = await law.subscribe(spec);
-    await law.until("it is delivered", () => seen.length === 1);
+    await law.until("it is delivered", () => seen.length >= 1);
     sameIds(seen, [message], "once");
   },
 };
@@ -264,7 +264,7 @@ const ordered: BusCheck = {
     });
     const messages = law.keyed(["a"], 4);
     await law.soon(law.bus.publish(messages));
-    await law.until("the first failed", () => first.seen.length === 1);
+    await law.until("the first failed", () => first.seen.length >= 1);
     await law.advance(0);
     await law.restart();
     const { seen } = await law.subscribe(spec);

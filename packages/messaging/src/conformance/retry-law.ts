@@ -177,7 +177,7 @@ export const retryLaw: readonly BusCheck[] = [
         if (attempt === 1) throw new Error("again");
       });
       await law.soon(law.bus.publish(law.message()));
-      await law.until("the bad one tried again", () => bad.seen.length === 2);
+      await law.until("the bad one tried again", () => bad.seen.length >= 2);
       await law.quiet();
       assert.equal(good.seen.length, 1, "the good one saw it once");
     },

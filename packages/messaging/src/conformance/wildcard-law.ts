@@ -151,7 +151,7 @@ export const wildcardLaw: readonly BusCheck[] = checksFor(BusCapability.Wildcard
       const [letter] = await law.dead(name, 1);
       isBroken = false;
       assert.equal(await law.soon(law.bus.deadLetters.redrive([letter?.id ?? ""])), 1);
-      await law.until("it is handled", () => seen.length === 2);
+      await law.until("it is handled", () => seen.length >= 2);
       await law.dead(name, 0);
     },
   },
