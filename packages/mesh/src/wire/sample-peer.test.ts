@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { defineContract, systemRandom, t } from "@banyan/kernel";
+import type { Contract } from "@banyan/kernel";
 import { OperationRunner, listOperations } from "@banyan/kernel/internal";
 import type { Handler } from "@banyan/kernel/internal";
 import { FakeClock } from "@banyan/testbed";
@@ -15,7 +16,7 @@ import { FrameType } from "./protocol.ts";
 import { openTownNode, secret, Town } from "./sample-wire.test.ts";
 import type { TownNode } from "./sample-wire.test.ts";
 
-export const shop = defineContract("shop", {
+const selling = {
   summary: "Sells.",
   version: "1.0.0",
   operations: {
@@ -32,9 +33,16 @@ export const shop = defineContract("shop", {
       stream: t.Object({ text: t.String() }),
     },
   },
-});
+};
 
-export function provideShop({ mesh, runtime }: TownNode): void {
+export const shop = defineContract("shop", selling);
+/** Another one, of another node. */
+export const kiosk = defineContract("kiosk", selling);
+
+export function provideShop(
+  { mesh, runtime }: TownNode,
+  contract: Pick<typeof shop, "spec"> & Contract = shop,
+): void {
   const handlers: Readonly<Record<string, Handler>> = {
     sell: () => ({}),
     wait: () => new Promise(() => undefined),
@@ -49,12 +57,12 @@ export function provideShop({ mesh, runtime }: TownNode): void {
       }
     },
   };
-  const runners = listOperations(shop.spec.operations).map((operation) => {
+  const runners = listOperations(contract.spec.operations).map((operation) => {
     const handler = handlers[operation.name];
     assert(handler !== undefined);
-    return new OperationRunner(shop, operation, { handler, runtime });
+    return new OperationRunner(contract, operation, { handler, runtime });
   });
-  mesh.provide({ contract: shop, runners });
+  mesh.provide({ contract, runners });
 }
 
 type NodeOptions = Parameters<typeof openTownNode>[2];

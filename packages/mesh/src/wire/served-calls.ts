@@ -1,12 +1,14 @@
 /**
  * Calls that run here for the node at the other end of a connection.
  *
- * What it owns: what runs, by the other side's number; requests that come in pieces; the names that
- * the other side has said.
+ * What it owns: what runs, by the other side's number; requests that come in pieces, or that wait
+ * until the other side takes answers; the names that the other side has said.
  *
  * V1. What the other side gave up, or cannot hear of any more, is aborted.
  * V2. What breaks the protocol is a RangeError: it costs the peer its connection, and nobody else
  *     anything. What is wrong with one call alone is that call's failure.
+ * V3. While too much waits to be taken, nothing new runs: as many requests wait as may run, then
+ *     each is refused. Nobody has to stop reading for that, or two nodes could wait for each other.
  */
 
 import type { BanyanError } from "@banyan/kernel";
@@ -18,6 +20,7 @@ import type { Frame } from "./frame-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { HeardNames } from "./names.ts";
 import type { CallerContext } from "./names.ts";
+import { ParkedRequests } from "./parked-requests.ts";
 import { fitsFrame, isLonger, PartialPayloads, tooLong, writePayload } from "./payload.ts";
 import { FrameType, PayloadFlag } from "./protocol.ts";
 import { isLast, readRequest } from "./request-head.ts";
@@ -32,7 +35,7 @@ export interface ServedCallsPorts {
   /** Calls that run for this peer at once. */
   readonly callsMax: number;
   readonly messageBytesMax: number;
-  /** Bytes that may wait to be written before nothing more is read. */
+  /** Bytes that may wait to be written before nothing new runs, and of requests that wait then. */
   readonly outgoingBytesMax: number;
 }
 
@@ -73,9 +76,13 @@ export class ServedCalls {
   readonly #held = new Set<ServedStream>();
   /** Requests that come in pieces. */
   readonly #partial: PartialPayloads<HeardRequest>;
-  /** Who waits until there are none. */
+  /** Requests that wait for room (V3); they count as running. */
+  readonly #parked = new ParkedRequests<HeardRequest>();
+  /** Who waits until there are none of either. */
   readonly #onWhole: (() => void)[] = [];
   #isClosed = false;
+  /** So many were refused when they came. */
+  refused = 0;
 
   constructor(ports: ServedCallsPorts) {
     this.#ports = ports;
@@ -99,10 +106,10 @@ export class ServedCalls {
     const heard = { head, operation, context };
     if (isLast(head.flags)) {
       const hasNone = (head.flags & PayloadFlag.None) !== 0;
-      this.#run(call, heard, hasNone ? undefined : bytes.toString("utf8", head.payloadAt, end));
+      this.#take(call, heard, hasNone ? undefined : bytes.toString("utf8", head.payloadAt, end));
     } else if (this.#partial.size < this.#ports.callsMax) {
       this.#partial.begin(call, heard, bytes.subarray(head.payloadAt, end));
-    } else this.#refuse(call, tooMany(this.#ports.callsMax), { undone: true });
+    } else this.#refuseUndone(call, tooMany(this.#ports.callsMax));
   }
 
   /** A piece of a request. */
@@ -111,11 +118,11 @@ export class ServedCalls {
     const isWhole = isLast(byteAt(frame, 0));
     const whole = this.#partial.add(call, bytes.subarray(start + 1, end), isWhole);
     if (whole === undefined) return;
-    this.#run(call, whole.of, whole.text);
+    this.#take(call, whole.of, whole.text);
     this.#tellWhole();
   }
 
-  /** Tells when no request is here of which pieces are to come. */
+  /** Tells when no request is here of which pieces are to come, or that waits for room. */
   whole(told: () => void): void {
     this.#onWhole.push(told);
     this.#tellWhole();
@@ -125,6 +132,7 @@ export class ServedCalls {
     const { call: number } = frame;
     const isEarly = byteAt(frame, 0) === 1;
     this.#partial.delete(number);
+    this.#parked.delete(number);
     this.#tellWhole();
     this.#ports.writer.drop(FrameType.AnswerMore, number);
     const call = this.#running.get(number);
@@ -146,6 +154,7 @@ export class ServedCalls {
 
   /** The other side has taken some of what waits. */
   roomAgain(): void {
+    if (this.#parked.size > 0) this.#runParked();
     if (this.#held.size === 0 || this.#hasMuch()) return;
     const held = [...this.#held];
     this.#held.clear();
@@ -156,6 +165,7 @@ export class ServedCalls {
   close(): void {
     this.#isClosed = true;
     this.#partial.clear();
+    this.#parked.clear();
     this.#tellWhole();
     const gone = this.#ports.runtime.cancelled(undefined);
     const running = [...this.#running.values()];
@@ -167,8 +177,37 @@ export class ServedCalls {
   }
 
   #tellWhole(): void {
-    if (this.#partial.size > 0) return;
+    if (this.#partial.size > 0 || this.#parked.size > 0) return;
     for (const told of this.#onWhole.splice(0)) told();
+  }
+
+  /** A whole request: it runs, or waits for room, or is refused (V3). */
+  #take(number: number, heard: HeardRequest, text: string | undefined): void {
+    if (this.#parked.size === 0 && !this.#isFull()) {
+      this.#run(number, heard, text);
+      return;
+    }
+    const { callsMax, outgoingBytesMax, runtime } = this.#ports;
+    const length = this.#parked.length + (text?.length ?? 0);
+    if (this.#running.size >= callsMax) this.#refuseUndone(number, tooMany(callsMax));
+    else if (length > outgoingBytesMax) this.#refuseUndone(number, tooMuch(outgoingBytesMax));
+    else {
+      this.#running.set(number, undefined);
+      this.#parked.add(number, { heard, text, sinceMs: runtime.clock.monotonicMs() });
+    }
+  }
+
+  #runParked(): void {
+    while (!this.#isFull()) {
+      const parked = this.#parked.next();
+      if (parked === undefined) break;
+      const { number, heard, text, sinceMs } = parked;
+      const waitedMs = this.#ports.runtime.clock.monotonicMs() - sinceMs;
+      const timeoutMs = Math.max(0, heard.head.timeoutMs - waitedMs);
+      this.#running.delete(number);
+      this.#run(number, { ...heard, head: { ...heard.head, timeoutMs } }, text);
+    }
+    this.#tellWhole();
   }
 
   #run(number: number, heard: HeardRequest, text: string | undefined): void {
@@ -182,8 +221,7 @@ export class ServedCalls {
       if (credit === undefined) this.#runUnary(number, beginning);
       else this.#runStream(number, beginning, credit);
     } catch (error) {
-      if (error instanceof RangeError) throw error;
-      this.#refuse(number, error, { undone: true });
+      this.#refuseUndone(number, error);
     }
   }
 
@@ -244,6 +282,11 @@ export class ServedCalls {
     return true;
   }
 
+  /** Too much waits for anything new to run. */
+  #isFull(): boolean {
+    return this.#ports.writer.queuedBytes > this.#ports.outgoingBytesMax;
+  }
+
   #hasMuch(): boolean {
     const { writer, outgoingBytesMax } = this.#ports;
     return writer.queuedBytes > Math.min(streamQueueBytes, outgoingBytesMax);
@@ -297,6 +340,12 @@ export class ServedCalls {
     this.#refuse(number, error, call?.isBegun === false ? { undone: true } : undefined);
   }
 
+  #refuseUndone(number: number, error: unknown): void {
+    this.refused += 1;
+    this.#running.delete(number);
+    this.#refuse(number, error, { undone: true });
+  }
+
   /** @param mark `undone`: the handler was not asked */
   #refuse(number: number, error: unknown, mark?: { readonly undone: true }): void {
     if (this.#isClosed) return;
@@ -325,6 +374,13 @@ function requestOf(text: string): unknown {
 function tooMany(max: number): BanyanError {
   return kernelErrors.CALL_LIMIT_REACHED(
     `The node runs ${max} calls of this peer, as many as mesh.callsMax allows.`,
+    { retryAfterMs: 100 },
+  );
+}
+
+function tooMuch(max: number): BanyanError {
+  return kernelErrors.CALL_LIMIT_REACHED(
+    `More than ${max} bytes wait for this peer to take them, and as much of its requests.`,
     { retryAfterMs: 100 },
   );
 }

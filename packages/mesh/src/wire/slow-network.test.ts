@@ -7,7 +7,16 @@ import { test } from "node:test";
 import { until } from "@banyan/testbed";
 import type { Peers } from "./peers.ts";
 import { FrameType } from "./protocol.ts";
-import { definitions, dial, frame, insider, openShop, requestHead } from "./sample-peer.test.ts";
+import {
+  definitions,
+  dial,
+  frame,
+  insider,
+  kiosk,
+  openShop,
+  provideShop,
+  requestHead,
+} from "./sample-peer.test.ts";
 import type { WireLink } from "./wire-link.ts";
 
 const megabyte = 1_000_000;
@@ -22,6 +31,20 @@ function linkOf({ links }: Peers, peer: string): WireLink {
 function ask(operation: number, call: number, bytes: number): Buffer {
   const request = Buffer.from(JSON.stringify({ bytes }));
   return frame(FrameType.Request, call, Buffer.concat([requestHead(operation, 0), request]));
+}
+
+/** The same with so many bytes of its own, in pieces. */
+function askAtLength(operation: number, call: number, bytes: number): Buffer {
+  const request = Buffer.from(JSON.stringify({ bytes: 1, pad: "x".repeat(bytes) }));
+  const head = requestHead(operation, 0);
+  head[4] = 0;
+  const frames = [frame(FrameType.Request, call, head)];
+  for (let at = 0; at < request.length; at += 60_000) {
+    const isLast = at + 60_000 >= request.length ? 1 : 0;
+    const piece = Buffer.concat([Buffer.from([isLast]), request.subarray(at, at + 60_000)]);
+    frames.push(frame(FrameType.RequestMore, call, piece));
+  }
+  return Buffer.concat(frames);
 }
 
 /** A network that lets so many bytes through to the server as a test says, and all of the rest. */
@@ -153,27 +176,134 @@ test("a small call is answered while a long one is on its way", async () => {
   assert(passed < 30 * megabyte, `${passed} bytes went first`);
 });
 
-test("a link that was not read while too much waited is read again when it was taken", async () => {
-  await using world = await openShop({
-    messageBytesMax: 8 * megabyte,
-    outgoingBytesMax: 10 * megabyte,
-  });
-  const { socket, answers } = await insider(world.port, { messageBytesMax: 8 * megabyte });
-  const whole = (): number => answers.filter((answer) => /^3[23] \d+ \u0001/.test(answer)).length;
+/** A shop with more than enough waiting for an insider who takes nothing of it. */
+async function openFullShop() {
+  const bounds = { messageBytesMax: 8 * megabyte, outgoingBytesMax: 10 * megabyte };
+  const world = await openShop({ ...bounds, callsMax: 50 });
+  const mole = await insider(world.port, { messageBytesMax: 8 * megabyte });
+  const { socket, answers } = mole;
   for (const said of definitions) socket.write(said);
   socket.pause();
   for (let call = 1; call <= 9; call += 1) socket.write(ask(2, call, 4 * megabyte));
   const link = linkOf(world.seller.peers, "mole");
   await until(() => link.isFull, { what: "too much waits" });
-  socket.write(ask(2, 10, 1));
-  await until(() => link.silentMs(Infinity) === 0, { what: "it is not read any more" });
+  return {
+    ...world,
+    ...mole,
+    link,
+    /** Numbers of what was answered whole, in their order. */
+    answered: () => answers.flatMap((said) => /^3[23] (\d+) \u0001/.exec(said)?.[1] ?? []),
+    failed: () => answers.filter((said) => said.startsWith(`${FrameType.Failure} `)),
+    /** What was written before has been read. */
+    async isRead() {
+      await world.clock.advance(500);
+      socket.write(frame(FrameType.Ping, 0, Buffer.alloc(0)));
+      const { clock } = world;
+      await until(() => link.silentMs(clock.monotonicMs()) === 0, { what: "it is read" });
+    },
+    async [Symbol.asyncDispose]() {
+      socket.destroy();
+      await world[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("what is asked while too much waits runs when that was taken, in its order", async () => {
+  await using world = await openFullShop();
+  const { socket, seller, answered, failed } = world;
+  const { inFlight } = seller.runtime;
+  for (let call = 10; call <= 39; call += 1) socket.write(ask(2, call, 1));
+  socket.write(frame(FrameType.Cancel, 20, Buffer.from([0])));
+  await world.isRead();
+  await world.stillServes();
+  assert.equal(seller.runtime.inFlight, inFlight);
   socket.resume();
-  await until(() => whole() === 10, { what: "all are answered" });
-  for (let call = 11; call <= 20; call += 1) {
-    socket.write(ask(2, call, 1));
-    await until(() => whole() === call, { what: "it is read" });
+  await until(() => answered().length === 38, { what: "all but the cancelled one are answered" });
+  const parked = answered().filter((number) => Number(number) >= 10);
+  const wanted = Array.from({ length: 30 }, (_, n) => String(n + 10));
+  assert.deepEqual(
+    parked,
+    wanted.filter((number) => number !== "20"),
+  );
+  assert.deepEqual(failed(), []);
+});
+
+test("what waits for room counts as running, and its deadline goes on", async () => {
+  await using world = await openFullShop();
+  const { socket, answered, failed } = world;
+  // 50 may run: of 60 that are asked for, ten are one too many.
+  for (let call = 10; call <= 69; call += 1) {
+    const asked = ask(2, call, 1);
+    asked.writeUInt32LE(call === 10 ? 3000 : 60_000, 14);
+    socket.write(asked);
   }
-  socket.destroy();
+  await world.isRead();
+  let hasLeft = false;
+  const leaving = world.seller.peers.leave("it stops").then(() => (hasLeft = true));
+  socket.write(frame(FrameType.Pong, 0, Buffer.alloc(0)));
+  for (let halves = 0; halves < 8; halves += 1) await world.isRead();
+  assert.equal(hasLeft, false);
+  socket.resume();
+  await until(() => answered().length + failed().length === 69, { what: "all have ended" });
+  await leaving;
+  const refused = failed().filter((said) => said.includes("CALL_LIMIT_REACHED"));
+  assert(refused.length >= 10 && refused.length <= 19, `${refused.length} were refused`);
+  const late = failed().filter((said) => said.includes("CALL_DEADLINE_EXCEEDED"));
+  assert.equal(late.length, 1);
+  assert.match(late[0] ?? "", /^34 10 .*nothing was done/);
+  assert.equal(refused.length, failed().length - 1);
+});
+
+test("of requests that wait for room there is no more than may wait to be written", async () => {
+  await using world = await openFullShop();
+  const { socket, answered, failed } = world;
+  for (let call = 10; call <= 13; call += 1) socket.write(askAtLength(2, call, 4 * megabyte));
+  socket.write(ask(2, 14, 1));
+  await world.isRead();
+  socket.resume();
+  await until(() => answered().length + failed().length === 14, { what: "all have ended" });
+  assert.equal(failed().length, 2);
+  for (const [n, said] of failed().entries()) {
+    assert(said.startsWith(`34 ${n + 12} `) && said.includes("CALL_LIMIT_REACHED"), said);
+    assert.match(said, /More than 10000000 bytes wait for this peer to take them/);
+  }
+  assert(answered().includes("14"));
+});
+
+test("two nodes that have too much waiting for each other read on", async () => {
+  const bounds = { messageBytesMax: 8 * megabyte, outgoingBytesMax: 10 * megabyte };
+  await using world = await openShop(bounds, bounds);
+  provideShop(world.buyer, kiosk);
+  const back = world.seller.mesh.client(kiosk, { caller: "seller" });
+  await world.stillServes();
+  assert.deepEqual(await back.sell({ n: 1 }), {});
+  const calls = Array.from({ length: 9 }, () => [
+    world.client.fetch({ bytes: 4 * megabyte }),
+    back.fetch({ bytes: 4 * megabyte }),
+  ]);
+  let ended = 0;
+  const all = calls.flat().map((call) => call.finally(() => (ended += 1)));
+  await until(() => ended === all.length, { what: "all are answered", timeoutMs: 20_000 });
+  for (const { text } of await Promise.all(all)) assert.equal(text.length, 4 * megabyte);
+});
+
+test("a link that was not read during a flood is read again when that was taken", async () => {
+  await using world = await openFullShop();
+  const { socket, link, answered, failed } = world;
+  const flood = Array.from({ length: 22_000 }, (_, n) => ask(2, 100 + n, 1));
+  socket.write(Buffer.concat(flood));
+  await until(() => link.silentMs(Infinity) === 0, { what: "it is not read any more" });
+  await world.stillServes();
+  socket.resume();
+  await until(() => answered().length + failed().length === 22_009, {
+    what: "all are answered",
+    timeoutMs: 20_000,
+  });
+  const before = answered().length;
+  for (let call = 1; call <= 10; call += 1) {
+    socket.write(ask(2, call, 1));
+    await until(() => answered().length === before + call, { what: "it is read" });
+  }
 });
 
 test("who takes nothing of what waits for it is hung up on, though it talks", async () => {

@@ -5,7 +5,8 @@
  * What may interrupt it: the socket's end at any moment, a peer that breaks the protocol.
  *
  * L1. A peer that breaks the protocol loses this connection, and nothing else happens.
- * L2. Whoever takes less than it asks for is not read until it takes; meanwhile it is not silent.
+ * L2. Whoever takes nothing while it goes on to make this side answer is not read until it takes;
+ *     meanwhile it is not silent. Answers to this side are read whatever waits.
  * L3. Who closes waits only while what is left is being taken.
  */
 
@@ -37,6 +38,8 @@ export interface WireLinkOptions extends ServedCallsPorts {
 const closeMs = 1000;
 /** And so often. */
 const closesMax = 10;
+/** While much waits, so many pings and refused requests are answered: some 5 MB of answers. */
+const repliesWhileFullMax = 20_000;
 
 export class WireLink {
   readonly peer: string;
@@ -49,6 +52,9 @@ export class WireLink {
   readonly #about: HeardAbout;
   #isClosed = false;
   #isPaused = false;
+  #pongs = 0;
+  /** Pongs and refusals before more waited to be written than may. */
+  #repliesBefore = 0;
   #isLeaving = false;
   #heardAtMs: number;
   /** When the other side took something, or something began to wait for it. */
@@ -168,7 +174,12 @@ export class WireLink {
   /** Bytes have come. */
   heard(): void {
     this.#heardAtMs = this.#options.runtime.clock.monotonicMs();
-    if (!this.isFull || this.#isPaused) return;
+    const replies = this.#pongs + this.#served.refused;
+    if (!this.isFull) {
+      this.#repliesBefore = replies;
+      return;
+    }
+    if (this.#isPaused || replies - this.#repliesBefore < repliesWhileFullMax) return;
     this.#isPaused = true;
     this.#options.socket.pause();
   }
@@ -233,6 +244,7 @@ export class WireLink {
         this.#made.end(frame);
         break;
       case FrameType.Ping:
+        this.#pongs += 1;
         this.#writer.bare(FrameType.Pong, 0);
         break;
       case FrameType.Pong:
