@@ -21,6 +21,7 @@ export interface OperationRow {
   readonly path: string;
   readonly idempotent: boolean;
   readonly deadlineMs: number | undefined;
+  readonly streamAhead: number | undefined;
   readonly request: Record<string, unknown> | undefined;
   readonly response: Record<string, unknown> | undefined;
   readonly stream: Record<string, unknown> | undefined;
@@ -55,7 +56,8 @@ export function operationRows(answer: Bag): OperationRow[] {
     method: textOf(row["method"]),
     path: textOf(row["path"]),
     idempotent: row["idempotent"] === true,
-    deadlineMs: typeof row["deadlineMs"] === "number" ? row["deadlineMs"] : undefined,
+    deadlineMs: numberIn(row["deadlineMs"]),
+    streamAhead: numberIn(row["streamAhead"]),
     request: recordOf(row["request"]),
     response: recordOf(row["response"]),
     stream: recordOf(row["stream"]),
@@ -82,6 +84,10 @@ export function listOf(value: unknown): readonly unknown[] {
 
 export function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
+}
+
+function numberIn(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
 }
 
 export function numberOf(value: unknown): number {

@@ -13,6 +13,7 @@ const greet: OperationRow = {
   path: "/greeter/greet",
   idempotent: false,
   deadlineMs: undefined,
+  streamAhead: undefined,
   errors: [],
   request: undefined,
   response: undefined,

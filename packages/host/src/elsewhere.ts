@@ -216,14 +216,15 @@ function endpointsOf(
 ): Operations {
   const endpoints = new Map<string, Passed | RawOperation>();
   for (const { name, kind, method, path, ...operation } of operations) {
-    const { deadlineMs, idempotent, payloadBytesMax } = operation;
+    const { payloadBytesMax, deadlineMs, idempotent, streamAhead } = operation;
     const within = name.replaceAll(".", "/");
     if (kind === "raw") {
       endpoints.set(within, { name, method, path });
       continue;
     }
     const full = `${service}.${name}`;
-    const endpoint = fleet.endpoint({ service, name: full, kind, deadlineMs, idempotent });
+    const wanted = { service, name: full, kind, deadlineMs, idempotent, streamAhead };
+    const endpoint = fleet.endpoint(wanted);
     endpoints.set(within, { endpoint, payloadBytesMax });
   }
   return endpoints;

@@ -128,7 +128,7 @@ export const meshSchema = t.Object(
       minimum: 0,
       maximum: 65_535,
       description:
-        "Frames of a stream that another node may send before they are asked for. 0: its handler runs at the reader's pace.",
+        "Frames that another node may send before they are asked for, of a stream whose contract says nothing of it. 0: its handler runs at the reader's pace.",
     }),
     inProcess: t.Boolean({
       default: true,

@@ -51,6 +51,7 @@ const operationRow = t.Object({
   path: t.String(),
   idempotent: t.Boolean(),
   deadlineMs: t.Optional(t.Integer()),
+  streamAhead: t.Optional(t.Integer()),
   payloadBytesMax: t.Optional(
     t.Integer({
       description:

@@ -55,6 +55,7 @@ describe("The node's own service", () => {
     assert.equal(kinds["admin.reset"], "unary /sample/admin/reset");
     assert.equal(kinds["count"], "stream /sample/count");
     assert.equal(kinds["file"], "raw /files/:name");
+    assert.equal(operations.find(({ name }) => name === "quiet")?.streamAhead, 2);
     const one = await client.describe({ service: "sample", operation: "greet" });
     assert.deepEqual(
       one.operations.map(({ example }) => example),

@@ -198,7 +198,7 @@ function operationDescription(
       ? undefined
       : toJsonSchema(spec.request, "input");
   const example = request === undefined ? undefined : exampleOf(request);
-  const { description, deadlineMs, payloadBytesMax, response, stream, http } = spec;
+  const { description, deadlineMs, streamAhead, payloadBytesMax, response, stream, http } = spec;
   return {
     name,
     summary: spec.summary,
@@ -209,6 +209,7 @@ function operationDescription(
     path: http?.path ?? `/${[contract.name, ...segments].join("/")}`,
     idempotent: spec.idempotent ?? false,
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(streamAhead === undefined ? {} : { streamAhead }),
     payloadBytesMax: payloadBytesMax ?? bodyBytesMax,
     ...(request === undefined ? {} : { request: closedSchema(request) }),
     ...(response === undefined ? {} : { response: toJsonSchema(response, "output") }),

@@ -58,7 +58,12 @@ export const sample = defineContract("sample", {
       access: "anonymous",
       stream: t.Object({ text: t.String() }),
     },
-    quiet: { summary: "A stream that waits.", access: "anonymous", stream: t.Object({}) },
+    quiet: {
+      summary: "A stream that waits.",
+      access: "anonymous",
+      stream: t.Object({}),
+      streamAhead: 2,
+    },
     file: {
       summary: "A file by its name.",
       access: "anonymous",

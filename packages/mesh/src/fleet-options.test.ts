@@ -71,19 +71,24 @@ const lines = defineContract("lines", {
       response: t.Object({ length: t.Integer() }),
     },
     count: { summary: "Count.", stream: t.Object({ n: t.Integer() }) },
+    countAhead: { summary: "Count.", stream: t.Object({ n: t.Integer() }), streamAhead: 8 },
+    countInStep: { summary: "Count.", stream: t.Object({ n: t.Integer() }), streamAhead: 0 },
   },
 });
 
 function provideLines({ fleet, runtime }: Member): { asked: number } {
   const seen = { asked: 0 };
+  async function* count(): AsyncGenerator<{ n: number }> {
+    for (let n = 1; n <= 100; n += 1) {
+      seen.asked += 1;
+      yield { n };
+    }
+  }
   const handlers: Readonly<Record<string, Handler>> = {
     say: () => ({ length: 0 }),
-    async *count() {
-      for (let n = 1; n <= 100; n += 1) {
-        seen.asked += 1;
-        yield { n };
-      }
-    },
+    count,
+    countAhead: count,
+    countInStep: count,
   };
   const runners = listOperations(lines.spec.operations).map((operation) => {
     const handler = handlers[operation.name];
@@ -111,13 +116,16 @@ test("The option messageBytesMax: what is longer is refused unsent", async () =>
   });
 });
 
-for (const [streamAhead, most] of [
-  [0, 1],
-  [8, 8],
+for (const [operation, streamAhead, most] of [
+  ["count", 0, 1],
+  ["count", 8, 8],
+  ["countAhead", 0, 8],
+  ["countInStep", 8, 1],
 ] as const) {
-  test(`The option streamAhead: at ${streamAhead} a handler is ${most} ahead`, async () => {
+  const what = `at ${streamAhead} the handler of ${operation} is ${most} ahead`;
+  test(`The option streamAhead: ${what}`, async () => {
     const { client, seen } = await openLines({ streamAhead });
-    const frames = client.count({})[Symbol.asyncIterator]();
+    const frames = client[operation]({})[Symbol.asyncIterator]();
     await frames.next();
     await until(() => seen.asked >= most, { what: "it is as far as it may be" });
     await client.say({ text: "" }); // whatever came before it is there by now

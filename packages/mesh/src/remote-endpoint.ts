@@ -36,7 +36,7 @@ export interface RemotePorts {
   readonly dial: (instance: InstanceRecord) => Promise<WireLink>;
   /** It could not be reached: it is not chosen again until it is heard of. */
   readonly unreachable: (instance: InstanceRecord) => void;
-  /** Frames of a stream that may come before they are asked for. */
+  /** Frames that may come before they are asked for, of a stream that says nothing of it. */
   readonly streamAhead: number;
 }
 
@@ -52,6 +52,8 @@ export interface RemoteOperation {
   readonly deadlineMs?: number | undefined;
   /** It may be tried again where nobody knows whether it was done. Default false. */
   readonly idempotent?: boolean | undefined;
+  /** Frames that may come before they are asked for. Left out: as the node has it. */
+  readonly streamAhead?: number | undefined;
 }
 
 /** Instances that a call is tried on while each says that it is full. */
@@ -85,6 +87,7 @@ export class RemoteEndpoint implements Endpoint {
   readonly #target: CallTarget;
   readonly #isIdempotent: boolean;
   readonly #built: string | undefined;
+  readonly #streamAhead: number;
 
   constructor(operation: RemoteOperation, ports: RemotePorts) {
     const { service, name, kind, deadlineMs, idempotent = false } = operation;
@@ -93,6 +96,7 @@ export class RemoteEndpoint implements Endpoint {
     this.#ports = ports;
     this.#isIdempotent = idempotent;
     this.#built = operation.built;
+    this.#streamAhead = operation.streamAhead ?? ports.streamAhead;
     const timeoutMs = kind === "stream" ? Infinity : ports.runtime.defaultTimeoutMs;
     this.#target = { service, name, kind, timeoutMs: deadlineMs ?? timeoutMs };
   }
@@ -117,7 +121,8 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   invokeStream(request: unknown, init: CallInit): AsyncIterable<unknown> {
-    const { runtime, streamAhead: ahead } = this.#ports;
+    const { runtime } = this.#ports;
+    const ahead = this.#streamAhead;
     return new LazyStream(async (leave) => {
       const text = jsonOf(request, this.name);
       const endsMs = this.#deadlineMs(init, runtime.clock.monotonicMs());
@@ -288,7 +293,7 @@ function full({ node }: InstanceRecord): BanyanError {
 export function remoteOperation({ contract, name, kind }: WantedOperation): RemoteOperation {
   const all = listOperations(contract.spec.operations ?? {});
   const own = all.find((operation) => `${contract.name}.${operation.name}` === name);
-  const { idempotent, deadlineMs } = own?.spec ?? {};
+  const { idempotent, deadlineMs, streamAhead } = own?.spec ?? {};
   const built = contract.spec.version;
-  return { service: contract.name, name, kind, built, idempotent, deadlineMs };
+  return { service: contract.name, name, kind, built, idempotent, deadlineMs, streamAhead };
 }

@@ -110,6 +110,9 @@ export function operationText(
     ["kind", operation.kind],
     ["idempotent", operation.idempotent ? "yes" : "no"],
     ...(operation.deadlineMs === undefined ? [] : [["deadline", `${operation.deadlineMs} ms`]]),
+    ...(operation.streamAhead === undefined
+      ? []
+      : [["ahead", `up to ${operation.streamAhead} frames, between nodes`]]),
     ...(operation.errors.length === 0 ? [] : [["errors", operation.errors.join(", ")]]),
   ];
   const parts = [

@@ -145,6 +145,12 @@ const wrong: readonly (readonly [title: string, spec: object, place: string])[] 
     ".operations.op.concurrencyMax",
   ],
   [
+    "more frames ahead than may be",
+    operation({ stream: name, streamAhead: 65_536 }),
+    ".operations.op.streamAhead",
+  ],
+  ["frames ahead of no stream", operation({ streamAhead: 0 }), ".operations.op.streamAhead"],
+  [
     "a limit beyond bounds",
     operation({ payloadBytesMax: 2 ** 31 }),
     ".operations.op.payloadBytesMax",

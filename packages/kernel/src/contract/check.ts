@@ -260,17 +260,24 @@ function checkPath(place: string, http: HttpExchange, report: Report): void {
 }
 
 function checkBounds(place: string, spec: OperationSpec, report: Report): void {
-  const bounds = { deadlineMs: 3_600_000, payloadBytesMax: 2 ** 30, concurrencyMax: 1_000_000 };
-  for (const [key, max] of Object.entries(bounds)) {
-    const value: unknown = Object.entries(spec).find(([name]) => name === key)?.[1];
+  for (const [key, min, max] of [
+    ["deadlineMs", 1, 3_600_000],
+    ["payloadBytesMax", 1, 2 ** 30],
+    ["concurrencyMax", 1, 1_000_000],
+    ["streamAhead", 0, 65_535],
+  ] as const) {
+    const value: unknown = spec[key];
     if (value === undefined) continue;
-    if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= max)
+    if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max)
       continue;
     report(
       `${place}.${key}`,
       `${JSON.stringify(value)} is out of bounds.`,
-      `Use an integer of 1 to ${max}.`,
+      `Use an integer of ${min} to ${max}.`,
     );
+  }
+  if (spec.streamAhead !== undefined && spec.stream === undefined) {
+    report(`${place}.streamAhead`, "The operation has no stream.", "Remove it, or add a stream.");
   }
 }
 

@@ -44,6 +44,7 @@ const operation: KeysOf<OperationSpec> = {
   request: true,
   response: true,
   stream: true,
+  streamAhead: true,
   http: true,
   idempotent: true,
   deadlineMs: true,
