@@ -92,7 +92,6 @@ function isErrorShape(value: Loggable): value is LoggableObject {
 /** Control characters and text-direction marks are spelt out: a value cannot steer a terminal. */
 function printable(text: string): string {
   return text.replace(
-    // oxlint-disable-next-line eslint/no-control-regex -- control characters are what it looks for
     /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

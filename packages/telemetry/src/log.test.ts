@@ -107,7 +107,6 @@ test("the form for people puts stacks below the line and cannot steer a terminal
   assert.equal(head, "00:00:00.000 error a\\u001b[31m\\u000ab  error=Error: outer\\u001b[2J");
   assert.ok(frames.length > 2 && frames.every((frame) => frame.startsWith("    ")));
   assert.ok(frames.includes("    caused by Error: inner\\u0007\\u000anext"));
-  // oxlint-disable-next-line eslint/no-control-regex -- their absence is what is tested
   assert.doesNotMatch(text, /[\u0000-\u0009\u000b-\u001f]/);
 });
 

@@ -204,6 +204,8 @@ export class CallContext implements Call, WheelEntry {
   deadlineMs: number;
   /** Its handler has been asked; until then a refusal has had no effect. */
   isBegun = false;
+  /** Let in before it was authorized: see the runtime's `admit`. */
+  isAdmitted = false;
   // Links of the timing wheel, and of the runtime's list of what is in flight: intrusive, because
   // a set entry per call would cost more than the call.
   slot = -1;

@@ -161,6 +161,7 @@ export class OperationRunner {
   }
 
   async #authorize(call: CallContext, request: unknown): Promise<void> {
+    this.#runtime.admit(call);
     const access = this.operation.spec.access ?? "internal";
     const { authorizer } = this.#runtime;
     const decision: AccessDecision =

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "@banyan/testbed";
 import { defineContract } from "../contract/contract.ts";
+import { listOperations } from "../contract/operation.ts";
 import { isBanyanError } from "../errors/banyan-error.ts";
 import { kernelErrors } from "../errors/kernel-errors.ts";
 import { anonymous } from "../ports/access.ts";
+import type { AccessDecision } from "../ports/access.ts";
+import { t } from "../schema/t.ts";
 import type { CallInit } from "./call.ts";
 import { currentCallContext } from "./call.ts";
 import type { Handler } from "./pipeline.ts";
@@ -77,6 +80,92 @@ test("a draining node refuses new calls but lets what is in flight call on (I2)"
   await clock.advance(1);
   await Promise.all([running, waited]);
   await runtime.idle();
+});
+
+const guardedContract = defineContract("vault", {
+  summary: "Vault.",
+  version: "1.0.0",
+  operations: {
+    open: { summary: "Open.", access: "authenticated" },
+    watch: { summary: "Watch.", access: "authenticated", stream: t.Object({}) },
+  },
+});
+
+/** A vault whose door takes a second to decide. */
+function openVault(decision: AccessDecision = { kind: "allowed" }) {
+  const clock = new FakeClock();
+  const decide = (): Promise<AccessDecision> => clock.sleep(1000).then(() => decision);
+  const runtime = new CallRuntime({ clock, authorizer: { decide } });
+  let handled = 0;
+  const handlers = {
+    open: () => {
+      handled += 1;
+    },
+    async *watch() {
+      handled += 1;
+      yield {};
+    },
+  };
+  const [open, watch] = listOperations(guardedContract.spec.operations).map((operation) => {
+    const handler = operation.name === "open" ? handlers.open : handlers.watch;
+    return new OperationRunner(guardedContract, operation, { handler, runtime });
+  });
+  assert(open !== undefined && watch !== undefined);
+  let isIdle = false;
+  return {
+    clock,
+    runtime,
+    handled: () => handled,
+    isIdle: () => isIdle,
+    invoke: (init: Partial<CallInit> = {}) =>
+      open.invoke({}, { ...outside, ...init }).catch(codeOf),
+    frame: () => watch.invokeStream({}, outside).next(),
+    drain() {
+      runtime.startDraining();
+      void runtime.idle().then(() => (isIdle = true));
+    },
+  };
+}
+
+test("a call that is being authorized when a node begins to drain is finished (I2)", async () => {
+  const { clock, handled, isIdle, invoke, frame, drain } = openVault();
+  const calls = [invoke(), frame()];
+  drain();
+  await clock.advance(999);
+  assert.equal(isIdle(), false);
+  assert.equal(await invoke(), "NODE_DRAINING");
+  await clock.advance(1);
+  assert.deepEqual(await Promise.all(calls), [undefined, { done: false, value: {} }]);
+  assert.equal(handled(), 2);
+});
+
+test("a node that drains does not wait for a call that was refused or given up", async () => {
+  const denied = openVault({ kind: "denied", reason: "no" });
+  const refused = denied.invoke();
+  denied.drain();
+  await denied.clock.advance(1000);
+  assert.equal(await refused, "CALL_PERMISSION_DENIED");
+  assert.equal(denied.isIdle(), true);
+
+  const late = openVault();
+  const call = late.invoke({ timeoutMs: 500 });
+  late.drain();
+  await late.clock.advance(600);
+  assert.equal(await call, "CALL_DEADLINE_EXCEEDED");
+  assert.equal(late.isIdle(), true);
+  await late.clock.advance(1000);
+  assert.equal(late.handled(), 0);
+});
+
+test("a call that is authorized after the node's patience does not run", async () => {
+  const { clock, runtime, handled, isIdle, invoke, drain } = openVault();
+  const call = invoke();
+  drain();
+  runtime.abortAll(kernelErrors.NODE_DRAINING("The node stops."));
+  await clock.advance(1000);
+  assert.equal(await call, "NODE_DRAINING");
+  assert.equal(handled(), 0);
+  assert.equal(isIdle(), true);
 });
 
 test("what is left at the end of patience is aborted, and counted until it settles", async () => {

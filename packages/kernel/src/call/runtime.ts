@@ -3,8 +3,8 @@
  * in flight, which is how a node drains.
  *
  * I1. `inFlight` counts handlers that have not settled, whether or not their caller still waits.
- * I2. After `drain` began no call from outside enters; calls made by running handlers still do, so
- *     that what is in flight can finish.
+ * I2. After `drain` began no call from outside comes in; calls made by running handlers still do,
+ *     and those that are being authorized go on, so that what was let in can finish.
  */
 
 import type { BanyanError } from "../errors/banyan-error.ts";
@@ -53,11 +53,15 @@ export class CallRuntime {
   readonly inFlightMax: number;
   readonly wheel: TimingWheel<CallContext>;
   #inFlight = 0;
+  /** Calls from outside that were to be authorized and have not ended. */
+  #admitted = 0;
   #observerFailed = false;
   #draining = false;
+  /** What was let in had its time to finish. */
+  #isOver = false;
   /** Head of the list of what is in flight, linked through the contexts themselves. */
   #live: CallContext | undefined = undefined;
-  #onIdle: (() => void)[] = [];
+  readonly #onIdle: (() => void)[] = [];
 
   constructor(options: CallRuntimeOptions = {}) {
     this.clock = options.clock ?? systemClock;
@@ -84,13 +88,20 @@ export class CallRuntime {
     return this.#draining;
   }
 
+  /**
+   * Lets in a call from outside that is still to be authorized: the node waits until it has ended.
+   * @throws NODE_DRAINING
+   */
+  admit(call: CallContext): void {
+    if (this.#draining) throw drainingError(call);
+    call.isAdmitted = true;
+    this.#admitted += 1;
+  }
+
   /** Counts a handler in. @throws CALL_LIMIT_REACHED, NODE_DRAINING */
   enter(call: CallContext): void {
-    if (this.#draining && call.caller === undefined) {
-      throw kernelErrors.NODE_DRAINING(
-        `The node is stopping and does not take ${call.operation} any more; try another instance.`,
-        { retryAfterMs: 1000 },
-      );
+    if (this.#draining && call.caller === undefined && (this.#isOver || !call.isAdmitted)) {
+      throw drainingError(call);
     }
     if (this.#inFlight >= this.inFlightMax) {
       throw kernelErrors.CALL_LIMIT_REACHED(
@@ -107,6 +118,7 @@ export class CallRuntime {
 
   /** Tells the observer of a call's end: once, when its caller is told. */
   observe(call: CallContext, error: BanyanError | undefined): void {
+    if (call.isAdmitted) this.#release(call);
     if (this.observer === undefined) return;
     try {
       this.observer.ended(call, error, this.clock.monotonicMs() - call.startedMs);
@@ -133,11 +145,7 @@ export class CallRuntime {
     if (nextLive !== undefined) nextLive.previousLive = previousLive;
     call.nextLive = undefined;
     call.previousLive = undefined;
-    if (this.#inFlight === 0 && this.#onIdle.length > 0) {
-      const waiters = this.#onIdle;
-      this.#onIdle = [];
-      for (const resolve of waiters) resolve();
-    }
+    if (this.#onIdle.length > 0) this.#tellIdle();
   }
 
   /** From now on outer doors are closed (I2). */
@@ -145,14 +153,17 @@ export class CallRuntime {
     this.#draining = true;
   }
 
-  /** Resolves when nothing is in flight. */
+  /** Resolves when nothing is in flight, nor about to be. */
   idle(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle.push(resolve));
+    return new Promise((resolve) => {
+      this.#onIdle.push(resolve);
+      this.#tellIdle();
+    });
   }
 
   /** Ends everything still in flight: the node's patience is over. How many there were. */
   abortAll(reason: BanyanError): number {
+    this.#isOver = true;
     // Listed first: an abort makes handlers settle, and settled ones leave the list.
     const live: CallContext[] = [];
     for (let call = this.#live; call !== undefined; call = call.nextLive) live.push(call);
@@ -162,6 +173,17 @@ export class CallRuntime {
 
   close(): void {
     this.wheel.close();
+  }
+
+  #release(call: CallContext): void {
+    call.isAdmitted = false;
+    this.#admitted -= 1;
+    if (this.#onIdle.length > 0) this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    if (this.#inFlight > 0 || this.#admitted > 0) return;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   /** Who watches must not break what is watched. */
@@ -192,4 +214,11 @@ export class CallRuntime {
       { details: { operation: call.operation, allowedMs: 0 } },
     );
   }
+}
+
+function drainingError(call: CallContext): BanyanError {
+  return kernelErrors.NODE_DRAINING(
+    `The node is stopping and does not take ${call.operation} any more; try another instance.`,
+    { retryAfterMs: 1000 },
+  );
 }

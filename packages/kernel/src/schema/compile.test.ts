@@ -161,7 +161,6 @@ test("only the branch of a condition that applies says what is known", () => {
   const schema = compileSchema({
     properties: { kind: {} },
     if: { properties: { kind: { const: "a" }, seen: {} }, required: ["kind"] },
-    // oxlint-disable-next-line unicorn/no-thenable -- the JSON Schema keyword
     then: { properties: { a: {} } },
     else: { properties: { b: {} } },
   });

@@ -92,7 +92,6 @@ const { schema } = fc.letrec<{ schema: JsonSchema; object: JsonSchema }>((tie) =
       oneOf: list,
       not: leaf,
       if: inner,
-      // oxlint-disable-next-line unicorn/no-thenable -- the JSON Schema keyword
       then: inner,
       else: inner,
       $ref: fc.constantFrom("#/$defs/one", "#/$defs/two"),
