@@ -366,6 +366,27 @@ test("frames that are asked for at once come in their order, and then the end", 
   );
 });
 
+test("who asks when a frame has come does not overtake who asked before", async () => {
+  const { stream } = openScene(async function* ({ to }: { to: number }) {
+    for (let n = 1; n <= to; n += 1) yield { n };
+  } as Handler);
+  const frames = stream({ to: 5 });
+  const asked: Promise<IteratorResult<unknown>>[] = [];
+  const first = frames.next().then(async (step) => {
+    asked.push(frames.next());
+    await step;
+    asked.push(frames.next());
+    return step;
+  });
+  asked.push(frames.next());
+  await first;
+  const steps = await Promise.all([first, ...asked]);
+  assert.deepEqual(
+    steps.map(({ value }) => value),
+    [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }],
+  );
+});
+
 test("a consumer that leaves while it waits is told the end, and no failure", async () => {
   const reasons: unknown[] = [];
   const { stream, runtime, ends, clock } = openScene(async function* (_, call) {

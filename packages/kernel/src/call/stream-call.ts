@@ -65,6 +65,8 @@ export class StreamCall implements AsyncIterableIterator<unknown, undefined>, Fr
   #failure: BanyanError | undefined = undefined;
   /** Of a consumer that takes promises: the one it has, and what settles it. */
   #pending: Promise<Step> | undefined = undefined;
+  /** Of those who asked while it was awaited, the last who has not had its turn. */
+  #lastQueued: Promise<Step> | undefined = undefined;
   #resolve: ((step: Step) => void) | undefined = undefined;
   #reject: ((error: BanyanError) => void) | undefined = undefined;
 
@@ -77,7 +79,11 @@ export class StreamCall implements AsyncIterableIterator<unknown, undefined>, Fr
   }
 
   next(): Promise<Step> {
-    if (this.#pending !== undefined) return this.#pending.then(this.#again, this.#again);
+    const before = this.#lastQueued ?? this.#pending;
+    return before === undefined ? this.#asked() : this.#queue(before);
+  }
+
+  #asked(): Promise<Step> {
     const asked = this.#promise();
     this.ask(this.#settling);
     return asked;
@@ -148,7 +154,16 @@ export class StreamCall implements AsyncIterableIterator<unknown, undefined>, Fr
     if (this.#call !== undefined) this.#stages.leave(this.#call);
   }
 
-  readonly #again = (): Promise<Step> => this.next();
+  /** For who asks while another one waits: in turn, also where that one was just answered. */
+  #queue(before: Promise<Step>): Promise<Step> {
+    const asked = (): Promise<Step> => {
+      if (this.#lastQueued === queued) this.#lastQueued = undefined;
+      return this.#asked();
+    };
+    const queued = before.then(asked, asked);
+    this.#lastQueued = queued;
+    return queued;
+  }
 
   /** Made once, like `settling`: a closure for each frame is not free. */
   readonly #hold = (resolve: (step: Step) => void, reject: (error: BanyanError) => void): void => {
