@@ -374,7 +374,7 @@ test("who asks when a frame has come does not overtake who asked before", async 
   const asked: Promise<IteratorResult<unknown>>[] = [];
   const first = frames.next().then(async (step) => {
     asked.push(frames.next());
-    await step;
+    await Promise.resolve();
     asked.push(frames.next());
     return step;
   });
