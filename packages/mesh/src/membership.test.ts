@@ -133,6 +133,36 @@ test("who is killed is forgotten when the lease is over, and not before", async 
   assert.deepEqual(one.names(), ["one"]);
 });
 
+test("of two reads that overlap the one that began later is known", async () => {
+  const clock = new FakeClock();
+  const registry = new CountingRegistry(clock);
+  const [one, two] = [openMember(registry, clock), openMember(registry, clock)];
+  await one.member.start();
+  await two.member.start();
+  // Its list is taken now, and comes late.
+  const slow = Promise.withResolvers<void>();
+  const answer = registry.list.bind(registry);
+  registry.list = async () => {
+    const records = await answer();
+    registry.list = answer;
+    await slow.promise;
+    return records;
+  };
+  const first = one.member.refresh();
+  await clock.advance(0);
+  await two.member.announce(recordOf("two"));
+  await one.member.refresh();
+  assert.deepEqual(one.names(), ["two"]);
+  slow.resolve();
+  await first;
+  assert.deepEqual(one.names(), ["two"]);
+  // What the first one saw of the counter is not taken for news either.
+  two.member.close();
+  const { lists } = registry;
+  await clock.advance(1100);
+  assert.equal(registry.lists, lists);
+});
+
 test("while the registry is away nobody is forgotten, and then it is read again", async () => {
   const clock = new FakeClock();
   const registry = new CountingRegistry(clock);

@@ -16,6 +16,7 @@
  * M5. A call of the registry that is silent for a lease has failed. No heartbeat is written while
  *     another one is under way, and one write stands for all that wait for it.
  * M6. Of two mappings of one version the registry's is in force, at all nodes; it is warned of.
+ * M7. Of two reads that overlap the one that began later is known, whichever ends first.
  */
 
 import type { CancelTimer, Clock, Log, Random } from "@banyan/kernel";
@@ -59,6 +60,9 @@ export class Membership {
   #record: InstanceRecord | undefined = undefined;
   #seen: number | undefined = undefined;
   #listedAtMs = -Infinity;
+  /** Reads that have begun; of them the last whose answer was taken. */
+  #begun = 0;
+  #taken = 0;
   #cancelBeat: CancelTimer | undefined = undefined;
   #cancelLook: CancelTimer | undefined = undefined;
   /** What fails at the moment. */
@@ -207,6 +211,7 @@ export class Membership {
     const { clock, heartbeatMs } = this.#ports;
     const registry = this.#registry;
     const seen = this.#seen ?? -1;
+    const turn = this.#begin();
     const news: RegistryNews =
       registry.since === undefined
         ? await this.#movedSince(seen)
@@ -219,8 +224,11 @@ export class Membership {
       const isMuch = registry.since !== undefined && news.count >= seen;
       return isMuch && nowMs - this.#listedAtMs < heartbeatMs ? undefined : this.#read();
     }
-    if (news.count !== seen) this.#mapping = await registry.mapping();
-    else if (news.records.size === 0) return undefined;
+    const isMoved = news.count !== seen;
+    if (!isMoved && news.records.size === 0) return undefined;
+    const mapping = isMoved ? await registry.mapping() : this.#mapping;
+    if (this.#isOld(turn)) return undefined;
+    this.#mapping = mapping;
     this.#seen = news.count;
     for (const [instance, value] of news.records) {
       const record = parseInstanceRecord(value);
@@ -248,9 +256,12 @@ export class Membership {
 
   async #read(): Promise<void> {
     const registry = this.#registry;
+    const turn = this.#begin();
     // The counter first: what changes while the list is read is read again.
-    this.#seen = await registry.changes();
+    const count = await registry.changes();
     const [records, mapping] = await Promise.all([registry.list(), registry.mapping()]);
+    if (this.#isOld(turn)) return;
+    this.#seen = count;
     this.#listedAtMs = this.#ports.clock.monotonicMs();
     this.#listAtMs = this.#listedAtMs + this.#pauseOf(records.length);
     if (this.#isClosed) return;
@@ -267,6 +278,18 @@ export class Membership {
       lost,
     );
     if (registry.since !== undefined && gone.length > 0) await registry.changed(gone); // M2
+  }
+
+  #begin(): number {
+    this.#begun += 1;
+    return this.#begun;
+  }
+
+  /** What was read is older than what is known (M7); if not, it is what is known. */
+  #isOld(turn: number): boolean {
+    if (turn < this.#taken) return true;
+    this.#taken = turn;
+    return false;
   }
 
   /** Until the list is read again: longer in a great fleet, and then not for all at once. */
