@@ -51,7 +51,7 @@ const operationRow = t.Object({
   path: t.String(),
   idempotent: t.Boolean(),
   deadlineMs: t.Optional(t.Integer()),
-  streamAhead: t.Optional(t.Integer()),
+  streamAhead: t.Optional(t.Integer({ minimum: 0, maximum: 65_535 })),
   payloadBytesMax: t.Optional(
     t.Integer({
       description:

@@ -471,8 +471,10 @@ class RunningNode implements Node, NodeView {
     const runtime = this.#runtime;
     if (runtime === undefined) return;
     // What other nodes sent before they read that this one leaves still comes in, and is finished.
-    const leaving = this.fleet?.drain();
+    const patience = new AbortController();
+    const leaving = this.fleet?.drain(patience);
     if (leaving !== undefined) await within({ clock: this.clock, limitMs: leftMs() }, leaving);
+    patience.abort();
     runtime.startDraining();
     const drained = await within({ clock: this.clock, limitMs: leftMs() }, runtime.idle());
     if (drained.kind === "done") return;

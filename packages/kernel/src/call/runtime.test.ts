@@ -157,15 +157,15 @@ test("a node that drains does not wait for a call that was refused or given up",
   assert.equal(late.handled(), 0);
 });
 
-test("a call that is authorized after the node's patience does not run", async () => {
-  const { clock, runtime, handled, isIdle, invoke, drain } = openVault();
-  const call = invoke();
+test("a call that is being authorized is ended with the node's patience", async () => {
+  const { clock, runtime, handled, isIdle, invoke, frame, drain } = openVault();
+  const calls = [invoke(), frame().catch(codeOf)];
   drain();
-  runtime.abortAll(kernelErrors.NODE_DRAINING("The node stops."));
-  await clock.advance(1000);
-  assert.equal(await call, "NODE_DRAINING");
-  assert.equal(handled(), 0);
+  assert.equal(runtime.abortAll(kernelErrors.NODE_DRAINING("The node stops.")), 2);
+  assert.deepEqual(await Promise.all(calls), ["NODE_DRAINING", "NODE_DRAINING"]);
   assert.equal(isIdle(), true);
+  await clock.advance(1000);
+  assert.equal(handled(), 0);
 });
 
 test("what is left at the end of patience is aborted, and counted until it settles", async () => {

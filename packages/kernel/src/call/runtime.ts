@@ -54,11 +54,9 @@ export class CallRuntime {
   readonly wheel: TimingWheel<CallContext>;
   #inFlight = 0;
   /** Calls from outside that were to be authorized and have not ended. */
-  #admitted = 0;
+  readonly #admitted = new Set<CallContext>();
   #observerFailed = false;
   #draining = false;
-  /** What was let in had its time to finish. */
-  #isOver = false;
   /** Head of the list of what is in flight, linked through the contexts themselves. */
   #live: CallContext | undefined = undefined;
   readonly #onIdle: (() => void)[] = [];
@@ -95,12 +93,12 @@ export class CallRuntime {
   admit(call: CallContext): void {
     if (this.#draining) throw drainingError(call);
     call.isAdmitted = true;
-    this.#admitted += 1;
+    this.#admitted.add(call);
   }
 
   /** Counts a handler in. @throws CALL_LIMIT_REACHED, NODE_DRAINING */
   enter(call: CallContext): void {
-    if (this.#draining && call.caller === undefined && (this.#isOver || !call.isAdmitted)) {
+    if (this.#draining && call.caller === undefined && !call.isAdmitted) {
       throw drainingError(call);
     }
     if (this.#inFlight >= this.inFlightMax) {
@@ -163,10 +161,10 @@ export class CallRuntime {
 
   /** Ends everything still in flight: the node's patience is over. How many there were. */
   abortAll(reason: BanyanError): number {
-    this.#isOver = true;
     // Listed first: an abort makes handlers settle, and settled ones leave the list.
     const live: CallContext[] = [];
     for (let call = this.#live; call !== undefined; call = call.nextLive) live.push(call);
+    for (const call of this.#admitted) if (!call.isBegun) live.push(call);
     for (const call of live) call.abort(reason);
     return live.length;
   }
@@ -177,12 +175,12 @@ export class CallRuntime {
 
   #release(call: CallContext): void {
     call.isAdmitted = false;
-    this.#admitted -= 1;
+    this.#admitted.delete(call);
     if (this.#onIdle.length > 0) this.#tellIdle();
   }
 
   #tellIdle(): void {
-    if (this.#inFlight > 0 || this.#admitted > 0) return;
+    if (this.#inFlight > 0 || this.#admitted.size > 0) return;
     for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 

@@ -10,6 +10,7 @@
  * W2. Bytes of a batch are written over only when the socket has let go of the whole of it.
  * W3. The socket has little at a time: of what it was given it tells only when all was taken, and a
  *     slow network would look like one that stands still.
+ * W4. A frame that was begun and not finished, since what it says could not be written, is none.
  */
 
 import type { Writable } from "node:stream";
@@ -53,6 +54,8 @@ export class FrameWriter {
   #end = 0;
   /** Where the frame that is being written begins. */
   #start = 0;
+  /** It has begun, and has not ended. */
+  #isOpen = false;
   #flushAt = flushBytes;
   #isDue = false;
   #queuedBytes = 0;
@@ -83,6 +86,7 @@ export class FrameWriter {
   begin(type: number, call: number, bytes: number): void {
     this.#room(headBytes + bytes);
     this.#start = this.#end;
+    this.#isOpen = true;
     this.#batch[this.#end + 4] = type;
     this.#batch.writeUInt32LE(call, this.#end + 5);
     this.#end += headBytes;
@@ -126,6 +130,7 @@ export class FrameWriter {
 
   /** Ends the frame; it goes out when the code that runs has ended. */
   finish(): void {
+    this.#isOpen = false;
     this.#batch.writeUInt32LE(this.#end - this.#start - 4, this.#start);
     if (this.#end - this.#given >= this.#flushAt) {
       this.flush();
@@ -169,6 +174,7 @@ export class FrameWriter {
   /** What was written goes out now, for whoever waits for it meanwhile. */
   flush(): void {
     if (this.#isClosed) this.#end = this.#given;
+    else if (this.#isOpen) this.#discard();
     if (this.#end === this.#given) return;
     this.#endBytes += this.#end - this.#given;
     const hasRoom = this.#takingBytes < takingBytesMax && this.#waiting.length === 0;
@@ -236,6 +242,7 @@ export class FrameWriter {
     this.u8(isLast ? PayloadFlag.Last : 0);
     this.bytes(bytes);
     this.#batch.writeUInt32LE(this.#end - this.#start - 4, this.#start);
+    this.#isOpen = false;
     this.#goOn(true);
     if (isLast) onSent?.();
     return true;
@@ -264,8 +271,15 @@ export class FrameWriter {
     }
   }
 
+  /** W4 */
+  #discard(): void {
+    this.#isOpen = false;
+    this.#end = this.#start;
+  }
+
   /** Makes room for a whole frame: in this batch, or in another one. */
   #room(bytes: number): void {
+    if (this.#isOpen) this.#discard();
     if (this.#batch.length - this.#end >= bytes) return;
     this.flush();
     const spare = bytes <= batchBytes ? this.#spares.pop() : undefined;

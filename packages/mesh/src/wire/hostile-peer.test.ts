@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
 import { defineContract, systemRandom, t } from "@banyan/kernel";
+import { anonymous } from "@banyan/kernel/internal";
 import { FakeClock, seedOf, until } from "@banyan/testbed";
 import { FrameReader } from "./frame-reader.ts";
 import { introduce, proofOf } from "./handshake.ts";
@@ -399,4 +400,25 @@ test("whatever a known node babbles, nobody else is harmed", async () => {
     },
   );
   await fc.assert(property, { seed: seedOf(), numRuns: 60 });
+});
+
+test("a frame that cannot be written breaks its own call, and not the connection", async () => {
+  await using world = await openShop();
+  const { buyer, client, clock } = world;
+  const waiting = client.wait({}, { timeoutMs: 60_000 }).catch((error: unknown) => error);
+  await world.stillServes();
+  // No contract says so: 65 535 is the most that a request can carry.
+  const most = { kind: "stream", streamAhead: 70_000 } as const;
+  const tail = buyer.mesh.endpoint({ service: "shop", name: "shop.tail", ...most });
+  const init = { mode: "tolerant", principal: anonymous, caller: "buyer" } as const;
+  const frames = tail.invokeStream({ bytes: 1 }, init)[Symbol.asyncIterator]();
+  // In the turn of one that goes out with what was written.
+  await Promise.all([
+    world.stillServes(),
+    assert.rejects(frames.next(), { code: "INTERNAL" }),
+    world.stillServes(),
+  ]);
+  await world.stillServes();
+  await clock.advance(60_100);
+  assert.match(String(await waiting), /was not finished within 60000 ms/);
 });

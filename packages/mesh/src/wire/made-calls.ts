@@ -90,12 +90,12 @@ export class MadeCalls {
       correlationId: call.correlationId,
       credit,
     };
-    this.#awaiting.set(number, awaiting);
     writePayload(writer, text, {
       first: (flags, bytes) => beginRequest(writer, head, { call: number, flags, bytes }),
       more: FrameType.RequestMore,
       call: number,
     });
+    this.#awaiting.set(number, awaiting);
     return number;
   }
 

@@ -4,15 +4,14 @@
  * What it owns: the requests, in their order, and their length.
  */
 
-export interface ParkedRequest<Heard> {
-  readonly heard: Heard;
+interface Parked<Of> {
+  readonly of: Of;
   /** Its payload as JSON; `undefined`: it has none. */
   readonly text: string | undefined;
-  readonly sinceMs: number;
 }
 
-export class ParkedRequests<Heard> {
-  readonly #all = new Map<number, ParkedRequest<Heard>>();
+export class ParkedRequests<Of> {
+  readonly #all = new Map<number, Parked<Of>>();
   #length = 0;
 
   get size(): number {
@@ -24,25 +23,33 @@ export class ParkedRequests<Heard> {
     return this.#length;
   }
 
-  add(number: number, request: ParkedRequest<Heard>): void {
-    this.#all.set(number, request);
-    this.#length += request.text?.length ?? 0;
+  numbers(): Iterable<number> {
+    return this.#all.keys();
+  }
+
+  of(number: number): Of | undefined {
+    return this.#all.get(number)?.of;
+  }
+
+  add(number: number, of: Of, text: string | undefined): void {
+    this.#all.set(number, { of, text });
+    this.#length += text?.length ?? 0;
   }
 
   /** Takes out whose turn it is. */
-  next(): (ParkedRequest<Heard> & { readonly number: number }) | undefined {
+  next(): (Parked<Of> & { readonly number: number }) | undefined {
     const [first] = this.#all;
     if (first === undefined) return undefined;
-    const [number, request] = first;
+    const [number, parked] = first;
     this.delete(number);
-    return { ...request, number };
+    return { ...parked, number };
   }
 
   delete(number: number): void {
-    const request = this.#all.get(number);
-    if (request === undefined) return;
+    const parked = this.#all.get(number);
+    if (parked === undefined) return;
     this.#all.delete(number);
-    this.#length -= request.text?.length ?? 0;
+    this.#length -= parked.text?.length ?? 0;
   }
 
   clear(): void {

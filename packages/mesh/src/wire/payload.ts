@@ -49,6 +49,9 @@ export function isLonger(text: string, bytesMax: number): boolean {
   return text.length * 3 > bytesMax && Buffer.byteLength(text, "utf8") > bytesMax;
 }
 
+/** Keeping a piece costs so much at least, however short it is. */
+const pieceCostBytes = 256;
+
 /** Payloads that come in pieces, by the number of their call: all of them together are bounded. */
 export class PartialPayloads<Of> {
   readonly #all = new Map<number, { readonly of: Of; readonly payload: PartialPayload }>();
@@ -65,6 +68,15 @@ export class PartialPayloads<Of> {
 
   has(call: number): boolean {
     return this.#all.has(call);
+  }
+
+  /** What a payload that has begun to come is of. */
+  of(call: number): Of | undefined {
+    return this.#all.get(call)?.of;
+  }
+
+  *[Symbol.iterator](): Iterator<readonly [call: number, of: Of]> {
+    for (const [call, { of }] of this.#all) yield [call, of];
   }
 
   begin(call: number, of: Of, piece: Buffer): void {
@@ -88,7 +100,7 @@ export class PartialPayloads<Of> {
     const partial = this.#all.get(call);
     if (partial === undefined) return;
     this.#all.delete(call);
-    this.#bytes -= partial.payload.bytes;
+    this.#bytes -= partial.payload.cost;
   }
 
   clear(): void {
@@ -97,10 +109,12 @@ export class PartialPayloads<Of> {
   }
 
   #keep(payload: PartialPayload, piece: Buffer): void {
+    const before = payload.cost;
     payload.add(piece);
-    this.#bytes += piece.length;
+    this.#bytes += payload.cost - before;
     if (payload.bytes > this.#messageBytesMax) throw new RangeError("a message that is too long");
-    if (this.#bytes > this.#messageBytesMax * partialMessagesMax) {
+    // The first piece may be empty and the last one short.
+    if (this.#bytes > (this.#messageBytesMax + 2 * pieceCostBytes) * partialMessagesMax) {
       throw new RangeError("too much in pieces");
     }
   }
@@ -110,15 +124,22 @@ export class PartialPayloads<Of> {
 class PartialPayload {
   readonly #pieces: Buffer[] = [];
   #bytes = 0;
+  #cost = 0;
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Bytes that it takes here, about. */
+  get cost(): number {
+    return this.#cost;
   }
 
   /** Keeps a copy: the bytes of a frame are the reader's. */
   add(piece: Buffer): void {
     this.#pieces.push(Buffer.from(piece));
     this.#bytes += piece.length;
+    this.#cost += Math.max(piece.length, pieceCostBytes);
   }
 
   text(): string {

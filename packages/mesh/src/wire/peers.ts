@@ -288,6 +288,7 @@ export class Peers {
     const { runtime, heartbeatMs } = this.#options;
     const nowMs = runtime.clock.monotonicMs();
     for (const link of this.#all) {
+      link.dropLate(nowMs);
       const silentMs = link.silentMs(nowMs);
       if (silentMs > heartbeatMs * missedMax) link.close(new Error("it is silent"));
       else if (link.stalledMs(nowMs) > heartbeatMs * stalledMax) {

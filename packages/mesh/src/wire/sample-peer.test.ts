@@ -12,9 +12,11 @@ import { FakeClock } from "@banyan/testbed";
 import { FrameReader } from "./frame-reader.ts";
 import { introduce, proofOf } from "./handshake.ts";
 import type { Identity, Introduction } from "./handshake.ts";
+import type { Peers } from "./peers.ts";
 import { FrameType } from "./protocol.ts";
 import { openTownNode, secret, Town } from "./sample-wire.test.ts";
 import type { TownNode } from "./sample-wire.test.ts";
+import type { WireLink } from "./wire-link.ts";
 
 const selling = {
   summary: "Sells.",
@@ -147,3 +149,30 @@ export const definitions = [
   frame(FrameType.Define, 0, { number: 2, operation: "shop.fetch" }),
   frame(FrameType.Define, 0, { number: 3, operation: "shop.tail" }),
 ];
+
+/** The link of a node to another one. */
+export function linkOf({ links }: Peers, peer: string): WireLink {
+  const link = [...links].find((each) => each.peer === peer);
+  assert(link !== undefined, `there is no link to ${peer}`);
+  return link;
+}
+
+/** An operation of `definitions`, asked for so many bytes. */
+export function ask(operation: number, call: number, bytes: number): Buffer {
+  const request = Buffer.from(JSON.stringify({ bytes }));
+  return frame(FrameType.Request, call, Buffer.concat([requestHead(operation, 0), request]));
+}
+
+/** The same with so many bytes of its own, in pieces. */
+export function askAtLength(operation: number, call: number, bytes: number): Buffer {
+  const request = Buffer.from(JSON.stringify({ bytes: 1, pad: "x".repeat(bytes) }));
+  const head = requestHead(operation, 0);
+  head[4] = 0;
+  const frames = [frame(FrameType.Request, call, head)];
+  for (let at = 0; at < request.length; at += 60_000) {
+    const isLast = at + 60_000 >= request.length ? 1 : 0;
+    const piece = Buffer.concat([Buffer.from([isLast]), request.subarray(at, at + 60_000)]);
+    frames.push(frame(FrameType.RequestMore, call, piece));
+  }
+  return Buffer.concat(frames);
+}

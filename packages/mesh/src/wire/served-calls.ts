@@ -46,6 +46,14 @@ interface HeardRequest {
   readonly context: CallerContext;
 }
 
+/** One that cannot run at once: its pieces are awaited, or room for its answer is. */
+interface LateRequest extends HeardRequest {
+  /** Its deadline counts from then. */
+  readonly heardAtMs: number;
+  /** Frames of a stream that were asked for meanwhile. */
+  credit: number;
+}
+
 /** What a call is begun with. */
 interface Beginning {
   readonly endpoint: Endpoint;
@@ -58,6 +66,9 @@ interface Beginning {
  * the other side gives much of it, and one that has its frames at hand would hold the process.
  */
 const streamQueueBytes = 1_048_576;
+
+/** Requests that waited for room and are begun in one turn. */
+const parkedPerTurn = 8;
 
 /** Characters of an error's message where the error is too long. */
 const messageLengthMax = 10_000;
@@ -75,9 +86,10 @@ export class ServedCalls {
   /** Streams that go on when the other side has taken some of what waits. */
   readonly #held = new Set<ServedStream>();
   /** Requests that come in pieces. */
-  readonly #partial: PartialPayloads<HeardRequest>;
+  readonly #partial: PartialPayloads<LateRequest>;
   /** Requests that wait for room (V3); they count as running. */
-  readonly #parked = new ParkedRequests<HeardRequest>();
+  readonly #parked = new ParkedRequests<LateRequest>();
+  #nextParked: NodeJS.Immediate | undefined = undefined;
   /** Who waits until there are none of either. */
   readonly #onWhole: (() => void)[] = [];
   #isClosed = false;
@@ -108,7 +120,7 @@ export class ServedCalls {
       const hasNone = (head.flags & PayloadFlag.None) !== 0;
       this.#take(call, heard, hasNone ? undefined : bytes.toString("utf8", head.payloadAt, end));
     } else if (this.#partial.size < this.#ports.callsMax) {
-      this.#partial.begin(call, heard, bytes.subarray(head.payloadAt, end));
+      this.#partial.begin(call, this.#later(heard), bytes.subarray(head.payloadAt, end));
     } else this.#refuseUndone(call, tooMany(this.#ports.callsMax));
   }
 
@@ -118,7 +130,8 @@ export class ServedCalls {
     const isWhole = isLast(byteAt(frame, 0));
     const whole = this.#partial.add(call, bytes.subarray(start + 1, end), isWhole);
     if (whole === undefined) return;
-    this.#take(call, whole.of, whole.text);
+    if (this.#hasRoom()) this.#runLate(call, whole.of, whole.text);
+    else this.#park(call, whole.of, whole.text);
     this.#tellWhole();
   }
 
@@ -148,13 +161,40 @@ export class ServedCalls {
   }
 
   credit(frame: Frame): void {
+    const { call, bytes, start } = frame;
     byteAt(frame, 3);
-    this.#streams.get(frame.call)?.grant(frame.bytes.readUInt32LE(frame.start));
+    const frames = bytes.readUInt32LE(start);
+    const stream = this.#streams.get(call);
+    if (stream !== undefined) stream.grant(frames);
+    else {
+      const late = this.#partial.of(call) ?? this.#parked.of(call);
+      if (late !== undefined) late.credit += frames;
+    }
+  }
+
+  /** Ends what did not come whole before its deadline: nobody waits for it any more. */
+  dropLate(nowMs: number): void {
+    for (const [number, { head, operation, heardAtMs }] of this.#partial) {
+      if (nowMs - heardAtMs <= head.timeoutMs) continue;
+      this.#partial.delete(number);
+      this.#refuseUndone(number, tooLate(operation, head.timeoutMs));
+    }
+    this.#tellWhole();
+  }
+
+  /** Refuses what has not begun to run: the connection is about to be closed. */
+  turnAway(): void {
+    const waiting = [...this.#parked.numbers(), ...Array.from(this.#partial, ([number]) => number)];
+    this.#parked.clear();
+    this.#partial.clear();
+    const leaving = kernelErrors.NODE_DRAINING("The node closes its connections.");
+    for (const number of waiting) this.#refuseUndone(number, leaving);
+    this.#tellWhole();
   }
 
   /** The other side has taken some of what waits. */
   roomAgain(): void {
-    if (this.#parked.size > 0) this.#runParked();
+    this.#runParkedSoon();
     if (this.#held.size === 0 || this.#hasMuch()) return;
     const held = [...this.#held];
     this.#held.clear();
@@ -166,6 +206,7 @@ export class ServedCalls {
     this.#isClosed = true;
     this.#partial.clear();
     this.#parked.clear();
+    if (this.#nextParked !== undefined) clearImmediate(this.#nextParked);
     this.#tellWhole();
     const gone = this.#ports.runtime.cancelled(undefined);
     const running = [...this.#running.values()];
@@ -181,33 +222,54 @@ export class ServedCalls {
     for (const told of this.#onWhole.splice(0)) told();
   }
 
-  /** A whole request: it runs, or waits for room, or is refused (V3). */
+  /** A request that came whole: it runs, or waits for room, or is refused (V3). */
   #take(number: number, heard: HeardRequest, text: string | undefined): void {
-    if (this.#parked.size === 0 && !this.#isFull()) {
-      this.#run(number, heard, text);
-      return;
-    }
-    const { callsMax, outgoingBytesMax, runtime } = this.#ports;
+    if (this.#hasRoom()) this.#run(number, heard, text);
+    else this.#park(number, this.#later(heard), text);
+  }
+
+  #later(heard: HeardRequest): LateRequest {
+    return { ...heard, heardAtMs: this.#ports.runtime.clock.monotonicMs(), credit: 0 };
+  }
+
+  #park(number: number, late: LateRequest, text: string | undefined): void {
+    const { callsMax, outgoingBytesMax } = this.#ports;
     const length = this.#parked.length + (text?.length ?? 0);
     if (this.#running.size >= callsMax) this.#refuseUndone(number, tooMany(callsMax));
     else if (length > outgoingBytesMax) this.#refuseUndone(number, tooMuch(outgoingBytesMax));
     else {
       this.#running.set(number, undefined);
-      this.#parked.add(number, { heard, text, sinceMs: runtime.clock.monotonicMs() });
+      this.#parked.add(number, late, text);
     }
   }
 
+  /** A few in a turn, so that what they answer at once is counted before the next ones. */
+  #runParkedSoon(): void {
+    if (this.#parked.size === 0 || this.#nextParked !== undefined || this.#isFull()) return;
+    this.#nextParked = setImmediate(() => {
+      this.#nextParked = undefined;
+      this.#runParked();
+    });
+  }
+
   #runParked(): void {
-    while (!this.#isFull()) {
-      const parked = this.#parked.next();
-      if (parked === undefined) break;
-      const { number, heard, text, sinceMs } = parked;
-      const waitedMs = this.#ports.runtime.clock.monotonicMs() - sinceMs;
-      const timeoutMs = Math.max(0, heard.head.timeoutMs - waitedMs);
-      this.#running.delete(number);
-      this.#run(number, { ...heard, head: { ...heard.head, timeoutMs } }, text);
+    for (let count = 0; count < parkedPerTurn && !this.#isFull(); count += 1) {
+      const next = this.#parked.next();
+      if (next === undefined) break;
+      this.#running.delete(next.number);
+      this.#runLate(next.number, next.of, next.text);
     }
     this.#tellWhole();
+    this.#runParkedSoon();
+  }
+
+  /** What it has waited is over for its deadline, and what was asked for meanwhile is asked for. */
+  #runLate(number: number, late: LateRequest, text: string | undefined): void {
+    const { head, heardAtMs } = late;
+    const waitedMs = this.#ports.runtime.clock.monotonicMs() - heardAtMs;
+    const timeoutMs = Math.max(0, head.timeoutMs - waitedMs);
+    const credit = head.credit === undefined ? undefined : head.credit + late.credit;
+    this.#run(number, { ...late, head: { ...head, timeoutMs, credit } }, text);
   }
 
   #run(number: number, heard: HeardRequest, text: string | undefined): void {
@@ -280,6 +342,11 @@ export class ServedCalls {
     if (!this.#hasMuch()) return false;
     this.#held.add(stream);
     return true;
+  }
+
+  /** Nothing waits before it, and not too much to be taken. */
+  #hasRoom(): boolean {
+    return this.#parked.size === 0 && !this.#isFull();
   }
 
   /** Too much waits for anything new to run. */
@@ -382,5 +449,12 @@ function tooMuch(max: number): BanyanError {
   return kernelErrors.CALL_LIMIT_REACHED(
     `More than ${max} bytes wait for this peer to take them, and as much of its requests.`,
     { retryAfterMs: 100 },
+  );
+}
+
+function tooLate(operation: string, allowedMs: number): BanyanError {
+  return kernelErrors.CALL_DEADLINE_EXCEEDED(
+    `The request of ${operation} did not come whole within ${Math.round(allowedMs)} ms; nothing was done.`,
+    { details: { operation, allowedMs: Math.round(allowedMs) } },
   );
 }

@@ -6,7 +6,7 @@
  *
  * L1. A peer that breaks the protocol loses this connection, and nothing else happens.
  * L2. Whoever takes nothing while it goes on to make this side answer is not read until it takes;
- *     meanwhile it is not silent. Answers to this side are read whatever waits.
+ *     meanwhile it is not silent. Answers to this side are read but for such a flood.
  * L3. Who closes waits only while what is left is being taken.
  */
 
@@ -85,6 +85,11 @@ export class WireLink {
     return !this.#isClosed && !this.#isLeaving;
   }
 
+  /** Bytes that wait to be taken. */
+  get queuedBytes(): number {
+    return this.#writer.queuedBytes;
+  }
+
   /** More waits to be written than may. */
   get isFull(): boolean {
     return this.#writer.queuedBytes > this.#options.outgoingBytesMax;
@@ -105,6 +110,11 @@ export class WireLink {
   /** Milliseconds for which the other side has taken nothing of what waits for it. */
   stalledMs(nowMs: number): number {
     return this.#writer.queuedBytes === 0 ? 0 : nowMs - this.#progressAtMs;
+  }
+
+  /** At each heartbeat. */
+  dropLate(nowMs: number): void {
+    this.#served.dropLate(nowMs);
   }
 
   /** Sends a call; answers its number. @throws before anything of it is sent */
@@ -190,6 +200,7 @@ export class WireLink {
     this.#isClosed = true;
     const { socket, onClose } = this.#options;
     if (reason === undefined) {
+      this.#served.turnAway();
       this.#writer.end();
       this.#endLater(closesMax);
     } else {
@@ -206,6 +217,7 @@ export class WireLink {
   #readAgain(): void {
     if (!this.#isPaused || this.isFull) return;
     this.#isPaused = false;
+    this.#repliesBefore = this.#pongs + this.#served.refused;
     this.#heardAtMs = this.#options.runtime.clock.monotonicMs();
     this.#options.socket.resume();
   }
