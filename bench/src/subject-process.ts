@@ -32,11 +32,17 @@ export async function openSubject(file: URL, options: SubjectOptions): Promise<S
   const { args = [] } = options;
   const child = spawn(process.execPath, [...nodeFlags(options), fileURLToPath(file), ...args], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
-    env: measuredEnvironment(),
+    env: { ...measuredEnvironment(), ...(options.fromSource ? compileCache() : {}) },
   });
   const subject = new SubjectProcess(child, `${file.pathname.split("/").at(-1)} ${args.join(" ")}`);
   await subject.ready;
   return subject;
+}
+
+/** Where a test of the runner has one: it measures nothing, and starts many. */
+function compileCache(): NodeJS.ProcessEnv {
+  const { NODE_COMPILE_CACHE } = process.env;
+  return NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE };
 }
 
 /** What a test runner or a shell around us left behind must not change what is measured. */

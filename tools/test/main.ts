@@ -53,6 +53,8 @@ async function main(wanted: readonly string[]): Promise<number> {
     if (!(await buildForTests())) problems.push("the build failed");
     print("\nTests:\n");
   }
+  // Removed with node_modules; files of it are written over where a source changes.
+  process.env["BANYAN_TEST_COMPILE_CACHE"] ??= resolve(root, "node_modules/.cache/banyan-test");
   const files = globSync(testFiles, { exclude: ["**/node_modules/**", "**/dist/**"] })
     .filter((file) => isWhole || wanted.some((prefix) => file.startsWith(prefix)))
     .sort();

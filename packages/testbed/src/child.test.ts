@@ -24,15 +24,19 @@ test("a child gets its environment, folder and input, and nothing of the runner'
   await using folder = await temporaryDirectory();
   const coverage = process.env["NODE_V8_COVERAGE"];
   process.env["NODE_V8_COVERAGE"] ??= folder.path;
+  const cache = process.env["BANYAN_TEST_COMPILE_CACHE"];
+  process.env["BANYAN_TEST_COMPILE_CACHE"] = folder.join("cache");
   await using child = spawnNode(fixture, ["environment"], {
     cwd: folder.path,
     env: { GIVEN: "yes" },
     execArgv: ["--conditions=source"],
   });
   if (coverage === undefined) delete process.env["NODE_V8_COVERAGE"];
+  if (cache === undefined) delete process.env["BANYAN_TEST_COMPILE_CACHE"];
+  else process.env["BANYAN_TEST_COMPILE_CACHE"] = cache;
   const { match } = await child.waitForLine(/^\{.*\}$/);
   const seen: unknown = JSON.parse(match[0]);
-  assert.deepEqual(seen, { given: "yes", cwd: folder.path });
+  assert.deepEqual(seen, { given: "yes", cache: folder.join("cache"), cwd: folder.path });
   await using reader = spawnNode(fixture, ["echo"], { input: "three words here" });
   await reader.waitForLine(/^read: three words here$/);
 });
