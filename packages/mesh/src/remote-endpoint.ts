@@ -6,6 +6,7 @@
  *     idempotent. All tries are within the call's one deadline.
  * E2. Nobody waits for a connection while another candidate has one; where none has, for the first
  *     of a few.
+ * E3. Where all take what is sent to them too slowly, a call waits for room, within its deadline.
  */
 
 import type { BanyanError } from "@banyan/kernel";
@@ -74,6 +75,15 @@ interface Outgoing {
   readonly startedMs: number;
 }
 
+/** What choosing an instance goes by. */
+interface Tries {
+  readonly tried: Set<string>;
+  /** What the last one said. */
+  readonly failure: unknown;
+  /** Of the request, in characters. */
+  readonly length: number;
+}
+
 /** What there was of a call so far. */
 interface Before {
   readonly startedMs: number;
@@ -109,7 +119,7 @@ export class RemoteEndpoint implements Endpoint {
       if (instance === undefined) throw this.#unavailable(init);
       const link = this.#ports.linkTo(instance);
       const startedMs = this.#ports.runtime.clock.monotonicMs();
-      if (link === undefined || link.isFull) return this.#invokeSlowly(text, init, { startedMs });
+      if (link?.hasRoom !== true) return this.#invokeSlowly(text, init, { startedMs });
       const first = instance.instance;
       return this.#invokeOn(first, link, { text, init, startedMs }).catch((error: unknown) => {
         if (!this.#mayTryAgain(error, 1)) throw error;
@@ -131,7 +141,7 @@ export class RemoteEndpoint implements Endpoint {
       for (;;) {
         const leftMs = (): number => Math.max(0, endsMs - runtime.clock.monotonicMs());
         const { instance, link } = await this.#within({ ...init, timeoutMs: leftMs() }, () =>
-          this.#connected(init, tried, failure),
+          this.#connected(init, { tried, failure, length: text?.length ?? 0 }),
         );
         if (leave.isLeft) return endedStream;
         const timeoutMs = leftMs();
@@ -163,9 +173,9 @@ export class RemoteEndpoint implements Endpoint {
     const tried = new Set<string>(failed === undefined ? [] : [failed.instance]);
     const endsMs = this.#deadlineMs(init, startedMs);
     const leftMs = (): number => Math.max(0, endsMs - clock.monotonicMs());
-    const attempt = async (before: unknown): Promise<unknown> => {
+    const attempt = async (failure: unknown): Promise<unknown> => {
       const { instance, link } = await this.#within({ ...init, timeoutMs: leftMs() }, () =>
-        this.#connected(init, tried, before),
+        this.#connected(init, { tried, failure, length: text?.length ?? 0 }),
       );
       const now = { text, init: { ...init, timeoutMs: leftMs() }, startedMs: clock.monotonicMs() };
       try {
@@ -205,9 +215,13 @@ export class RemoteEndpoint implements Endpoint {
     return invokeOver(link, this.#target, { text, init, runtime, onEnd });
   }
 
-  /** An instance and its link (E2). @throws what the last try said, or that there is none */
-  async #connected(init: CallInit, tried: Set<string>, before?: unknown): Promise<Connected> {
+  /** An instance and its link (E2, E3). @throws what the last try said, or that there is none */
+  async #connected(init: CallInit, { tried, failure: before, length }: Tries): Promise<Connected> {
     let failure = before;
+    /** Of those that could be called if they took more of what is sent to them. */
+    const busy = new Map<string, Connected>();
+    const mayBe = ({ instance }: InstanceRecord): boolean =>
+      !tried.has(instance) && !busy.has(instance);
     const opening = async (instance: InstanceRecord): Promise<Connected> => {
       try {
         return { instance, link: await this.#ports.dial(instance) };
@@ -219,25 +233,30 @@ export class RemoteEndpoint implements Endpoint {
       }
     };
     for (;;) {
-      const instance = this.#choose((each) => !tried.has(each.instance));
-      if (instance === undefined) throw toBanyanError(failure ?? this.#unavailable(init));
+      const instance = this.#choose(mayBe);
+      if (instance === undefined) {
+        const [first] = busy.values();
+        if (first === undefined) throw toBanyanError(failure ?? this.#unavailable(init));
+        if (await hasRoom(first, length)) return first;
+        busy.clear();
+        continue;
+      }
       const link = this.#ports.linkTo(instance);
-      if (link?.isFull === true) {
-        failure = full(instance);
-        tried.add(instance.instance);
+      if (link?.hasRoom === false) {
+        busy.set(instance.instance, { instance, link });
         continue;
       }
       if (link !== undefined) return { instance, link };
       const first = opening(instance);
       first.catch(() => undefined); // whoever calls next is not sent there
       const isReady = (each: InstanceRecord): boolean =>
-        !tried.has(each.instance) && this.#ports.linkTo(each)?.isFull === false;
+        mayBe(each) && this.#ports.linkTo(each)?.hasRoom === true;
       const ready = this.#choose(isReady);
       const there = ready === undefined ? undefined : this.#ports.linkTo(ready);
       if (ready !== undefined && there !== undefined) return { instance: ready, link: there };
       const called = new Map([[instance, first]]);
       while (called.size < dialsAtOnce) {
-        const other = this.#choose((each) => !called.has(each) && !tried.has(each.instance));
+        const other = this.#choose((each) => !called.has(each) && mayBe(each));
         if (other === undefined) break;
         called.set(other, opening(other));
       }
@@ -283,10 +302,17 @@ export class RemoteEndpoint implements Endpoint {
   }
 }
 
-function full({ node }: InstanceRecord): BanyanError {
-  return meshErrors.MESH_PEER_UNREACHABLE(
-    `Node ${node} takes what is sent to it more slowly than it comes; nothing more is sent for now.`,
-  );
+/** Waits for room; false: the connection has ended. @throws MESH_PEER_UNREACHABLE */
+async function hasRoom({ instance, link }: Connected, length: number): Promise<boolean> {
+  const room = link.room(length);
+  if (room === undefined) {
+    throw meshErrors.MESH_PEER_UNREACHABLE(
+      `Node ${instance.node} takes what is sent to it more slowly than it comes, and much waits; ` +
+        "nothing more is sent for now.",
+    );
+  }
+  await room;
+  return link.takesCalls;
 }
 
 /** What the caller's contract says of the operation. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { test } from "node:test";
+import { isBanyanError } from "@banyan/kernel";
 import { until } from "@banyan/testbed";
 import { FrameType } from "./protocol.ts";
 import { ask, definitions, dial, frame, insider, linkOf, openShop } from "./sample-peer.test.ts";
@@ -54,10 +55,12 @@ async function openThrottle(to: number) {
   };
 }
 
+const large = { messageBytesMax: 64 * megabyte, outgoingBytesMax: 200 * megabyte };
+const small = { messageBytesMax: 2 * megabyte, outgoingBytesMax: 2 * megabyte };
+
 /** A buyer that reaches its seller over such a network. */
-async function openSlowShop() {
-  const large = { messageBytesMax: 64 * megabyte, outgoingBytesMax: 200 * megabyte };
-  const world = await openShop(large, large);
+async function openSlowShop(bounds = large) {
+  const world = await openShop(bounds, bounds);
   const throttle = await openThrottle(world.port);
   const record = world.town.records.get("seller");
   assert(record !== undefined);
@@ -137,6 +140,71 @@ test("a small call is answered while a long one is on its way", async () => {
   await long;
   // Behind what the kernels had of the long one already: some megabytes.
   assert(passed < 30 * megabyte, `${passed} bytes went first`);
+});
+
+/** So many requests of 0.9 MB at once; what has become of each. */
+function sendMany({ client }: Pick<Awaited<ReturnType<typeof openShop>>, "client">, count: number) {
+  const ends: string[] = [];
+  const pad = "x".repeat(0.9 * megabyte);
+  const calls = Array.from({ length: count }, async () => {
+    try {
+      ends.push((await client.fetch({ bytes: 1, pad }, { timeoutMs: 5000 })).text);
+    } catch (error) {
+      ends.push(isBanyanError(error) ? error.code : "?");
+    }
+  });
+  return { ends, all: Promise.all(calls) };
+}
+
+test("calls that find a full connection wait until there is room", async () => {
+  await using world = await openSlowShop(small);
+  const { ends, all } = sendMany(world, 10);
+  const link = linkOf(world.buyer.peers, "seller");
+  await until(() => link.isFull && !link.hasRoom, { what: "it is full" });
+  assert.deepEqual(ends, []);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert(link.queuedBytes < 4 * megabyte, `${link.queuedBytes} bytes are to be written`);
+  world.throttle.let(100 * megabyte);
+  await all;
+  assert.deepEqual(
+    ends,
+    Array.from({ length: 10 }, () => "x"),
+  );
+  await until(() => link.hasRoom, { what: "nobody waits" });
+});
+
+test("a call waits for room no longer than it may take, and then nothing is done", async () => {
+  await using world = await openSlowShop(small);
+  const { ends, all } = sendMany(world, 8);
+  for (let beats = 0; beats < 6; beats += 1) await world.beat(100_000, () => false);
+  await all;
+  assert.deepEqual(new Set(ends), new Set(["CALL_DEADLINE_EXCEEDED"]));
+  world.throttle.let(100 * megabyte);
+  await world.stillServes();
+  assert.equal(world.seller.runtime.inFlight, 0);
+});
+
+test("where much waits for room already, more is refused at once", async () => {
+  await using world = await openSlowShop(small);
+  const { ends, all } = sendMany(world, 30);
+  await until(() => ends.length > 0, { what: "some are refused" });
+  assert.deepEqual(new Set(ends), new Set(["MESH_PEER_UNREACHABLE"]));
+  const refused = ends.length;
+  assert(refused >= 18 && refused <= 21, `${refused} were refused`);
+  world.throttle.let(100 * megabyte);
+  await all;
+  assert.equal(ends.filter((end) => end === "x").length, 30 - refused);
+});
+
+test("calls that wait for room end with the connection", async () => {
+  await using world = await openSlowShop(small);
+  const { ends, all } = sendMany(world, 8);
+  const link = linkOf(world.buyer.peers, "seller");
+  await until(() => link.isFull && !link.hasRoom, { what: "it is full" });
+  await world.throttle[Symbol.asyncDispose]();
+  await all;
+  const codes = new Set(ends);
+  assert.deepEqual(codes, new Set(["MESH_OUTCOME_UNKNOWN", "SERVICE_UNAVAILABLE"]));
 });
 
 test("who takes nothing of what waits for it is hung up on, though it talks", async () => {

@@ -19,6 +19,7 @@ import { MadeCalls } from "./made-calls.ts";
 import type { Awaiting, OutgoingCall } from "./made-calls.ts";
 import { fitsFrame, tooLong } from "./payload.ts";
 import { FrameType, pieceBytes } from "./protocol.ts";
+import { RoomQueue } from "./room-queue.ts";
 import { ServedCalls } from "./served-calls.ts";
 import type { ServedCallsPorts } from "./served-calls.ts";
 
@@ -38,6 +39,8 @@ export interface WireLinkOptions extends ServedCallsPorts {
 const closeMs = 1000;
 /** And so often. */
 const closesMax = 10;
+/** Calls wait for room while they are not longer than so many times what may wait to be written. */
+const waitingTimes = 4;
 /** While much waits, so many pings and refused requests are answered: some 5 MB of answers. */
 const repliesWhileFullMax = 20_000;
 
@@ -50,6 +53,7 @@ export class WireLink {
   /** What was to be told when each ping is answered, in their order. */
   readonly #onPong: (() => void)[] = [];
   readonly #about: HeardAbout;
+  readonly #room: RoomQueue;
   #isClosed = false;
   #isPaused = false;
   #pongs = 0;
@@ -67,12 +71,17 @@ export class WireLink {
     this.#made = new MadeCalls(options);
     this.#served = new ServedCalls(options);
     this.#about = new HeardAbout(options.peer, options.runtime.clock);
+    this.#room = new RoomQueue({
+      hasRoom: () => !this.isFull,
+      lengthMax: options.outgoingBytesMax * waitingTimes,
+    });
     this.#heardAtMs = options.runtime.clock.monotonicMs();
     this.#progressAtMs = this.#heardAtMs;
     this.#writer.onProgress = () => {
       this.#progressAtMs = options.runtime.clock.monotonicMs();
       this.#readAgain();
       this.#served.roomAgain();
+      this.#room.wake();
     };
   }
 
@@ -93,6 +102,19 @@ export class WireLink {
   /** More waits to be written than may. */
   get isFull(): boolean {
     return this.#writer.queuedBytes > this.#options.outgoingBytesMax;
+  }
+
+  /** A call can go out at once: it is not full, and none waits before it. */
+  get hasRoom(): boolean {
+    return this.#room.size === 0 && !this.isFull;
+  }
+
+  /**
+   * Resolves when it is the turn of a call whose request is so long, or when the connection has
+   * ended; `undefined`: too much waits already.
+   */
+  room(length: number): Promise<void> | undefined {
+    return this.#isClosed ? Promise.resolve() : this.#room.wait(length);
   }
 
   /** Milliseconds since anything was heard of the other side. */
@@ -208,6 +230,7 @@ export class WireLink {
       socket.destroy();
     }
     this.#made.close(reason);
+    this.#room.close();
     this.#served.close();
     for (const told of this.#onPong.splice(0)) told();
     onClose(reason);
