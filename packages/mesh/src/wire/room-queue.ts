@@ -50,7 +50,7 @@ export class RoomQueue {
     if (this.#waiters.size === 0 || this.#next !== undefined || !this.#ports.hasRoom()) return;
     this.#next = setImmediate(() => {
       this.#next = undefined;
-      let length = 0;
+      let length = this.#ports.hasRoom() ? 0 : perTurnLength;
       for (let count = 0; count < perTurn && length < perTurnLength; count += 1) {
         length += this.#goOn();
       }
