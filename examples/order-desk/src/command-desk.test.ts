@@ -49,6 +49,11 @@ export async function openCommand(
   return {
     client: <C extends AnyContract>(contract: C): Client<C> => httpClient(contract, node),
     tail: () => framesOf(command("events", "tail", "#", "--json")),
+    said: () =>
+      child.lines
+        .slice(-30)
+        .map(({ text }) => text)
+        .join("\n"),
     async kill() {
       await child.kill();
     },

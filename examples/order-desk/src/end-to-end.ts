@@ -21,6 +21,8 @@ export interface Desk extends AsyncDisposable {
   tail?(): AsyncIterable<TailFrame>;
   /** Ends it without warning, as a power cut does to a process, and starts it on the same data. */
   crash?(): Promise<void>;
+  /** The last lines that it printed, for a test that failed. */
+  said?(): string;
 }
 
 export interface TailFrame {
@@ -172,11 +174,15 @@ function orderIdOf(body: unknown): string {
 }
 
 const crashes = 5;
+/** Less than the runner's limit of a test, which could not say what it waited for. */
+const survivesMs = 110_000;
 
 /** Two loads: of an item that there is enough of, and of one that runs out. */
 async function survives(desk: Desk, seed: number): Promise<void> {
   const random = createSeededRandom(seed);
   let crashed = 0;
+  let repeated: unknown;
+  const over = new AbortController();
   const loads = [100_000, 50].map(async (received) => {
     const item = await stocked(desk, { count: received, priceCents: 5 });
     const report = await placeOrders({
@@ -186,15 +192,33 @@ async function survives(desk: Desk, seed: number): Promise<void> {
       goesOn: (begun) => crashed < crashes || begun < 100,
       keyPrefix: systemIds.uuid(),
       clock: systemClock,
+      onRepeat: (error) => {
+        repeated = error;
+      },
+      signal: over.signal,
     });
     return { item, received, acknowledged: report.acknowledged };
   });
-  while (crashed < crashes) {
-    await systemClock.sleep(50 + random.next() * 450);
-    await desk.crash?.();
-    crashed += 1;
+  for (const load of loads) load.catch(() => undefined); // told below
+  const work = async (): Promise<void> => {
+    while (crashed < crashes) {
+      await systemClock.sleep(50 + random.next() * 450);
+      await desk.crash?.();
+      crashed += 1;
+    }
+    for (const load of loads) await accountsFor(desk, await load);
+  };
+  const late = async (): Promise<never> => {
+    await systemClock.sleep(survivesMs, over);
+    const why = `it was asked again last since: ${String(repeated)}\n${desk.said?.() ?? ""}`;
+    throw new Error(`not settled after ${crashed} of ${crashes} crashes; ${why}`);
+  };
+  try {
+    await Promise.race([work(), late()]);
+  } finally {
+    // Where a desk did not come back nobody may ask it for ever.
+    over.abort();
   }
-  for (const load of loads) await accountsFor(desk, await load);
 }
 
 export interface Survived {

@@ -26,6 +26,8 @@ export interface LoadOptions {
   readonly clock: Clock;
   /** Told why an order has to be sent again. */
   readonly onRepeat?: (error: unknown) => void;
+  /** Aborted: nothing is sent again, and the load ends with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface LoadReport {
@@ -48,6 +50,7 @@ export async function placeOrders(options: LoadOptions): Promise<LoadReport> {
   const placeOne = async (idempotencyKey: string, count: number): Promise<void> => {
     const order = await untilAnswered(() => orders.place({ item, count }, { idempotencyKey }), {
       clock,
+      signal: options.signal,
       onRepeat: (error) => {
         repeats += 1;
         options.onRepeat?.(error);
@@ -73,7 +76,7 @@ export async function placeOrders(options: LoadOptions): Promise<LoadReport> {
 /** Asks until an answer comes, whatever becomes of the node meanwhile. For what may be repeated. */
 export async function untilAnswered<T>(
   ask: () => Promise<T>,
-  { clock, onRepeat }: Pick<LoadOptions, "clock" | "onRepeat">,
+  { clock, onRepeat, signal }: Pick<LoadOptions, "clock" | "onRepeat" | "signal">,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -81,7 +84,7 @@ export async function untilAnswered<T>(
     } catch (error) {
       if (isFinal(error)) throw error;
       onRepeat?.(error);
-      await clock.sleep(Math.min(20 * attempt, 200));
+      await clock.sleep(Math.min(20 * attempt, 200), { signal });
     }
   }
 }

@@ -40,6 +40,7 @@ async function openOnServers(durable: string, database: Server, bus?: Server): P
     client: (contract) => desk.client(contract),
     tail: () => desk.tail(),
     crash: () => desk.crash(),
+    said: () => desk.said(),
     async [Symbol.asyncDispose]() {
       await desk[Symbol.asyncDispose]();
       await redis[Symbol.asyncDispose]();
