@@ -10,6 +10,11 @@ test("a free port can be listened on", async () => {
   server.close();
 });
 
+test("a free port is none that the system hands out on its own", async () => {
+  const ports = await findFreePorts(50);
+  assert(ports.every((port) => port >= 20_000 && port < 30_000));
+});
+
 test("several free ports are different", async () => {
   const ports = await findFreePorts(20);
   assert.equal(new Set(ports).size, 20);

@@ -11,10 +11,10 @@
  *     that nobody takes it while it is cut.
  */
 
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { Server, Socket } from "node:net";
+import { onFreePort } from "./free-port.ts";
 import { TcpLine } from "./tcp-line.ts";
 import type { LineCounts, LineFaults } from "./tcp-line.ts";
 
@@ -30,22 +30,15 @@ export interface TcpProxyOptions {
 }
 
 const host = "127.0.0.1";
-const portsFrom = 20_000; // below what systems hand out on their own (P3)
-const portsTo = 30_000;
-const PORT_ATTEMPTS = 50;
 
 /** Starts a proxy that passes everything on. */
 export async function openTcpProxy({ to, delayMs = 0 }: TcpProxyOptions): Promise<TcpProxy> {
-  for (let attempt = 1; ; attempt += 1) {
-    const proxy = new TcpProxy({ to, delayMs, port: randomInt(portsFrom, portsTo) });
-    try {
-      await proxy.heal();
-      return proxy;
-    } catch (error) {
-      const isTaken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-      if (!isTaken || attempt === PORT_ATTEMPTS) throw error;
-    }
-  }
+  const { listening } = await onFreePort(async (port) => {
+    const proxy = new TcpProxy({ to, delayMs, port });
+    await proxy.heal();
+    return proxy;
+  });
+  return listening;
 }
 
 /** A proxy that runs; `openTcpProxy` makes it. */
