@@ -82,6 +82,13 @@ interface Tries {
   readonly failure: unknown;
   /** Of the request, in characters. */
   readonly length: number;
+  readonly stay: Stay;
+}
+
+/** Whether the call that waits may still take place. */
+interface Stay {
+  isOver: boolean;
+  onOver: (() => void) | undefined;
 }
 
 /** What there was of a call so far. */
@@ -140,8 +147,8 @@ export class RemoteEndpoint implements Endpoint {
       let failure: unknown;
       for (;;) {
         const leftMs = (): number => Math.max(0, endsMs - runtime.clock.monotonicMs());
-        const { instance, link } = await this.#within({ ...init, timeoutMs: leftMs() }, () =>
-          this.#connected(init, { tried, failure, length: text?.length ?? 0 }),
+        const { instance, link } = await this.#within({ ...init, timeoutMs: leftMs() }, (stay) =>
+          this.#connected(init, { tried, failure, length: text?.length ?? 0, stay }),
         );
         if (leave.isLeft) return endedStream;
         const timeoutMs = leftMs();
@@ -174,8 +181,8 @@ export class RemoteEndpoint implements Endpoint {
     const endsMs = this.#deadlineMs(init, startedMs);
     const leftMs = (): number => Math.max(0, endsMs - clock.monotonicMs());
     const attempt = async (failure: unknown): Promise<unknown> => {
-      const { instance, link } = await this.#within({ ...init, timeoutMs: leftMs() }, () =>
-        this.#connected(init, { tried, failure, length: text?.length ?? 0 }),
+      const { instance, link } = await this.#within({ ...init, timeoutMs: leftMs() }, (stay) =>
+        this.#connected(init, { tried, failure, length: text?.length ?? 0, stay }),
       );
       const now = { text, init: { ...init, timeoutMs: leftMs() }, startedMs: clock.monotonicMs() };
       try {
@@ -190,13 +197,22 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   /** Waits no longer than the call may take, and not after its caller went away. */
-  #within<T>(init: CallInit, work: () => Promise<T>): Promise<T> {
+  #within<T>(init: CallInit, work: (stay: Stay) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const call = new CallContext(this.#target, this.#ports.runtime, init);
-      // Not observed: the call itself is, once it is sent. Without an error its end is ours.
-      const live = call.open((error) => error !== undefined && reject(error));
+      const { runtime } = this.#ports;
+      const call = new CallContext(this.#target, runtime, init);
+      const stay: Stay = { isOver: false, onOver: undefined };
+      const live = call.open((error) => {
+        // Not observed: the call itself is, once it is sent. Without an error its end is ours.
+        if (error === undefined) return;
+        stay.isOver = true;
+        stay.onOver?.();
+        const why = isBanyanError(error, "CALL_DEADLINE_EXCEEDED") ? unsent(call) : error;
+        reject(why);
+        runtime.observe(call, why);
+      });
       if (!live) return;
-      work().then(
+      work(stay).then(
         (value) => {
           resolve(value);
           call.end(undefined, undefined);
@@ -216,8 +232,9 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   /** An instance and its link (E2, E3). @throws what the last try said, or that there is none */
-  async #connected(init: CallInit, { tried, failure: before, length }: Tries): Promise<Connected> {
-    let failure = before;
+  async #connected(init: CallInit, tries: Tries): Promise<Connected> {
+    const { tried, stay } = tries;
+    let { failure } = tries;
     /** Of those that could be called if they took more of what is sent to them. */
     const busy = new Map<string, Connected>();
     const mayBe = ({ instance }: InstanceRecord): boolean =>
@@ -234,10 +251,10 @@ export class RemoteEndpoint implements Endpoint {
     };
     for (;;) {
       const instance = this.#choose(mayBe);
-      if (instance === undefined) {
-        const [first] = busy.values();
-        if (first === undefined) throw toBanyanError(failure ?? this.#unavailable(init));
-        if (await hasRoom(first, length)) return first;
+      if (instance === undefined || stay.isOver) {
+        if (busy.size === 0) throw toBanyanError(failure ?? this.#unavailable(init));
+        const found = await withRoom([...busy.values()], tries);
+        if (found !== undefined) return found;
         busy.clear();
         continue;
       }
@@ -261,7 +278,9 @@ export class RemoteEndpoint implements Endpoint {
         called.set(other, opening(other));
       }
       const found = await Promise.any(called.values()).catch(() => undefined);
-      if (found !== undefined) return found;
+      // All who waited for it would send at once.
+      const mine = found === undefined ? undefined : await withRoom([found], tries);
+      if (mine !== undefined) return mine;
     }
   }
 
@@ -302,17 +321,44 @@ export class RemoteEndpoint implements Endpoint {
   }
 }
 
-/** Waits for room; false: the connection has ended. @throws MESH_PEER_UNREACHABLE */
-async function hasRoom({ instance, link }: Connected, length: number): Promise<boolean> {
-  const room = link.room(length);
-  if (room === undefined) {
-    throw meshErrors.MESH_PEER_UNREACHABLE(
-      `Node ${instance.node} takes what is sent to it more slowly than it comes, and much waits; ` +
-        "nothing more is sent for now.",
-    );
-  }
-  await room;
-  return link.takesCalls;
+/**
+ * Waits until one of them has room; `undefined`: look again, one has ended, or takes no calls.
+ * @throws MESH_PEER_UNREACHABLE where too much waits at all of them
+ */
+async function withRoom(
+  busy: readonly Connected[],
+  { length, stay }: Tries,
+): Promise<Connected | undefined> {
+  const places = busy.flatMap((each) => {
+    const place = each.link.room(length);
+    return place === undefined ? [] : [{ each, place }];
+  });
+  const [first] = busy;
+  if (places.length === 0 && first !== undefined) throw full(first.instance);
+  const over = Promise.withResolvers<undefined>();
+  stay.onOver = () => over.resolve(undefined);
+  if (stay.isOver) stay.onOver();
+  const turns = places.map(({ each, place }) => place.turn.then(() => each));
+  const found = await Promise.race([...turns, over.promise]);
+  stay.onOver = undefined;
+  for (const { place } of places) place.leave();
+  return found?.link.takesCalls === true ? found : undefined;
+}
+
+function full({ node }: InstanceRecord): BanyanError {
+  return meshErrors.MESH_PEER_UNREACHABLE(
+    `Node ${node} takes what is sent to it more slowly than it comes, and much waits; ` +
+      "nothing more is sent for now.",
+  );
+}
+
+/** Its deadline is over, and no node has heard of it. */
+function unsent({ operation, deadlineMs, startedMs }: CallContext): BanyanError {
+  const allowedMs = Math.round(deadlineMs - startedMs);
+  return kernelErrors.CALL_DEADLINE_EXCEEDED(
+    `${operation} could not be sent within ${allowedMs} ms; nothing was done.`,
+    { details: { operation, allowedMs } },
+  );
 }
 
 /** What the caller's contract says of the operation. */

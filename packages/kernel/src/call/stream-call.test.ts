@@ -387,6 +387,25 @@ test("who asks when a frame has come does not overtake who asked before", async 
   );
 });
 
+test("who leaves before a queued question is told when the handler has ended", async () => {
+  let hasEnded = false;
+  const { stream } = openScene(async function* () {
+    try {
+      yield { n: 1 };
+      yield { n: 2 };
+    } finally {
+      await Promise.resolve();
+      hasEnded = true;
+    }
+  });
+  const frames = stream({ to: 1 });
+  const left = frames.next().then(() => frames.return());
+  const queued = frames.next();
+  assert.deepEqual(await left, { done: true, value: undefined });
+  assert.equal(hasEnded, true);
+  assert.deepEqual(await queued, { done: true, value: undefined });
+});
+
 test("a consumer that leaves while it waits is told the end, and no failure", async () => {
   const reasons: unknown[] = [];
   const { stream, runtime, ends, clock } = openScene(async function* (_, call) {

@@ -156,9 +156,12 @@ export class StreamCall implements AsyncIterableIterator<unknown, undefined>, Fr
 
   /** For who asks while another one waits: in turn, also where that one was just answered. */
   #queue(before: Promise<Step>): Promise<Step> {
+    const again = (): Promise<Step> => this.#asked();
     const asked = (): Promise<Step> => {
       if (this.#lastQueued === queued) this.#lastQueued = undefined;
-      return this.#asked();
+      // Who leaves waits for the handler, and comes before this one.
+      const left = this.#pending;
+      return left === undefined ? this.#asked() : left.then(again, again);
     };
     const queued = before.then(asked, asked);
     this.#lastQueued = queued;

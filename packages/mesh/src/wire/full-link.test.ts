@@ -253,7 +253,7 @@ test("a request that is not whole at its deadline is over", async () => {
   }
   await until(() => hasLeft, { what: "nobody waits for it" });
   const failed = mole.answers.filter((said) => said.startsWith("34 1 "));
-  assert.match(failed.join(), /CALL_DEADLINE_EXCEEDED.*did not come whole within 3500 ms/);
+  assert.match(failed.join(), /CALL_DEADLINE_EXCEEDED.*could not begin within 3500 ms/);
   mole.socket.destroy();
 });
 
@@ -290,4 +290,12 @@ test("pieces without a byte, and a million of one, end the connection", async ()
     await mole.ended;
     await world.stillServes();
   }
+});
+
+test("more than a thousand long answers at once are no flood", async () => {
+  const bounds = { messageBytesMax: 65_536, outgoingBytesMax: 100 * megabyte };
+  await using world = await openShop({ ...bounds, callsMax: 2000 }, bounds);
+  await world.stillServes();
+  const calls = Array.from({ length: 1100 }, () => world.client.fetch({ bytes: 60_000 }));
+  for (const { text } of await Promise.all(calls)) assert.equal(text.length, 60_000);
 });

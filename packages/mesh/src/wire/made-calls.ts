@@ -15,7 +15,7 @@ import { markUndone } from "../undone.ts";
 import { byteAt, jsonOf } from "./frame-reader.ts";
 import type { Frame } from "./frame-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import { SaidNames } from "./names.ts";
+import { nameLengthMax, SaidNames } from "./names.ts";
 import { fitsFrame, isLonger, PartialPayloads, tooLong, writePayload } from "./payload.ts";
 import { FrameType, PayloadFlag, pieceBytes } from "./protocol.ts";
 import { beginRequest, isLast } from "./request-head.ts";
@@ -79,7 +79,10 @@ export class MadeCalls {
     if (call.idempotencyKey !== undefined) assertIdempotencyKey(call.idempotencyKey);
     const number = this.#nextNumber();
     const head = {
-      operation: this.#said.operation(operation, (as) => this.#define({ number: as, operation })),
+      operation: this.#said.operation(operation, (as) => {
+        if (operation.length > nameLengthMax) throw tooLong("The operation's name", nameLengthMax);
+        this.#define({ number: as, operation });
+      }),
       context: this.#said.context(call, (as) => {
         const { caller, principal } = call;
         this.#define({ number: as, caller, principal });
@@ -158,6 +161,8 @@ export class MadeCalls {
     const awaiting = this.#awaiting.get(frame.call);
     this.#awaiting.delete(frame.call);
     this.#partial.delete(frame.call);
+    // Refused before it was there.
+    this.#ports.writer.drop(FrameType.RequestMore, frame.call);
     const error = parseWireError(said) ?? unreadableFailure(this.#ports.peer);
     awaiting?.failed(isMarkedUndone(said) ? markUndone(error) : error);
   }

@@ -51,6 +51,9 @@ export class SaidNames {
   }
 }
 
+/** Characters of the longest name of an operation. */
+export const nameLengthMax = 1000;
+
 /** What the other side has said. */
 export class HeardNames {
   readonly operations: (string | undefined)[] = [];
@@ -65,8 +68,11 @@ export class HeardNames {
     if (!isNumber || number < 0 || number >= numbersMax) {
       throw new RangeError("a definition without a number");
     }
-    if (typeof operation === "string") this.operations[number] = operation;
-    else if (isPrincipal(principal)) {
+    if (typeof operation === "string") {
+      // It stands in every refusal of it.
+      if (operation.length > nameLengthMax) throw new RangeError("a name that is too long");
+      this.operations[number] = operation;
+    } else if (isPrincipal(principal)) {
       this.contexts[number] = Object.freeze({
         caller: typeof caller === "string" ? caller : undefined,
         principal: Object.freeze(principal),

@@ -23,8 +23,8 @@ export class ParkedRequests<Of> {
     return this.#length;
   }
 
-  numbers(): Iterable<number> {
-    return this.#all.keys();
+  *[Symbol.iterator](): Iterator<readonly [number: number, of: Of]> {
+    for (const [number, { of }] of this.#all) yield [number, of];
   }
 
   of(number: number): Of | undefined {

@@ -49,7 +49,7 @@ export function isLonger(text: string, bytesMax: number): boolean {
   return text.length * 3 > bytesMax && Buffer.byteLength(text, "utf8") > bytesMax;
 }
 
-/** Keeping a piece costs so much at least, however short it is. */
+/** Keeping a piece costs so much at least; the frame that begins a payload costs what it has. */
 const pieceCostBytes = 256;
 
 /** Payloads that come in pieces, by the number of their call: all of them together are bounded. */
@@ -83,14 +83,14 @@ export class PartialPayloads<Of> {
     this.delete(call);
     const payload = new PartialPayload();
     this.#all.set(call, { of, payload });
-    this.#keep(payload, piece);
+    this.#keep(payload, piece, 0);
   }
 
   /** The whole of it, with its last piece. @throws RangeError for more than may come in pieces */
   add(call: number, piece: Buffer, isLast: boolean): { of: Of; text: string } | undefined {
     const partial = this.#all.get(call);
     if (partial === undefined) return undefined; // nobody waits for it any more
-    this.#keep(partial.payload, piece);
+    this.#keep(partial.payload, piece, pieceCostBytes);
     if (!isLast) return undefined;
     this.delete(call);
     return { of: partial.of, text: partial.payload.text() };
@@ -108,13 +108,13 @@ export class PartialPayloads<Of> {
     this.#bytes = 0;
   }
 
-  #keep(payload: PartialPayload, piece: Buffer): void {
-    const before = payload.cost;
-    payload.add(piece);
-    this.#bytes += payload.cost - before;
+  #keep(payload: PartialPayload, piece: Buffer, costAtLeast: number): void {
+    const cost = Math.max(piece.length, costAtLeast);
+    payload.add(piece, cost);
+    this.#bytes += cost;
     if (payload.bytes > this.#messageBytesMax) throw new RangeError("a message that is too long");
-    // The first piece may be empty and the last one short.
-    if (this.#bytes > (this.#messageBytesMax + 2 * pieceCostBytes) * partialMessagesMax) {
+    // The last piece may be short.
+    if (this.#bytes > (this.#messageBytesMax + pieceCostBytes) * partialMessagesMax) {
       throw new RangeError("too much in pieces");
     }
   }
@@ -136,10 +136,10 @@ class PartialPayload {
   }
 
   /** Keeps a copy: the bytes of a frame are the reader's. */
-  add(piece: Buffer): void {
+  add(piece: Buffer, cost: number): void {
     this.#pieces.push(Buffer.from(piece));
     this.#bytes += piece.length;
-    this.#cost += Math.max(piece.length, pieceCostBytes);
+    this.#cost += cost;
   }
 
   text(): string {

@@ -4,7 +4,8 @@
  * What it owns: who waits, in their order, and how long what they are about to send is.
  *
  * Q1. A few go on in a turn, so that what they send is counted before the next ones.
- * Q2. Who waits is told when there is room, or when the connection has ended: which, it looks.
+ * Q2. Who waits is told when there is room, or when no call goes out any more: which, it looks.
+ * Q3. Who gave up waits no more, and what it was about to send counts no more.
  */
 
 export interface RoomQueuePorts {
@@ -17,6 +18,17 @@ interface Waiter {
   readonly length: number;
   readonly go: () => void;
 }
+
+/** A place among those who wait. */
+export interface Place {
+  /** Resolves when it is this one's turn, or when no turn comes any more. */
+  readonly turn: Promise<void>;
+  /** It waits no more. */
+  leave(): void;
+}
+
+/** Waiting costs so much at least, however short the request is. */
+const leastLength = 256;
 
 const perTurn = 32;
 const perTurnLength = 1_000_000;
@@ -35,14 +47,16 @@ export class RoomQueue {
     return this.#waiters.size;
   }
 
-  /** Resolves when it is this one's turn; `undefined`: too much waits already. */
-  wait(length: number): Promise<void> | undefined {
+  /** `undefined`: too much waits already. */
+  wait(requestLength: number): Place | undefined {
+    const length = Math.max(requestLength, leastLength);
     if (this.#length + length > this.#ports.lengthMax) return undefined;
+    const { promise: turn, resolve: go } = Promise.withResolvers<void>();
+    const waiter = { length, go };
+    this.#waiters.add(waiter);
     this.#length += length;
-    return new Promise((go) => {
-      this.#waiters.add({ length, go });
-      this.wake();
-    });
+    this.wake();
+    return { turn, leave: () => this.#remove(waiter) };
   }
 
   /** There may be room. */
@@ -58,9 +72,8 @@ export class RoomQueue {
     });
   }
 
-  /** The connection has ended. */
-  close(): void {
-    if (this.#next !== undefined) clearImmediate(this.#next);
+  /** No turn comes any more: the connection has ended, or takes no calls. */
+  tellAll(): void {
     while (this.#waiters.size > 0) this.#goOn();
   }
 
@@ -68,9 +81,12 @@ export class RoomQueue {
   #goOn(): number {
     const [first] = this.#waiters;
     if (first === undefined) return 0;
-    this.#waiters.delete(first);
-    this.#length -= first.length;
+    this.#remove(first);
     first.go();
     return first.length;
+  }
+
+  #remove(waiter: Waiter): void {
+    if (this.#waiters.delete(waiter)) this.#length -= waiter.length;
   }
 }

@@ -172,19 +172,21 @@ export class ServedCalls {
     }
   }
 
-  /** Ends what did not come whole before its deadline: nobody waits for it any more. */
+  /** Ends what could not begin before its deadline: nobody waits for it any more. */
   dropLate(nowMs: number): void {
-    for (const [number, { head, operation, heardAtMs }] of this.#partial) {
-      if (nowMs - heardAtMs <= head.timeoutMs) continue;
-      this.#partial.delete(number);
-      this.#refuseUndone(number, tooLate(operation, head.timeoutMs));
+    for (const waiting of [this.#partial, this.#parked]) {
+      for (const [number, { head, operation, heardAtMs }] of waiting) {
+        if (nowMs - heardAtMs <= head.timeoutMs) continue;
+        waiting.delete(number);
+        this.#refuseUndone(number, tooLate(operation, head.timeoutMs));
+      }
     }
     this.#tellWhole();
   }
 
   /** Refuses what has not begun to run: the connection is about to be closed. */
   turnAway(): void {
-    const waiting = [...this.#parked.numbers(), ...Array.from(this.#partial, ([number]) => number)];
+    const waiting = Array.from([...this.#parked, ...this.#partial], ([number]) => number);
     this.#parked.clear();
     this.#partial.clear();
     const leaving = kernelErrors.NODE_DRAINING("The node closes its connections.");
@@ -454,7 +456,7 @@ function tooMuch(max: number): BanyanError {
 
 function tooLate(operation: string, allowedMs: number): BanyanError {
   return kernelErrors.CALL_DEADLINE_EXCEEDED(
-    `The request of ${operation} did not come whole within ${Math.round(allowedMs)} ms; nothing was done.`,
+    `The request of ${operation} could not begin within ${Math.round(allowedMs)} ms; nothing was done.`,
     { details: { operation, allowedMs: Math.round(allowedMs) } },
   );
 }

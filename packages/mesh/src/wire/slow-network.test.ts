@@ -7,7 +7,17 @@ import { test } from "node:test";
 import { isBanyanError } from "@banyan/kernel";
 import { until } from "@banyan/testbed";
 import { FrameType } from "./protocol.ts";
-import { ask, definitions, dial, frame, insider, linkOf, openShop } from "./sample-peer.test.ts";
+import {
+  ask,
+  definitions,
+  dial,
+  frame,
+  insider,
+  linkOf,
+  openShop,
+  provideShop,
+} from "./sample-peer.test.ts";
+import { openTownNode } from "./sample-wire.test.ts";
 
 const megabyte = 1_000_000;
 
@@ -194,6 +204,41 @@ test("where much waits for room already, more is refused at once", async () => {
   world.throttle.let(100 * megabyte);
   await all;
   assert.equal(ends.filter((end) => end === "x").length, 30 - refused);
+});
+
+test("who gave up while it waited for room makes room for others", async () => {
+  await using world = await openSlowShop(small);
+  const over = new AbortController();
+  const pad = "x".repeat(0.9 * megabyte);
+  const send = (signal?: AbortSignal): Promise<unknown> =>
+    world.client.fetch({ bytes: 1, pad }, { timeoutMs: 60_000, signal });
+  const sent = Array.from({ length: 3 }, () => send());
+  const given = Array.from({ length: 8 }, () => send(over.signal).catch(() => "given up"));
+  const link = linkOf(world.buyer.peers, "seller");
+  await until(() => link.isFull && !link.hasRoom, { what: "it is full" });
+  over.abort();
+  assert.deepEqual(new Set(await Promise.all(given)), new Set(["given up"]));
+  const others = Array.from({ length: 8 }, () => send());
+  world.throttle.let(100 * megabyte);
+  await Promise.all([...sent, ...others]);
+});
+
+test("calls that wait for room at a node that leaves go elsewhere", async () => {
+  await using world = await openSlowShop(small);
+  const { ends, all } = sendMany(world, 11);
+  const link = linkOf(world.buyer.peers, "seller");
+  await until(() => link.isFull && !link.hasRoom, { what: "it is full" });
+  // Also the kernels have had what they take.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const other = await openTownNode(world.town, "other", { clock: world.clock, ...small });
+  provideShop(other);
+  void world.seller.peers.leave("it stops");
+  await until(() => ends.length > 0, { what: "some are answered elsewhere" });
+  assert.deepEqual(new Set(ends), new Set(["x"]));
+  world.throttle.let(100 * megabyte);
+  await all;
+  assert.deepEqual(new Set(ends), new Set(["x"]));
+  await other.mesh.close();
 });
 
 test("calls that wait for room end with the connection", async () => {

@@ -20,6 +20,7 @@ import type { Awaiting, OutgoingCall } from "./made-calls.ts";
 import { fitsFrame, tooLong } from "./payload.ts";
 import { FrameType, pieceBytes } from "./protocol.ts";
 import { RoomQueue } from "./room-queue.ts";
+import type { Place } from "./room-queue.ts";
 import { ServedCalls } from "./served-calls.ts";
 import type { ServedCallsPorts } from "./served-calls.ts";
 
@@ -109,12 +110,11 @@ export class WireLink {
     return this.#room.size === 0 && !this.isFull;
   }
 
-  /**
-   * Resolves when it is the turn of a call whose request is so long, or when the connection has
-   * ended; `undefined`: too much waits already.
-   */
-  room(length: number): Promise<void> | undefined {
-    return this.#isClosed ? Promise.resolve() : this.#room.wait(length);
+  /** A place for a call whose request is so long; `undefined`: too much waits already. */
+  room(length: number): Place | undefined {
+    const place = this.#room.wait(length);
+    if (!this.takesCalls) this.#room.tellAll();
+    return place;
   }
 
   /** Milliseconds since anything was heard of the other side. */
@@ -230,7 +230,7 @@ export class WireLink {
       socket.destroy();
     }
     this.#made.close(reason);
-    this.#room.close();
+    this.#room.tellAll();
     this.#served.close();
     for (const told of this.#onPong.splice(0)) told();
     onClose(reason);
@@ -290,6 +290,7 @@ export class WireLink {
         break;
       case FrameType.Goodbye:
         this.#isLeaving = true;
+        this.#room.tellAll();
         this.#options.onGoodbye();
         break;
       default:
