@@ -29,7 +29,15 @@ async function openWorld() {
     createIdempotencyLedger({ store, ids, boot, lease: { clock, leaseMs: 9000 } });
   const ledgerWith = (own: FakeClock, boot: string): IdempotencyLedger =>
     createIdempotencyLedger({ store, ids, boot, lease: { clock: own, leaseMs: 9000 } });
-  return { clock, ledgerOf, sharedOf, ledgerWith, [Symbol.asyncDispose]: () => engine.close() };
+  return {
+    clock,
+    store,
+    ids,
+    ledgerOf,
+    sharedOf,
+    ledgerWith,
+    [Symbol.asyncDispose]: () => engine.close(),
+  };
 }
 
 function no(): void {
@@ -143,6 +151,62 @@ describe("The ledger", () => {
     await assert.rejects(ledger.complete(claim, token, () => 1));
     assert.deepEqual(await ledger.begin(claim), { kind: "in-progress" });
   });
+
+  test("records an answer though its claim is renewed at that moment", async () => {
+    await using world = await openWorld();
+    const { store, ids, clock } = world;
+    let renewals = 2;
+    const renewed: typeof store = Object.create(store, {
+      getEntry: {
+        value: async (key: string) => {
+          const entry = await store.getEntry(key);
+          if (entry === undefined || renewals === 0) return entry;
+          renewals -= 1;
+          await store.set(key, entry.value, { ifMatch: entry.etag, ttlMs: 9000 });
+          return entry;
+        },
+      },
+      set: { value: store.set.bind(store) },
+    });
+    const lease = { clock, leaseMs: 9000 };
+    const ledger = createIdempotencyLedger({ store: renewed, ids, boot: "one", lease });
+    const token = tokenOf(await ledger.begin(claim));
+    await ledger.complete(claim, token, "done");
+    assert.equal(renewals, 0);
+    assert.deepEqual(await ledger.begin(claim), { kind: "done", response: "done" });
+  });
+
+  for (const lease of [true, false]) {
+    const title = lease ? "at its next renewal, or when" : "when";
+    test(`an answer that could not be recorded is, ${title} somebody asks`, async () => {
+      await using world = await openWorld();
+      const { store, ids, clock } = world;
+      let isAway = false;
+      const set: typeof store.set = async (...how) => {
+        if (isAway) throw new Error("the store is away");
+        return store.set(...how);
+      };
+      const failing: typeof store = Object.create(store, {
+        getEntry: { value: store.getEntry.bind(store) },
+        set: { value: set },
+      });
+      const how = { store: failing, ids, boot: "one" };
+      const ledger = createIdempotencyLedger(
+        lease ? { ...how, lease: { clock, leaseMs: 9000 } } : how,
+      );
+      const token = tokenOf(await ledger.begin(claim));
+      isAway = true;
+      await assert.rejects(ledger.complete(claim, token, "done"), /the store is away/);
+      assert.deepEqual(await ledger.begin(claim), { kind: "in-progress" });
+      isAway = false;
+      if (lease) {
+        await clock.advance(3000);
+        const answered = await world.ledgerOf("two").begin(claim);
+        assert.deepEqual(answered, { kind: "done", response: "done" });
+      }
+      assert.deepEqual(await ledger.begin(claim), { kind: "done", response: "done" });
+    });
+  }
 
   test("the first recorded answer stays", async () => {
     await using world = await openWorld();

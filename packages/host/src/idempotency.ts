@@ -6,7 +6,8 @@
  *     `ifMatch`.
  * I2. An answer is recorded before its caller hears it; a recorded answer is never run again.
  * I3. A claim without an answer holds as long as its handler runs, however long that is, and as
- *     long as the node does where the answer could not be recorded. Where the store is this node's
+ *     long as the node does where the answer could not be recorded; that is tried again whenever
+ *     somebody asks for it, and at each renewal. Where the store is this node's
  *     alone, one made by an earlier run (`boot`) is void: the handler that held it is gone. Where
  *     nodes share it, a claim is under a lease that its node renews, so that of a node that died is
  *     void when the lease is over. Whether it took effect is not known, so a handler that needs
@@ -73,6 +74,7 @@ export function createIdempotencyLedger(options: LedgerOptions): IdempotencyLedg
         if (entry !== undefined && verdict === "done") {
           return { kind: "done", response: entry.value.response };
         }
+        if (verdict === "in-progress" && (await running.recordNow(entry?.value.token))) continue;
         if (verdict === "other-request" || verdict === "in-progress") return { kind: verdict };
         const record = claimed(claim);
         // Before the write: nobody must see the claim and think it void.
@@ -93,14 +95,7 @@ export function createIdempotencyLedger(options: LedgerOptions): IdempotencyLedg
     async complete(claim, token, response) {
       const answered = { ...claimed(claim), token, state: "answered" as const };
       const record = response === undefined ? answered : { ...answered, response };
-      const entry = await store.getEntry(keyOf(claim));
-      // While its handler runs nobody takes a claim over; I4 holds should that ever change.
-      if (entry?.value.state !== "answered") {
-        const condition = entry === undefined ? { ifAbsent: true } : { ifMatch: entry.etag };
-        await store.set(keyOf(claim), record, { ...condition, ttlMs: retentionMs });
-      }
-      // Not when that failed: the handler took effect, so nobody may run it a second time.
-      running.delete(token);
+      await running.complete(keyOf(claim), record);
     },
 
     async abandon(claim, token) {
@@ -121,14 +116,24 @@ export function createIdempotencyLedger(options: LedgerOptions): IdempotencyLedg
 /** How often a lease is renewed before it is over. */
 const renewals = 3;
 
-/** The claims whose handlers run in this very process; where others see them, they are renewed. */
+/** How often an answer is written again that came between others' writes, such as a renewal. */
+const writesMax = 10;
+
+/** A claim, and its answer where that is still to be recorded. */
+interface Running {
+  readonly key: string;
+  readonly record: IdempotencyRecord;
+  readonly answer?: IdempotencyRecord;
+}
+
+/**
+ * The claims whose handlers run in this very process, or whose answers could not be recorded; where
+ * others see them, they are renewed.
+ */
 class RunningClaims {
   readonly #store: LedgerOptions["store"];
   readonly #lease: LedgerOptions["lease"];
-  readonly #claims = new Map<
-    string,
-    { readonly key: string; readonly record: IdempotencyRecord }
-  >();
+  readonly #claims = new Map<string, Running>();
   #isWaiting = false;
 
   constructor(store: LedgerOptions["store"], lease: LedgerOptions["lease"]) {
@@ -149,15 +154,55 @@ class RunningClaims {
     this.#claims.delete(token);
   }
 
+  /** Records an answer. Where that fails the claim is kept, and the answer is recorded later. */
+  async complete(key: string, answer: IdempotencyRecord): Promise<void> {
+    // The handler took effect, so nobody may run it a second time.
+    this.#claims.set(answer.token, { key, record: { ...answer, state: "claimed" }, answer });
+    await this.#recordAnswer(key, answer);
+  }
+
+  /** Records the answer of a claim, where it has one that could not be recorded before. */
+  async recordNow(token: string | undefined): Promise<boolean> {
+    const { key, answer } = (token === undefined ? undefined : this.#claims.get(token)) ?? {};
+    if (key === undefined || answer === undefined) return false;
+    return this.#recordAnswer(key, answer).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async #recordAnswer(key: string, answer: IdempotencyRecord): Promise<void> {
+    for (let write = 1; ; write += 1) {
+      const entry = await this.#store.getEntry(key);
+      try {
+        // I4
+        if (entry?.value.state !== "answered") {
+          const condition = entry === undefined ? { ifAbsent: true } : { ifMatch: entry.etag };
+          await this.#store.set(key, answer, { ...condition, ttlMs: retentionMs });
+        }
+        this.#claims.delete(answer.token);
+        return;
+      } catch (error) {
+        // Its own renewal may have come between.
+        const isConflict = isBanyanError(error, "STATE_VERSION_CONFLICT");
+        if (!isConflict || write === writesMax) throw error;
+      }
+    }
+  }
+
   #renewLater(): void {
     const lease = this.#lease;
     if (lease === undefined || this.#isWaiting || this.#claims.size === 0) return;
     this.#isWaiting = true;
     lease.clock.setTimer(lease.leaseMs / renewals, () => {
       this.#isWaiting = false;
-      for (const { key, record } of this.#claims.values()) {
+      for (const { key, record, answer } of this.#claims.values()) {
+        const renewed =
+          answer === undefined
+            ? this.#renew(key, record, lease.leaseMs)
+            : this.#recordAnswer(key, answer);
         // One that fails is tried again with the next.
-        this.#renew(key, record, lease.leaseMs).catch(() => undefined);
+        renewed.catch(() => undefined);
       }
       this.#renewLater();
     });
