@@ -157,7 +157,7 @@ class RunningClaims {
   /** Records an answer. Where that fails the claim is kept, and the answer is recorded later. */
   async complete(key: string, answer: IdempotencyRecord): Promise<void> {
     // The handler took effect, so nobody may run it a second time.
-    this.#claims.set(answer.token, { key, record: { ...answer, state: "claimed" }, answer });
+    this.#claims.set(answer.token, { key, record: answer, answer });
     await this.#recordAnswer(key, answer);
   }
 

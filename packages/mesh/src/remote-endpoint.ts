@@ -147,8 +147,10 @@ export class RemoteEndpoint implements Endpoint {
       let failure: unknown;
       for (;;) {
         const leftMs = (): number => Math.max(0, endsMs - runtime.clock.monotonicMs());
-        const { instance, link } = await this.#within({ ...init, timeoutMs: leftMs() }, (stay) =>
-          this.#connected(init, { tried, failure, length: text?.length ?? 0, stay }),
+        const { instance, link } = await this.#within(
+          { ...init, timeoutMs: leftMs() },
+          failure,
+          (stay) => this.#connected(init, { tried, failure, length: text?.length ?? 0, stay }),
         );
         if (leave.isLeft) return endedStream;
         const timeoutMs = leftMs();
@@ -181,8 +183,10 @@ export class RemoteEndpoint implements Endpoint {
     const endsMs = this.#deadlineMs(init, startedMs);
     const leftMs = (): number => Math.max(0, endsMs - clock.monotonicMs());
     const attempt = async (failure: unknown): Promise<unknown> => {
-      const { instance, link } = await this.#within({ ...init, timeoutMs: leftMs() }, (stay) =>
-        this.#connected(init, { tried, failure, length: text?.length ?? 0, stay }),
+      const { instance, link } = await this.#within(
+        { ...init, timeoutMs: leftMs() },
+        failure,
+        (stay) => this.#connected(init, { tried, failure, length: text?.length ?? 0, stay }),
       );
       const now = { text, init: { ...init, timeoutMs: leftMs() }, startedMs: clock.monotonicMs() };
       try {
@@ -196,8 +200,11 @@ export class RemoteEndpoint implements Endpoint {
     return attempt(failed?.error);
   }
 
-  /** Waits no longer than the call may take, and not after its caller went away. */
-  #within<T>(init: CallInit, work: (stay: Stay) => Promise<T>): Promise<T> {
+  /**
+   * Waits no longer than the call may take, and not after its caller went away.
+   * @param before what an earlier try said: it may have been sent
+   */
+  #within<T>(init: CallInit, before: unknown, work: (stay: Stay) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const { runtime } = this.#ports;
       const call = new CallContext(this.#target, runtime, init);
@@ -207,7 +214,9 @@ export class RemoteEndpoint implements Endpoint {
         if (error === undefined) return;
         stay.isOver = true;
         stay.onOver?.();
-        const why = isBanyanError(error, "CALL_DEADLINE_EXCEEDED") ? unsent(call) : error;
+        const isUnsent = before === undefined || isUndone(before);
+        const isLate = isBanyanError(error, "CALL_DEADLINE_EXCEEDED");
+        const why = isLate && isUnsent ? unsent(call) : error;
         reject(why);
         runtime.observe(call, why);
       });
